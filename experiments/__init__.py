@@ -1,0 +1,1 @@
+"""Mining and evidence: from a study's timelines to checked, recorded findings."""

@@ -1,0 +1,1 @@
+"""Compiled counting: arrays in, counts out; additive over persons, no statistics, no Spark."""

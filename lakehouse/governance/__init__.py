@@ -1,0 +1,1 @@
+"""Permits, scope, disclosure: what a study may read, what it did read, and what may leave."""
