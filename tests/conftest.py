@@ -1,0 +1,53 @@
+"""Shared fixtures: one Spark session for the whole run, a home folder that vanishes afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lakehouse.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test may find the user's own lake, nor talk to a tracking server."""
+    for name in ("PATTERNLAKE_HOME", "PATTERNLAKE_PROFILE", "MLFLOW_TRACKING_URI"):
+        os.environ.pop(name, None)
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+@pytest.fixture(scope="session")
+def session_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Home folder of the shared Spark session (its local folders lie in it)."""
+    return tmp_path_factory.mktemp("session-home")
+
+
+@pytest.fixture(scope="session")
+def spark(session_home: Path) -> Iterator[SparkSession]:
+    """The one Spark session of a test run."""
+    from lakehouse.session import spark_session
+
+    session = spark_session(load_settings(session_home, "test"), "patternlake-tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with an empty home of its own for each test."""
+    return load_settings(tmp_path / "home", "test")
+
+
+@pytest.fixture(scope="session")
+def foreign_data() -> Path:
+    """Folder of foreign data sets, or a skip that says how to get them."""
+    given = os.environ.get("PATTERNLAKE_DATA")
+    if not given or not Path(given).is_dir():
+        pytest.skip("PATTERNLAKE_DATA names no folder: set it to the foreign data sets to run this test")
+    return Path(given)
