@@ -1,0 +1,94 @@
+# Patternlake: every command a newcomer or an operator needs. 'make help' lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+UV_VERSION := 0.13.9
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+export JAVA_HOME := $(shell $(PYTHON) -c 'from lakehouse.doctor import find_java; print(find_java() or "")' 2>/dev/null)
+export MLFLOW_DISABLE_TELEMETRY := true
+PERSONS ?= 20000
+SEED ?= 1
+STUDY ?= demo
+JOB ?= mine_pairs
+SEEDS ?= 20
+HOME_OPTION := $(if $(LAKE),--lake $(LAKE))
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(STAMP) ## Everything the project needs, in .venv (Java too, as root on Debian or Ubuntu)
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found."; exit 10; }
+	@$(PYTHON) -m lakehouse.doctor --install-java >/dev/null
+	@$(PYTHON) -m venv .venv || { echo "python3-venv is missing (Debian or Ubuntu: apt-get install python3-venv)."; exit 10; }
+	@echo "Setting up .venv from requirements.lock ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q -r requirements.lock || $(BIN)/python -m pip install -q -r requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --no-deps -e . || $(BIN)/python -m pip install -q --no-deps -e .
+	@touch $(STAMP)
+
+.PHONY: doctor
+doctor: ## Say what is missing on this machine and how to get it
+	@$(or $(PYTHON),python3) -m lakehouse.doctor
+
+.PHONY: demo
+demo: setup ## A synthetic region, ingested, mined under a permit; prints where everything is (PERSONS=20000)
+	@$(BIN)/patternlake demo --persons $(PERSONS) --seed $(SEED) $(HOME_OPTION)
+
+.PHONY: demo-omop
+demo-omop: setup ## The same on a foreign OMOP data set: make demo-omop OMOP=folder
+	@test -d "$(OMOP)" || { echo "Say which: make demo-omop OMOP=folder-with-OMOP-tables"; exit 2; }
+	@$(BIN)/patternlake demo --source $(OMOP) $(HOME_OPTION)
+
+.PHONY: run
+run: setup ## One job on a study: make run JOB=mine_pairs STUDY=demo
+	@$(BIN)/patternlake run $(JOB) --study $(STUDY) $(HOME_OPTION)
+
+.PHONY: ui
+ui: setup ## The MLflow UI, on this machine only
+	@$(BIN)/patternlake ui $(HOME_OPTION)
+
+.PHONY: test
+test: setup ## All tests but the long ones
+	@echo "Running all tests but the long ones (make prove runs those) ..."
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+.PHONY: test-fast
+test-fast: setup ## Kernels, statistics and specifications: no Spark
+	@$(BIN)/python -m pytest -q -m "not slow" tests/kernels tests/statistics tests/spec tests/architecture
+
+.PHONY: prove
+prove: setup ## Print every promised figure beside its threshold; fails when one falls short (SEEDS=20)
+	@$(BIN)/python -m tests.prove --seeds $(SEEDS)
+
+.PHONY: bench
+bench: setup ## Ours beside the bare kernel, DuckDB and Spark SQL, in one run (BENCH_PERSONS=1000000)
+	@$(BIN)/python -m tests.bench --persons $(or $(BENCH_PERSONS),1000000)
+
+.PHONY: lint
+lint: setup ## Style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+.PHONY: types
+types: setup ## Types, strict
+	@$(BIN)/mypy
+
+.PHONY: contracts
+contracts: setup ## Who may import whom
+	@$(BIN)/lint-imports
+
+.PHONY: check
+check: lint types contracts ## Lint, types and import contracts
+
+.PHONY: dist
+dist: setup ## The wheel, and the same as .zip for spark-submit --py-files
+	@rm -rf dist && $(BIN)/python -m build -q --wheel . && for w in dist/*.whl; do cp $$w $${w%.whl}.zip; done && ls dist
+
+.PHONY: clean
+clean: ## Remove the environment and what builds left
+	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,124 @@
+"""What every job shares: its command line, its study, its MLflow run, its checks; a job file holds only the question."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import PatternlakeError, UsageError
+from lakehouse.progress import Progress
+from lakehouse.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from experiments.findings import Findings
+    from lakehouse.study import Study
+
+Question = Callable[["Study", Any], "Findings"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One question with its parameters, and how to ask it.
+
+    ``reads`` names every table and column the job will touch, so that a dry run can hold them against the
+    permit before any data is read.
+    """
+
+    name: str
+    question: str
+    use_case: str
+    reads: Mapping[str, Sequence[str]]
+    params: type
+    ask: Question
+
+    def main(self, arguments: Sequence[str] | None = None) -> None:
+        """Run from a command line (``spark-submit jobs/<name>.py --study ID``) and exit with its code."""
+        code = 0
+        try:
+            self.run(self.parse(arguments))
+        except PatternlakeError as error:
+            print(f"Refused: {error}", file=sys.stderr)
+            code = error.exit_code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if code:
+            sys.exit(code)
+
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """The command line of every job."""
+        parser = argparse.ArgumentParser(prog=f"{self.name}.py", description=self.question)
+        parser.add_argument("--study", required=True, help="study to run in")
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=self.describe_params())
+        parser.add_argument("--lake", type=Path, help="home folder (default: PATTERNLAKE_HOME, else the profile's)")
+        parser.add_argument("--profile", help="profile in conf/profiles (default: PATTERNLAKE_PROFILE, else local)")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be read and tested; read nothing")
+        parser.add_argument("--quiet", action="store_true", help="no progress")
+        return parser.parse_args(arguments)
+
+    def describe_params(self) -> str:
+        """Names and defaults of the parameters, for ``--help``."""
+        fields = dataclasses.fields(self.params)
+        return "parameter: " + ", ".join(f"{field.name}={field.default}" for field in fields)
+
+    def parameters(self, given: Mapping[str, Any], assignments: Sequence[str]) -> Any:
+        """Parameters from the defaults, the study file and ``--set``, in rising order."""
+        types = {field.name: type(field.default) for field in dataclasses.fields(self.params)}
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            values[name] = self._typed(types, name, value)
+        for assignment in assignments:
+            name, separator, value = assignment.partition("=")
+            if not separator:
+                raise UsageError(f"--set {assignment} has no value.", "", "Write --set key=value.")
+            values[name] = self._typed(types, name, value)
+        return self.params(**values)
+
+    def _typed(self, types: Mapping[str, type], name: str, value: Any) -> Any:
+        if name not in types:
+            raise UsageError(
+                f"{self.name} has no parameter '{name}'.", "", f"It has: {', '.join(sorted(types)) or 'none'}."
+            )
+        try:
+            if types[name] is bool and isinstance(value, str):
+                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
+            return types[name](value)
+        except (KeyError, ValueError) as error:
+            raise UsageError(f"'{value}' is no {types[name].__name__}.", f"'{name}' needs one.", "") from error
+
+    def run(self, arguments: argparse.Namespace) -> str:
+        """Ask the question in the study; the id of the MLflow run."""
+        from experiments.runner import dry_run, run_job
+
+        settings = load_settings(arguments.lake, arguments.profile)
+        definition = settings.read_definition("studies", arguments.study)
+        params = self.parameters(definition.get("parameters", {}).get(self.name, {}), arguments.set)
+        progress = Progress(quiet=arguments.quiet or bool(os.environ.get("PATTERNLAKE_QUIET")))
+        if arguments.dry_run:
+            dry_run(self, settings, arguments.study, params, progress)
+            return ""
+        return run_job(self, settings, arguments.study, params, progress, began=time.time())
+
+
+def job(
+    *, use_case: str, reads: Mapping[str, Sequence[str]], params: type
+) -> Callable[[Question], Job]:
+    """Make a function ``(study, params) -> Findings`` a job; the file's docstring is its question."""
+
+    def wrap(ask: Question) -> Job:
+        module = inspect.getmodule(ask)
+        file = Path(inspect.getfile(ask))
+        question = ((module.__doc__ if module else None) or ask.__doc__ or "").strip().split("\n\n")[0]
+        return Job(file.stem, " ".join(question.split()), use_case, reads, params, ask)
+
+    return wrap
+
+
+__all__ = ["Job", "Settings", "job"]

@@ -1,0 +1,37 @@
+"""After which events does which other event follow more, or less, often than after comparable persons' comparable days?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.findings import Findings
+from experiments.job import job
+from experiments.mining.pairs import scan_pairs
+from lakehouse.study import Study
+
+
+@dataclass(frozen=True)
+class Params:
+    """What a researcher may turn."""
+
+    horizon_days: int = 1826  # outcome within five years of the exposure
+    min_persons: int = 5  # a code rarer than this is not tested
+    level: str = "default"  # default: ICD-10 3 characters, ATC 5; full: codes as they stand
+    q_level: float = 0.05  # false discovery rate at which a pair is called
+
+
+@job(
+    use_case="D1",
+    reads={
+        "gold.timeline": ["split", "sex", "birth_year", "code", "day", "setting"],
+        "gold.vocabulary": ["code_id", "code", "domain", "code_system", "text", "level"],
+    },
+    params=Params,
+)
+def mine_pairs(study: Study, params: Params) -> Findings:
+    """Scan every ordered pair of codes on the study's timelines."""
+    return scan_pairs(study, params)
+
+
+if __name__ == "__main__":
+    mine_pairs.main()
