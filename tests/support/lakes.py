@@ -1,0 +1,88 @@
+"""Lakes made straight from persons in memory: gold tables without deliveries, for benchmarks and plumbing tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from experiments.kernels.persons import Persons
+from lakehouse.settings import Settings
+from lakehouse.tables import GOLD, create_table, table_path
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TIMELINE = pa.schema(
+    [
+        ("person_id", pa.string()),
+        ("split", pa.int16()),
+        ("sex", pa.int8()),
+        ("birth_year", pa.int16()),
+        ("first_day", pa.int32()),
+        ("last_day", pa.int32()),
+        ("code", pa.list_(pa.int32())),
+        ("day", pa.list_(pa.int32())),
+        ("setting", pa.list_(pa.int8())),
+    ]
+)
+
+
+def timeline_of(persons: Persons, first: int = 0) -> pa.Table:
+    """``gold.timeline`` rows of persons, numbered from ``first``; persons without events are left out."""
+    lengths = np.diff(persons.offsets)
+    kept = np.flatnonzero(lengths > 0)
+    persons = persons.take(kept)
+    offsets = pa.array(persons.offsets.astype(np.int32))
+    ids = [f"01{number:032x}" for number in (kept + first)]
+    columns = [
+        pa.array(ids),
+        pa.array(persons.half.astype(np.int16) * 512),
+        pa.array(persons.sex),
+        pa.array(persons.birth_year),
+        pa.array(persons.days[persons.offsets[:-1]]),
+        pa.array(persons.days[persons.offsets[1:] - 1]),
+        *(pa.ListArray.from_arrays(offsets, pa.array(a)) for a in (persons.codes, persons.days, persons.settings)),
+    ]
+    return pa.Table.from_arrays(columns, schema=TIMELINE)
+
+
+def write_lake(
+    spark: SparkSession, settings: Settings, persons: Persons, code_names: list[str], *, files: int = 4
+) -> None:
+    """Write ``persons`` as the gold tables of a foreign lake; tables not derived from timelines stay empty."""
+    staged = settings.home / "staged"
+    staged.mkdir(parents=True, exist_ok=True)
+    cuts = np.linspace(0, persons.count, files + 1).astype(int)
+    for number, (start, stop) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+        pq.write_table(timeline_of(persons.part(start, stop), start), staged / f"timeline-{number}.parquet")
+    (settings.home / "lake").mkdir(parents=True, exist_ok=True)
+    (settings.home / "lake" / "lake.toml").write_text('kind = "foreign"\n')
+    for table in GOLD.values():
+        create_table(spark, table_path(settings, table.name), table.ddl, table.keep_statistics)
+    append(spark, settings, "gold.timeline", staged)
+    vocabulary = pa.table(
+        {
+            "code_id": pa.array(range(len(code_names)), pa.int32()),
+            "code": code_names,
+            "domain": ["diagnosis"] * len(code_names),
+            "code_system": [name.partition("//")[0] for name in code_names],
+            "text": code_names,
+            "level": code_names,
+        }
+    )
+    words = settings.home / "staged-vocabulary"
+    words.mkdir(exist_ok=True)
+    pq.write_table(vocabulary, words / "vocabulary.parquet")
+    append(spark, settings, "gold.vocabulary", words)
+
+
+def append(spark: SparkSession, settings: Settings, table: str, folder: Path) -> None:
+    """Append Parquet files to a gold table in its declared types."""
+    types = {column.name: column.type for column in GOLD[table].columns}
+    frame = spark.read.parquet(str(folder))
+    frame = frame.selectExpr(*(f"CAST(`{name}` AS {type}) AS `{name}`" for name, type in types.items()))
+    frame.write.format("delta").mode("append").save(str(table_path(settings, table)))
