@@ -1,0 +1,354 @@
+"""Which numbers of an output would single out a small group, and the same output without them.
+
+A count of 1 to k−1 persons is hidden, and with it every number it could be worked out from: totals that
+contain it, estimates that are functions of it, the same count in the row of the reversed pair, complements
+(persons with the first code *without* the second), and the one gap in a sum that is known. What was hidden and
+why is returned beside the output, so that a second person can judge the evidence apart from the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.errors import ConfigurationError
+from lakehouse.settings import SMALL_CELL_FLOOR
+
+Mask = np.ndarray
+
+
+class Fact(Enum):
+    """What a released column lets a reader know; columns of one fact are hidden together."""
+
+    KEY = "key"
+    """Names the row or follows from margins alone; never hidden."""
+    MARGIN = "margin"
+    """Persons with one of the codes."""
+    OUTCOME = "outcome"
+    """How often the second code followed the first, and every estimate made from it."""
+    FIRST = "first"
+    """Persons with the first code first: the outcome again, and a part of the order."""
+    ORDER = "order"
+    """Persons with the second code first, and every test of the order."""
+    SAME_DAY = "same day"
+    """Persons with both on one day."""
+    TOTAL = "total"
+    """Persons with both: the sum of first, order and same day."""
+    LAG = "lag"
+    """A quantile of the days between the two; needs persons beyond it."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Fewest persons a number may stand for; ``raised`` takes a stricter permit into account."""
+
+    persons: int = SMALL_CELL_FLOOR
+
+    def __post_init__(self) -> None:
+        if self.persons < SMALL_CELL_FLOOR:
+            raise ConfigurationError(
+                f"A small-cell threshold of {self.persons} was asked for.",
+                f"The coded floor is {SMALL_CELL_FLOOR} persons: it may be raised, never lowered.",
+                "Ask for the floor or more.",
+            )
+
+    def raised(self, persons: int | None) -> Thresholds:
+        """The stricter of this and another threshold."""
+        return Thresholds(max(self.persons, persons or 0))
+
+    def quantile_needs(self, share: float) -> int:
+        """Persons needed before a quantile leaves ``persons`` of them on its thinner side."""
+        return int(np.ceil(round(self.persons / min(share, 1 - share), 6)))
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """One reason, and how many rows of the output it touched."""
+
+    rule: str
+    why: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class DisclosureRecord:
+    """Evidence (what was hidden and why) and verdict of one check.
+
+    ``rows`` were looked at, ``rows_whole`` came through with every number; ``cells_hidden`` counts numbers.
+    """
+
+    output: str
+    threshold: int
+    rows: int
+    rows_whole: int
+    cells_hidden: int
+    hidden: tuple[Hidden, ...]
+    verdict: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+WHY = {
+    "margin": "fewer than {k} persons have one of the two codes",
+    "outcome": "the second code followed the first in fewer than {k} persons",
+    "order": "the second code came first in fewer than {k} persons",
+    "same day": "fewer than {k} persons had both on one day",
+    "total": "fewer than {k} persons had both",
+    "complement": "fewer than {k} persons with one of the codes are left over when those with both are taken away",
+    "class": "everyone with one of the codes had the other after or before it",
+    "difference": "two counts of nearly the same persons differ by fewer than {k}",
+    "twin": "the row of the reversed pair shows the same persons and hides them",
+    "remainder": "it was the only hidden row of a known sum, so a second row had to be hidden",
+    "lag": "fewer than {k} persons lie beyond the quantile",
+}
+
+
+@dataclass
+class _Masks:
+    """Which facts of which rows are hidden; arrays of one flag a row."""
+
+    outcome: Mask
+    order: Mask
+    same_day: Mask
+    total: Mask
+    margin: Mask
+
+    def close(self, twin: np.ndarray) -> Mask:
+        """Carry hiding over to the reversed rows and to totals; the rows that changed.
+
+        ``twin`` holds the row of the reversed pair, −1 where there is none.
+        """
+        before = self.outcome.astype(np.int8) + self.order + self.same_day + self.total
+        self.outcome |= self.margin
+        self.order |= self.margin
+        self.same_day |= self.margin
+        has, other = twin >= 0, np.maximum(twin, 0)
+        outcome, order = self.outcome | (has & self.order[other]), self.order | (has & self.outcome[other])
+        self.outcome, self.order = outcome, order
+        self.same_day = self.same_day | (has & self.same_day[other])
+        self.total = self.total | (has & self.total[other]) | self.outcome | self.order | self.same_day
+        after = self.outcome.astype(np.int8) + self.order + self.same_day + self.total
+        return np.asarray(after != before)
+
+
+def check_pairs(
+    table: pa.Table, facts: Mapping[str, Fact], thresholds: Thresholds, output: str = "patterns"
+) -> tuple[pa.Table, DisclosureRecord]:
+    """A table of ordered pairs without its small cells, and the record of what was hidden.
+
+    ``table`` holds every pair the scan looked at, with dictionary-encoded ``code_a`` and ``code_b``, the counts
+    ``n_a n_b n_person n_before n_same_day n_after O`` (persons) and any further columns; ``facts`` says what each
+    column lets a reader know. Only rows with ``tested`` leave. Hidden numbers become null, and ``small_cell``
+    names the facts that were hidden.
+
+    Assumes that ``O`` of (a, b) counts the same persons as ``n_before`` of (a, b) and ``n_after`` of (b, a).
+    """
+    k = thresholds.persons
+    counts = {
+        name: _counts(table, name) for name in ("n_a", "n_b", "n_person", "n_before", "n_same_day", "n_after")
+    }
+    counts["O"] = _counts(table, "O")
+    released = _flags(table, "tested")
+    a, b = _codes(table, "code_a"), _codes(table, "code_b")
+    masks, reasons = _small(counts, k)
+    twin = _twins(a, b)
+    reasons["twin"] = masks.close(twin)
+    reasons["remainder"] = _remainders(masks, counts["O"], b, released)
+    masks.close(twin)
+    hidden = _hidden_columns(table, facts, masks, counts["O"], thresholds)
+    lag = np.zeros(table.num_rows, bool)
+    for name, mask in hidden.items():
+        if facts.get(name) is Fact.LAG:
+            lag |= mask & ~masks.outcome
+    reasons["lag"] = lag
+    checked = _release(table, hidden, masks, released)
+    cells = sum(int((mask & released).sum()) for mask in hidden.values())
+    whole = released & ~masks.total & ~lag
+    record = DisclosureRecord(
+        output=output,
+        threshold=k,
+        rows=int(released.sum()),
+        rows_whole=int(whole.sum()),
+        cells_hidden=cells,
+        hidden=tuple(
+            Hidden(rule, WHY[rule].format(k=k), int((mask & released).sum()))
+            for rule, mask in reasons.items()
+            if (mask & released).any()
+        ),
+        verdict="clean" if cells == 0 else "released without small cells",
+    )
+    return checked, record
+
+
+def _small(counts: Mapping[str, np.ndarray], k: int) -> tuple[_Masks, dict[str, Mask]]:
+    """Rows whose counts are small in themselves, through a complement or through a difference."""
+
+    def small(values: np.ndarray) -> Mask:
+        return np.asarray((values > 0) & (values < k))
+
+    parts = [counts["n_before"], counts["n_same_day"], counts["n_after"]]
+    complement = np.zeros(len(parts[0]), bool)
+    whole_class = np.zeros(len(parts[0]), bool)
+    for margin in (counts["n_a"], counts["n_b"]):
+        for size in (1, 2, 3):
+            for chosen in combinations(parts, size):
+                complement |= small(margin - np.sum(chosen, axis=0))
+        complement |= small(margin - counts["O"])
+        for part in (counts["n_before"], counts["n_after"]):
+            whole_class |= (part > 0) & (part == margin)
+    difference = small(np.abs(counts["O"] - counts["n_before"]))
+    reasons = {
+        "margin": small(counts["n_a"]) | small(counts["n_b"]),
+        "outcome": small(counts["O"]) | small(counts["n_before"]),
+        "order": small(counts["n_after"]),
+        "same day": small(counts["n_same_day"]),
+        "total": small(counts["n_person"]),
+        "complement": complement,
+        "class": whole_class,
+        "difference": difference,
+    }
+    left_over = complement | whole_class
+    masks = _Masks(
+        outcome=reasons["outcome"] | left_over,
+        order=reasons["order"] | left_over | difference,
+        same_day=reasons["same day"] | left_over,
+        total=reasons["total"] | left_over,
+        margin=reasons["margin"].copy(),
+    )
+    return masks, reasons
+
+
+def _twins(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """For each row the row of the reversed pair, −1 where it is not in the table."""
+    width = int(max(a.max(initial=0), b.max(initial=0))) + 1
+    key, reverse = a.astype(np.int64) * width + b, b.astype(np.int64) * width + a
+    order = np.argsort(key, kind="stable")
+    position = np.searchsorted(key, reverse, sorter=order)
+    found = order[np.minimum(position, len(key) - 1)] if len(key) else order
+    return np.where(key[found] == reverse, found, -1) if len(key) else order
+
+
+def _remainders(masks: _Masks, observed: np.ndarray, b: np.ndarray, released: Mask) -> Mask:
+    """Hide a second row where only one is missing from Σ_a O = Σ_a E, a sum every reader of all rows knows."""
+    visible = released & ~masks.outcome
+    size = int(b.max(initial=-1)) + 1
+    missing = np.bincount(b[~visible], minlength=size)
+    rows = np.flatnonzero(visible & (missing[b] == 1)) if size else np.empty(0, np.int64)
+    chosen = np.zeros(len(b), bool)
+    if len(rows):
+        rows = rows[np.lexsort((observed[rows], b[rows]))]
+        first = np.r_[True, b[rows][1:] != b[rows][:-1]]
+        chosen[rows[first]] = True
+        masks.outcome |= chosen
+    return chosen
+
+
+def _hidden_columns(
+    table: pa.Table, facts: Mapping[str, Fact], masks: _Masks, observed: np.ndarray, thresholds: Thresholds
+) -> dict[str, Mask]:
+    """For each column that may be hidden, the rows where it is."""
+    by_fact = {
+        Fact.OUTCOME: masks.outcome,
+        Fact.FIRST: masks.outcome | masks.order,
+        Fact.ORDER: masks.order,
+        Fact.SAME_DAY: masks.same_day,
+        Fact.TOTAL: masks.total,
+    }
+    margins = {"n_a": _counts(table, "n_a"), "n_b": _counts(table, "n_b")}
+    hidden: dict[str, Mask] = {}
+    for name in table.column_names:
+        fact = facts[name]
+        if fact is Fact.LAG:
+            share = int(name.rsplit("q", 1)[1]) / 100
+            hidden[name] = masks.outcome | (observed < thresholds.quantile_needs(share))
+        elif fact is Fact.MARGIN:
+            hidden[name] = (margins[name] > 0) & (margins[name] < thresholds.persons)
+        elif fact is not Fact.KEY:
+            hidden[name] = by_fact[fact]
+    return hidden
+
+
+def _release(table: pa.Table, hidden: Mapping[str, Mask], masks: _Masks, released: Mask) -> pa.Table:
+    """The released rows with hidden numbers as null and ``small_cell`` filled."""
+    keep = np.flatnonzero(released)
+    rows = table.take(pa.array(keep))
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {}
+    for name in rows.column_names:
+        column = rows.column(name)
+        if name in hidden and (mask := hidden[name][keep]).any():
+            nothing = pa.scalar(None, column.type)
+            column = pc.if_else(pa.array(~mask), column, nothing)
+        columns[name] = column
+    columns["small_cell"] = _facts_hidden(masks, keep)
+    return pa.table(columns, metadata=table.schema.metadata)
+
+
+def _facts_hidden(masks: _Masks, keep: np.ndarray) -> pa.DictionaryArray:
+    """The hidden facts of each row in words, empty where none is."""
+    parts = (
+        ("outcome", masks.outcome),
+        ("order", masks.order),
+        ("same day", masks.same_day),
+        ("total", masks.total),
+    )
+    code = np.zeros(len(keep), np.int8)
+    for bit, (_, mask) in enumerate(parts):
+        code += (mask[keep].astype(np.int8) << bit).astype(np.int8)
+    words = [
+        ", ".join(word for bit, (word, _) in enumerate(parts) if value >> bit & 1)
+        for value in range(1 << len(parts))
+    ]
+    return pa.DictionaryArray.from_arrays(pa.array(code), pa.array(words))
+
+
+def _counts(table: pa.Table, name: str) -> np.ndarray:
+    """A column of person counts as int64; a count that was not made counts nobody."""
+    return np.asarray(pc.fill_null(table.column(name).cast(pa.int64()), 0))
+
+
+def _flags(table: pa.Table, name: str) -> Mask:
+    return np.asarray(pc.fill_null(table.column(name), False))
+
+
+def _codes(table: pa.Table, name: str) -> np.ndarray:
+    """Small integers that stand for the codes, the same in both code columns."""
+    other = "code_b" if name == "code_a" else "code_a"
+    chunk = table.column(name).combine_chunks()
+    if isinstance(chunk, pa.DictionaryArray):
+        twin = table.column(other).combine_chunks()
+        if chunk.dictionary.equals(twin.dictionary):
+            return np.asarray(chunk.indices)
+        chunk = chunk.dictionary_decode()
+    names = sorted({*chunk.unique().to_pylist(), *pc.unique(table.column(other)).to_pylist()})
+    return np.asarray(pc.index_in(chunk, pa.array(names)))
+
+
+def merge_steps(steps: Sequence[tuple[str, int]], thresholds: Thresholds) -> list[tuple[str, int | None]]:
+    """Attrition steps of which no two neighbours differ by 1 to k−1 persons, and none is so small itself.
+
+    ``steps`` are (rule, persons left after it), not rising. A step that removes too few is told together with the
+    next one; at the end it is told without a number of its own (``None``).
+    """
+    k = thresholds.persons
+    told: list[tuple[str, int | None]] = []
+    waiting: list[str] = []
+    last: int | None = None
+    for rule, persons in steps:
+        removed = 0 if last is None else abs(last - persons)
+        if 0 < removed < k or 0 < persons < k:
+            waiting.append(rule)
+            continue
+        told.append(("; ".join([*waiting, rule]), persons))
+        waiting, last = [], persons
+    if waiting:
+        told.append(("; ".join(waiting), None))
+    return told
