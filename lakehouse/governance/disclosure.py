@@ -8,7 +8,7 @@ why is returned beside the output, so that a second person can judge the evidenc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from itertools import combinations
@@ -70,24 +70,24 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Hidden:
-    """One reason, and how many rows of the output it touched."""
+    """One reason, and how many pairs of the output it touched."""
 
     rule: str
     why: str
-    rows: int
+    pairs: int
 
 
 @dataclass(frozen=True)
 class DisclosureRecord:
     """Evidence (what was hidden and why) and verdict of one check.
 
-    ``rows`` were looked at, ``rows_whole`` came through with every number; ``cells_hidden`` counts numbers.
+    ``pairs`` were looked at, ``pairs_whole`` came through with every number; ``cells_hidden`` counts numbers.
     """
 
     output: str
     threshold: int
-    rows: int
-    rows_whole: int
+    pairs: int
+    pairs_whole: int
     cells_hidden: int
     hidden: tuple[Hidden, ...]
     verdict: str
@@ -176,8 +176,8 @@ def check_pairs(
     record = DisclosureRecord(
         output=output,
         threshold=k,
-        rows=int(released.sum()),
-        rows_whole=int(whole.sum()),
+        pairs=int(released.sum()),
+        pairs_whole=int(whole.sum()),
         cells_hidden=cells,
         hidden=tuple(
             Hidden(rule, WHY[rule].format(k=k), int((mask & released).sum()))
@@ -330,25 +330,3 @@ def _codes(table: pa.Table, name: str) -> np.ndarray:
         chunk = chunk.dictionary_decode()
     names = sorted({*chunk.unique().to_pylist(), *pc.unique(table.column(other)).to_pylist()})
     return np.asarray(pc.index_in(chunk, pa.array(names)))
-
-
-def merge_steps(steps: Sequence[tuple[str, int]], thresholds: Thresholds) -> list[tuple[str, int | None]]:
-    """Attrition steps of which no two neighbours differ by 1 to k−1 persons, and none is so small itself.
-
-    ``steps`` are (rule, persons left after it), not rising. A step that removes too few is told together with the
-    next one; at the end it is told without a number of its own (``None``).
-    """
-    k = thresholds.persons
-    told: list[tuple[str, int | None]] = []
-    waiting: list[str] = []
-    last: int | None = None
-    for rule, persons in steps:
-        removed = 0 if last is None else abs(last - persons)
-        if 0 < removed < k or 0 < persons < k:
-            waiting.append(rule)
-            continue
-        told.append(("; ".join([*waiting, rule]), persons))
-        waiting, last = [], persons
-    if waiting:
-        told.append(("; ".join(waiting), None))
-    return told

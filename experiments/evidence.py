@@ -1,0 +1,111 @@
+"""From a job's raw patterns to its record: raw stays in the study, what passed the check goes to MLflow and a page."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from experiments.figures import Null, draw
+from experiments.patterns import PERSON_COUNTS, Patterns
+from experiments.report import Story, Tally, answer, render, tally, warning
+from lakehouse.governance.disclosure import DisclosureRecord
+from lakehouse.governance.outputs import assert_clean
+
+if TYPE_CHECKING:
+    from experiments.tracking import RunRecord
+
+ACCOUNTED = "accounted"
+CENTRAL = 0.6744897501960817
+"""Quartile of the standard normal distribution."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run came to; ``report`` is None when its results were withheld."""
+
+    run_id: str
+    state: str
+    counts: Tally
+    record: DisclosureRecord | None
+    report: Path | None
+
+
+def conclude(
+    run: RunRecord, raw: Patterns, story: Story, metrics: Mapping[str, float] | None = None
+) -> Outcome:
+    """Store, check, draw, write and log everything a finished job leaves.
+
+    Raw patterns and the exact scope go to the run's folder in the study. When every read is accounted for, checked
+    patterns, pictures, page and model follow in MLflow; otherwise only the scope and a note why nothing else does.
+    """
+    raw.write(run.folder / "patterns.parquet")
+    run.params(raw.meta.params)
+    run.store_scope(story.scope)
+    counts = tally(raw)
+    if run.state != ACCOUNTED:
+        run.withhold()
+        return Outcome(run.run_id, run.state, counts, None, None)
+    checked, record = raw.check(run.thresholds)
+    called = checked.called()
+    run.metrics(
+        {
+            "calibration.sd_of_z": story.null.sd,
+            "calibration.mean_of_z": story.null.mean,
+            "calibration.pairs": story.null.pairs,
+            "pairs.tested": counts.tested,
+            "pairs.called": counts.called,
+            "pairs.replicated": counts.replicated,
+            "pairs.shown_whole": record.pairs_whole,
+            **(metrics or {}),
+        }
+    )
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        pictures = draw(checked.table, called, spread_of_z(raw), story.null)
+        (folder / "figures").mkdir()
+        for name, content in pictures.items():
+            (folder / "figures" / name).write_bytes(content)
+        page = render(story, checked, record, counts, pictures)
+        (folder / "report.html").write_text(page, "utf-8")
+        (folder / "disclosure.json").write_text(
+            json.dumps(record.as_dict(), indent=2, ensure_ascii=False), "utf-8"
+        )
+        checked.write(folder / "patterns.parquet")
+        assert_clean(folder, PERSON_COUNTS, run.thresholds)
+        run.publish(folder)
+    report = run.folder / "report.html"
+    report.write_text(page, "utf-8")
+    if called.num_rows:
+        run.model(checked, example(called))
+    run.tag(release_state="checked", calibrated=str(story.null.calibrated).lower())
+    run.answer(" ".join(part for part in (warning(story.null), *answer(story, counts, called)) if part))
+    return Outcome(run.run_id, run.state, counts, record, report)
+
+
+def spread_of_z(raw: Patterns) -> np.ndarray:
+    """z of every tested pair with at least five expected."""
+    table = raw.table
+    wanted = pc.and_(pc.fill_null(table.column("tested"), False), pc.greater_equal(table.column("E"), 5.0))
+    return np.asarray(pc.drop_null(table.filter(wanted).column("z")))
+
+
+def central_null(raw: Patterns) -> Null:
+    """Centre and spread of z by its quartiles: what the bulk of the pairs shows, whatever the findings do."""
+    z = spread_of_z(raw)
+    if not len(z):
+        return Null(0.0, 1.0, 0)
+    low, middle, high = np.quantile(z, (0.25, 0.5, 0.75))
+    return Null(float(middle), float((high - low) / 2 / CENTRAL), len(z))
+
+
+def example(called: Any) -> dict[str, list[str]]:
+    """An invented person for the model's input: has the first codes of the two strongest patterns."""
+    codes = list(dict.fromkeys(called.column("code_a").to_pylist()[:2]))
+    return {"person": ["an invented person"] * len(codes), "code": codes}

@@ -1,0 +1,377 @@
+"""The record of every run in MLflow: tags, inputs, scope, checked results, model; the only place that knows MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+
+from mlflow.data.dataset import Dataset
+from mlflow.data.dataset_source import DatasetSource
+
+from experiments.pattern_model import INPUT, OUTPUT, USED
+from experiments.results import run_folder
+from experiments.versions import code_version
+from lakehouse.errors import PatternlakeError
+from lakehouse.governance.disclosure import Thresholds
+from lakehouse.governance.outputs import clean_scope
+from lakehouse.tables import GOLD
+
+if TYPE_CHECKING:
+    from experiments.patterns import Patterns
+    from lakehouse.settings import Settings
+    from lakehouse.study import Study
+
+ACCOUNTED = "accounted"
+TAG_LENGTH = 5_000
+"""Longest tag written; MLflow refuses more than 8,000 characters."""
+
+
+class LakeTableSource(DatasetSource):  # type: ignore[misc]
+    """Where a dataset of the lake lies: table, version, and the columns a run may name. Never a value."""
+
+    def __init__(self, table: str, version: int, columns: list[str]) -> None:
+        self.table, self.version, self.columns = table, version, columns
+
+    @staticmethod
+    def _get_source_type() -> str:
+        return "patternlake"
+
+    def load(self) -> Any:
+        """Refused: data is read through a study alone."""
+        from lakehouse.errors import PermissionRefused
+
+        raise PermissionRefused(
+            f"{self.table} cannot be loaded from a run's record.",
+            "Reads are allowed and recorded by a study's permit.",
+            "Use 'with open_study(ID) as study: study.table(...)'.",
+        )
+
+    @staticmethod
+    def _can_resolve(raw_source: Any) -> bool:
+        return False
+
+    @classmethod
+    def _resolve(cls, raw_source: Any) -> LakeTableSource:
+        raise NotImplementedError(f"{raw_source!r} is not resolved by guessing; a study names its tables.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"table": self.table, "version": self.version, "columns": self.columns}
+
+    @classmethod
+    def from_dict(cls, source_dict: dict[Any, Any]) -> LakeTableSource:
+        """From JSON."""
+        return cls(str(source_dict["table"]), int(source_dict["version"]), list(source_dict["columns"]))
+
+
+class LakeTable(Dataset):  # type: ignore[misc]
+    """A table of the lake as a run read it: name, version and columns; no rows, no counts, no profile."""
+
+    def __init__(self, source: LakeTableSource) -> None:
+        super().__init__(source=source, name=f"{source.table}@{source.version}")
+
+    def _compute_digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.source.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, str]:
+        """As MLflow stores it: with the columns and their types as schema."""
+        types = (
+            {column.name: column.type for column in GOLD[self.source.table].columns} if self._known() else {}
+        )
+        columns = [{"name": name, "type": types.get(name, "?")} for name in self.source.columns]
+        return {**super().to_dict(), "schema": json.dumps({"mlflow_colspec": columns})}
+
+    def _known(self) -> bool:
+        return self.source.table in GOLD
+
+    @property
+    def profile(self) -> None:
+        """None: a profile would hold counts."""
+
+    @property
+    def schema(self) -> None:
+        """None: given by :meth:`to_dict`."""
+
+
+@dataclass
+class RunRecord:
+    """One run while it is going on: what the job or notebook hands in becomes its record.
+
+    ``folder`` is the run's place inside the study (raw results, exact scope); MLflow gets checked results only.
+    """
+
+    settings: Settings
+    run_id: str
+    study: str
+    job: str
+    question: str
+    thresholds: Thresholds
+    folder: Path
+    state: str = "unaccounted"
+    scope_digest: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def tag(self, **facts: object) -> None:
+        """Tags of one fact each; ``scope_state`` is written ``scope.state``."""
+        import mlflow
+
+        named = {name.replace("_", ".", 1): str(value)[:TAG_LENGTH] for name, value in facts.items()}
+        self.facts |= named
+        mlflow.set_tags(named)
+
+    def bind(self, study: Study) -> None:
+        """Take over what the study's permit says: tags, and its small-cell rule where it is the stricter one."""
+        permit = study.permit
+        self.thresholds = self.thresholds.raised(permit.min_cell)
+        self.tag(
+            permit_id=permit.permit_id, permit_hash=permit.hash, purpose=permit.purpose, seed=study.seed,
+            small_cell=self.thresholds.persons,
+        )  # fmt: skip
+
+    def answer(self, text: str) -> None:
+        """The paragraph at the head of the run's page."""
+        import mlflow
+
+        mlflow.set_tag("mlflow.note.content", text[:TAG_LENGTH])
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Numbers to compare runs by; person counts of 1 to k−1 must not be among them."""
+        import mlflow
+
+        mlflow.log_metrics({name: float(value) for name, value in values.items() if value == value})
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Parameters of the job, also as ``params.toml``."""
+        import mlflow
+
+        mlflow.log_params({name: str(value)[:TAG_LENGTH] for name, value in values.items()})
+        lines = [f"{name} = {json.dumps(value, default=str)}" for name, value in values.items()]
+        mlflow.log_text("\n".join(lines) + "\n", "params.toml")
+
+    def store_scope(self, scope: Mapping[str, Any]) -> None:
+        """The scope record: exact in the study's folder, shown in MLflow, as tags and one input a table read."""
+        import mlflow
+
+        (self.folder / "scope.json").write_text(json.dumps(scope, indent=2, ensure_ascii=False), "utf-8")
+        mlflow.log_dict(clean_scope(scope, self.thresholds), "scope.json")
+        self.state = str(scope.get("state", "unaccounted"))
+        self.scope_digest = str(scope.get("digest", ""))
+        self.tag(scope_state=self.state, scope_digest=self.scope_digest)
+        reads = list(scope.get("reads", ()))
+        self.tag(data_versions=" ".join(sorted({f"{read['table']}@{read['version']}" for read in reads})))
+        for read in reads:
+            used = {how: list(read.get(f"columns_{how}", ())) for how in ("direct", "filter", "join")}
+            columns = sorted({name for names in used.values() for name in names})
+            tags = {f"columns.{how}": ", ".join(names)[:480] for how, names in used.items() if names}
+            source = LakeTableSource(str(read["table"]), int(read["version"]), columns)
+            mlflow.log_input(LakeTable(source), context="mining", tags=tags)
+
+    def withhold(self) -> None:
+        """Say that nothing leaves this run, and why."""
+        self.tag(release_state="withheld")
+        self.answer(
+            f"{self.question}\n\n**Withheld.** What this run read could not be accounted for (scope: {self.state}), "
+            "so its results are not shown. See scope.json, correct the job, and run it again."
+        )
+
+    def publish(self, files: Path) -> None:
+        """Every file of a folder that holds checked results alone."""
+        import mlflow
+
+        mlflow.log_artifacts(str(files))
+
+    def model(self, patterns: Patterns, example: Mapping[str, list[str]]) -> None:
+        """Log the called, checked patterns as a model, registered when the run's reads are accounted for.
+
+        ``example`` is made up: one row a code of an invented person.
+        """
+        import mlflow
+        import pandas as pd
+        from mlflow.models import ModelSignature
+        from mlflow.types import ColSpec, Schema
+
+        if not patterns.meta.checked:
+            raise ValueError("A model is made of checked patterns alone.")
+        signature = ModelSignature(
+            Schema([ColSpec(kind, name) for name, kind in INPUT.items()]),
+            Schema([ColSpec(kind, name) for name, kind in OUTPUT.items()]),
+        )
+        name = f"{self.study}-{self.job}"
+        with tempfile.TemporaryDirectory() as folder:
+            code = Path(folder) / "pattern_model.py"
+            code.write_text(_source_of("pattern_model.py"), "utf-8")
+            data = Path(folder) / "patterns.parquet"
+            frame = patterns.called().select(list(USED)).to_pandas()
+            frame.dropna(subset=["rr", "O"]).to_parquet(data, index=False)
+            info = mlflow.pyfunc.log_model(
+                name="pattern_set",
+                loader_module="pattern_model",
+                data_path=str(data),
+                code_paths=[str(code)],
+                signature=signature,
+                input_example=pd.DataFrame(example),
+                pip_requirements=[f"{package}=={_version(package)}" for package in ("pandas", "pyarrow")],
+                metadata={"scope.digest": self.scope_digest, "scope.state": self.state, **_short(self.facts)},
+            )
+        if self.state == ACCOUNTED:
+            tags = {"run.id": self.run_id, "scope.digest": self.scope_digest, **_short(self.facts)}
+            mlflow.register_model(info.model_uri, name, tags=tags, await_registration_for=0)
+
+
+@contextmanager
+def run(
+    settings: Settings, *, study: str, job: str, use_case: str, question: str, facts: Mapping[str, object]
+) -> Iterator[RunRecord]:
+    """An MLflow run around a block; a block that raises, is interrupted or is terminated leaves a failed run.
+
+    ``facts`` become tags from the start: permit_id, permit_hash, purpose, seed, kind, …. The reason of a failure
+    is told by class and place alone unless it is a refusal of our own, whose words never hold a value.
+    """
+    import mlflow
+
+    experiment = prepare(settings, f"{use_case}/{study}")
+    sweep(experiment)
+    name = f"{job}-{study}-{time.strftime('%Y%m%d-%H%M%S')}"
+    with _terminable(), mlflow.start_run(experiment_id=experiment, run_name=name) as active:
+        run_id = str(active.info.run_id)
+        record = RunRecord(
+            settings,
+            run_id,
+            study,
+            job,
+            question,
+            Thresholds(settings.small_cell),
+            run_folder(settings, study, run_id),
+        )
+        record.tag(
+            study_id=study, job_name=job, use_case=use_case, scope_state="open", release_state="inside the study",
+            code_version=code_version(), process_id=os.getpid(), process_host=platform.node(), **facts,
+        )  # fmt: skip
+        record.answer(question)
+        try:
+            yield record
+        except BaseException as error:
+            fail(record, error)
+            raise
+
+
+def prepare(settings: Settings, experiment: str) -> str:
+    """Point MLflow at the settings' store and return the id of an experiment, made when missing."""
+    import mlflow
+
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    mlflow.set_registry_uri(settings.tracking_uri)
+    local = settings.tracking_uri.startswith("sqlite")
+    if local:
+        settings.artifacts.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if (found := mlflow.get_experiment_by_name(experiment)) is not None:
+        return str(found.experiment_id)
+    place = (settings.artifacts / experiment.replace("/", "_")).as_uri() if local else None
+    return str(mlflow.create_experiment(experiment, artifact_location=place))
+
+
+def fail(record: RunRecord, error: BaseException) -> None:
+    """Mark a run as failed with a reason that holds no value of anybody; details stay in the study."""
+    last = traceback.extract_tb(error.__traceback__)[-1:] if error.__traceback__ else []
+    place = f" in {Path(last[0].filename).name}, line {last[0].lineno}" if last else ""
+    reason = str(error) if isinstance(error, PatternlakeError) else f"{type(error).__name__}{place}"
+    details = record.folder / "failure.txt"
+    details.write_text("".join(traceback.format_exception(error)), "utf-8")
+    details.chmod(0o600)
+    record.tag(failure_reason=reason, release_state="withheld")
+    record.answer(f"{record.question}\n\n**Failed.** {reason}\n\nDetails: {details}")
+
+
+def sweep(experiment: str) -> int:
+    """Mark runs whose process on this machine is gone as failed; how many there were."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    mine = f"attributes.status = 'RUNNING' and tags.`process.host` = '{platform.node()}'"
+    swept = 0
+    for found in client.search_runs([experiment], mine):
+        if _alive(int(found.data.tags.get("process.id", "0"))):
+            continue
+        client.set_tag(
+            found.info.run_id, "failure.reason", "Its process ended without a word (killed or crashed)."
+        )
+        client.set_tag(found.info.run_id, "release.state", "withheld")
+        client.set_terminated(found.info.run_id, "FAILED")
+        swept += 1
+    return swept
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process > 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM raise inside the block, so that the run is closed like any other failure."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _source_of(file: str) -> str:
+    """Text of a module of this package, also from inside a zip."""
+    from importlib.resources import files
+
+    return files("experiments").joinpath(file).read_text("utf-8")
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import version
+
+    return version(package)
+
+
+def _short(facts: Mapping[str, str]) -> dict[str, str]:
+    """The facts that belong on a model."""
+    kept = (
+        "study.id",
+        "permit.id",
+        "permit.hash",
+        "purpose",
+        "code.version",
+        "data.versions",
+        "seed",
+        "kind",
+    )
+    return {name: facts[name] for name in kept if name in facts}
+
+
+def scope_record(study: Study) -> dict[str, Any]:
+    """The scope of a study as plain JSON values."""
+    return dict(json.loads(study.scope().to_json()))
