@@ -1,0 +1,64 @@
+"""What is compared with what: horizon, strata and the calendar of the pair scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SETTINGS_KNOWN = 8
+"""Settings 0 to 7 are known; a higher class is the busyness of the day, standing in for an unknown one."""
+
+FIRST_YEAR, LAST_YEAR = 0, 9999
+"""Calendar years a stratum key has room for; dates outside count as the nearest of them."""
+
+HALVES = 2
+"""Persons of half 0 are open to discovery, those of half 1 are locked until replication."""
+
+
+@dataclass(frozen=True)
+class PairScanSettings:
+    """Definition of one scan; two scans with equal settings count the same things.
+
+    ``n_codes`` codes are numbered from 0. An outcome must follow within ``horizon_days``. The bands of prior
+    events and of busyness begin at their cuts; ages fall into ``age_width``-year bands up to ``top_band``.
+    """
+
+    n_codes: int
+    horizon_days: int = 1826
+    prior_cuts: tuple[int, ...] = (0, 1, 2, 4, 7, 11, 18, 30)
+    busy_cuts: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 11, 16)
+    age_width: int = 5
+    top_band: int = 19
+
+    def __post_init__(self) -> None:
+        if self.n_codes < 1 or self.horizon_days < 1 or self.age_width < 1 or not 0 <= self.top_band < 64:
+            raise ValueError("n_codes, horizon_days and age_width start at 1, top_band lies in 0..63")
+        for cuts, first in ((self.prior_cuts, 0), (self.busy_cuts, 1)):
+            if not cuts or cuts[0] != first or list(cuts) != sorted(set(cuts)) or len(cuts) > 16:
+                raise ValueError(f"cuts must rise from {first}, at most 16 of them: {cuts}")
+
+
+def band_table(cuts: tuple[int, ...]) -> NDArray[np.int64]:
+    """Band of every count up to the last cut; higher counts fall into the last band."""
+    counts = np.arange(cuts[-1] + 1)
+    return np.maximum(np.searchsorted(np.asarray(cuts), counts, side="right") - 1, 0).astype(np.int64)
+
+
+def calendar() -> tuple[int, NDArray[np.int16]]:
+    """First day of the table and the calendar year of each day from there, 1600 to 2399."""
+    days = np.arange(np.datetime64("1600-01-01"), np.datetime64("2400-01-01"))
+    years = days.astype("datetime64[Y]").astype(np.int64) + 1970
+    return int(days[0].astype(np.int64)), years.astype(np.int16)
+
+
+def describe_strata(keys: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Read stratum keys back: sex, age band, calendar year, prior-event band and setting class."""
+    return {
+        "sex": keys >> 30,
+        "age_band": (keys >> 24) & 63,
+        "year": (keys >> 10) & 16383,
+        "prior_band": (keys >> 5) & 31,
+        "setting_class": keys & 31,
+    }

@@ -1,0 +1,148 @@
+"""First days of every code of a person, and the stratum each of them falls into."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.kernels.accelerate import compiled
+from experiments.kernels.design import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    SETTINGS_KNOWN,
+    PairScanSettings,
+    band_table,
+    calendar,
+)
+from experiments.kernels.persons import Persons
+
+_TABLE_START, _TABLE_YEARS = calendar()
+
+
+class Exposures(NamedTuple):
+    """Those of person i are ``offsets[i]`` to ``offsets[i + 1]``: code, first day (ascending), stratum."""
+
+    offsets: NDArray[np.int64]
+    codes: NDArray[np.int32]
+    days: NDArray[np.int32]
+    keys: NDArray[np.int64]
+
+
+class ExposureFinder:
+    """Finds exposures batch by batch, with the working arrays kept between batches."""
+
+    def __init__(self, settings: PairScanSettings) -> None:
+        self._settings = settings
+        self._prior_bands = band_table(settings.prior_cuts)
+        self._busy_bands = band_table(settings.busy_cuts)
+        self._seen = np.full(settings.n_codes, -1, np.int64)
+        self._persons = 0
+
+    def find(self, persons: Persons) -> Exposures:
+        """Exposures of a batch.
+
+        Raises ValueError where a person's days fall or a code is outside 0 .. n_codes - 1.
+        """
+        events = len(persons.codes)
+        if events and not 0 <= int(persons.codes.min()) <= int(persons.codes.max()) < self._settings.n_codes:
+            raise ValueError(f"a code lies outside 0..{self._settings.n_codes - 1}")
+        if persons.count and not 0 <= int(persons.sex.min()) <= int(persons.sex.max()) <= 2:
+            raise ValueError("sex is 0 unknown, 1 female or 2 male")
+        out = Exposures(
+            np.empty(persons.count + 1, np.int64),
+            np.empty(events, np.int32),
+            np.empty(events, np.int32),
+            np.empty(events, np.int64),
+        )
+        ordered = _find(
+            *persons[:-1],
+            self._prior_bands,
+            self._busy_bands,
+            self._settings.age_width,
+            self._settings.top_band,
+            _TABLE_YEARS,
+            _TABLE_START,
+            self._seen,
+            self._persons,
+            *out,
+        )
+        if not ordered:
+            raise ValueError("the days of a person must ascend")
+        self._persons += persons.count
+        found = int(out.offsets[-1])
+        return Exposures(out.offsets, out.codes[:found], out.days[:found], out.keys[:found])
+
+
+@compiled
+def year_of(day: int) -> int:
+    """Calendar year (proleptic Gregorian) of a day counted from 1970-01-01."""
+    shifted = day + 719468
+    era = shifted // 146097
+    of_era = shifted - era * 146097
+    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    return int(year + era * 400 + (1 if of_year >= 306 else 0))
+
+
+@compiled
+def _clamp(value: int, low: int, high: int) -> int:
+    return min(max(value, low), high)
+
+
+@compiled
+def _find(
+    offsets: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    days: NDArray[np.int32],
+    settings: NDArray[np.int8],
+    sex: NDArray[np.int8],
+    birth_year: NDArray[np.int16],
+    prior_bands: NDArray[np.int64],
+    busy_bands: NDArray[np.int64],
+    age_width: int,
+    top_band: int,
+    table_years: NDArray[np.int16],
+    table_start: int,
+    seen: NDArray[np.int64],
+    first_person: int,
+    out_offsets: NDArray[np.int64],
+    out_codes: NDArray[np.int32],
+    out_days: NDArray[np.int32],
+    out_keys: NDArray[np.int64],
+) -> bool:
+    """``seen[code]`` is the serial number of the person in whom the code was last met."""
+    found = 0
+    out_offsets[0] = 0
+    prior_top, busy_top = len(prior_bands) - 1, len(busy_bands) - 1
+    for person in range(len(offsets) - 1):
+        start, end, serial = offsets[person], offsets[person + 1], first_person + person
+        event = start
+        while event < end:
+            day = days[event]
+            if event > start and days[event - 1] > day:
+                return False
+            last = event
+            while last < end and days[last] == day:
+                last += 1
+            slot = np.int64(day) - table_start
+            year = np.int64(table_years[slot]) if 0 <= slot < len(table_years) else np.int64(year_of(day))
+            age_band = np.int64(
+                _clamp(int(year) - int(birth_year[person]), 0, (top_band + 1) * age_width - 1)
+            )
+            age_band //= age_width
+            key = np.int64(sex[person]) << 6 | age_band
+            key = key << 14 | np.int64(_clamp(int(year), FIRST_YEAR, LAST_YEAR))
+            key = (key << 5 | prior_bands[min(event - start, prior_top)]) << 5
+            busy = SETTINGS_KNOWN + busy_bands[min(last - event, busy_top)]
+            for at in range(event, last):
+                code = codes[at]
+                if seen[code] != serial:
+                    seen[code] = serial
+                    out_codes[found], out_days[found] = code, day
+                    out_keys[found] = key | (settings[at] if settings[at] >= 0 else busy)
+                    found += 1
+            event = last
+        out_offsets[person + 1] = found
+    return True

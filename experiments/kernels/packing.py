@@ -1,0 +1,61 @@
+"""Arrays as bytes, small enough to send: whole numbers in as few bytes as their values need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ESCAPE = 255
+
+
+class Packed(NamedTuple):
+    """One array: its name, type and shape, and its content.
+
+    ``layout`` is ``plain``, or ``escaped``: one byte a value, 255 standing for a value kept in ``places`` and
+    ``values`` (the count of them first, as an int64).
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    layout: str
+    content: bytes
+
+
+def pack(arrays: Mapping[str, NDArray[np.generic]]) -> list[Packed]:
+    """Arrays in a form ``unpack`` gives back exactly, type and shape included."""
+    return [_pack(name, np.ascontiguousarray(array)) for name, array in arrays.items()]
+
+
+def unpack(packed: Iterable[Packed]) -> dict[str, NDArray[np.generic]]:
+    """The arrays that were packed."""
+    return {part.name: _unpack(Packed(*part)) for part in packed}
+
+
+def _pack(name: str, array: NDArray[np.generic]) -> Packed:
+    flat: NDArray[Any] = array.reshape(-1)
+    if flat.dtype.kind in "iu" and flat.itemsize > 1 and flat.size:
+        large = (flat < 0) | (flat >= _ESCAPE)
+        places = np.flatnonzero(large)
+        if len(places) * (8 + flat.itemsize) < flat.nbytes - flat.size:
+            small = flat.astype(np.uint8)
+            small[places] = _ESCAPE
+            parts = (np.array([len(places)], np.int64), places.astype(np.int64), flat[places], small)
+            content = b"".join(part.tobytes() for part in parts)
+            return Packed(name, flat.dtype.str, array.shape, "escaped", content)
+    return Packed(name, flat.dtype.str, array.shape, "plain", flat.tobytes())
+
+
+def _unpack(part: Packed) -> NDArray[np.generic]:
+    kind = np.dtype(part.dtype)
+    if part.layout == "plain":
+        return np.frombuffer(part.content, kind).reshape(part.shape).copy()
+    count = int(np.frombuffer(part.content, np.int64, 1)[0])
+    places = np.frombuffer(part.content, np.int64, count, 8)
+    values = np.frombuffer(part.content, kind, count, 8 + 8 * count)
+    flat = np.frombuffer(part.content, np.uint8, -1, 8 + (8 + kind.itemsize) * count).astype(kind)
+    flat[places] = values
+    return flat.reshape(part.shape)

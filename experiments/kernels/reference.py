@@ -1,0 +1,155 @@
+"""First pass: what usually follows in each stratum, counted over all exposures of all codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.kernels.accelerate import compiled
+from experiments.kernels.design import HALVES, PairScanSettings
+from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.persons import Persons
+from experiments.kernels.strata import StrataIndex
+
+OUTCOMES, BARRED, EXPOSED = 0, 1, 2
+PERSONS_AT_ONCE = 16_384
+_INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class ReferenceCounts:
+    """Counts by stratum, half and code; ``cells`` has the axes [stratum, half, what, code].
+
+    ``what`` is 0 for exposures (of any code) followed by the code within the horizon, 1 for exposures not at
+    risk of it (it had happened on or before that day, the code itself included), 2 for exposures of the code.
+    ``keys`` are ascending stratum keys; ``persons`` counts persons by half.
+    """
+
+    keys: NDArray[np.int64]
+    cells: NDArray[np.int32] | NDArray[np.int64]
+    persons: NDArray[np.int64]
+
+    @property
+    def exposed(self) -> NDArray[np.int64]:
+        """Exposures of each code by stratum and half: [stratum, half, code]."""
+        exposed: NDArray[np.int64] = self.cells[:, :, EXPOSED].astype(np.int64)
+        return exposed
+
+    def outcomes(self, half: int | None = None) -> NDArray[np.int64]:
+        """M[s, b]: exposures at risk of b with the outcome, of one half or of both."""
+        return self._of(OUTCOMES, half)
+
+    def at_risk(self, half: int | None = None) -> NDArray[np.int64]:
+        """N[s, b]: exposures at risk of b, of one half or of both."""
+        exposures: NDArray[np.int64] = self._of(EXPOSED, half).sum(axis=1, keepdims=True)
+        return exposures - self._of(BARRED, half)
+
+    def probabilities(self, half: int | None = None) -> NDArray[np.float64]:
+        """p[s, b] = M / N, and 0 where nobody is at risk."""
+        at_risk = self.at_risk(half)
+        p = np.zeros(at_risk.shape)
+        np.divide(self.outcomes(half), at_risk, out=p, where=at_risk > 0)
+        return p
+
+    def persons_with(self, half: int | None = None) -> NDArray[np.int64]:
+        """Persons who have each code, of one half or of both."""
+        persons: NDArray[np.int64] = self._of(EXPOSED, half).sum(axis=0)
+        return persons
+
+    def _of(self, what: int, half: int | None) -> NDArray[np.int64]:
+        part = self.cells[:, :, what] if half is None else self.cells[:, half : half + 1, what]
+        total: NDArray[np.int64] = part.sum(axis=1, dtype=np.int64)
+        return total
+
+    @staticmethod
+    def merge(counts: list[ReferenceCounts]) -> ReferenceCounts:
+        """Sum of counts over disjoint sets of persons, aligned by stratum."""
+        keys = np.unique(np.concatenate([part.keys for part in counts]))
+        exposures = sum(int(part.cells[:, :, EXPOSED].sum(dtype=np.int64)) for part in counts)
+        kind = np.int32 if exposures <= _INT32_MAX else np.int64
+        cells = np.zeros((len(keys), *counts[0].cells.shape[1:]), kind)
+        for part in counts:
+            cells[np.searchsorted(keys, part.keys)] += part.cells
+        return ReferenceCounts(keys, cells, np.sum([part.persons for part in counts], axis=0))
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Arrays that ``from_arrays`` turns back into these counts."""
+        return {"keys": self.keys, "cells": self.cells, "persons": self.persons}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> ReferenceCounts:
+        """Counts from what ``to_arrays`` gave."""
+        return cls(**arrays)  # type: ignore[arg-type]
+
+
+class ReferencePass:
+    """Counts ``ReferenceCounts`` over batches of persons."""
+
+    def __init__(self, settings: PairScanSettings) -> None:
+        self._settings = settings
+        self._finder = ExposureFinder(settings)
+        self._strata = StrataIndex()
+        self._cells = np.zeros((1024, HALVES, 3, settings.n_codes), np.int32)
+        self._persons = np.zeros(HALVES, np.int64)
+
+    def add(self, persons: Persons) -> None:
+        """Count a batch of whole persons; each person belongs to exactly one batch."""
+        for start in range(0, persons.count, PERSONS_AT_ONCE):
+            self._add(persons.part(start, min(start + PERSONS_AT_ONCE, persons.count)))
+
+    def result(self) -> ReferenceCounts:
+        """Everything counted so far, strata in order of their keys."""
+        order = np.argsort(self._strata.keys)
+        return ReferenceCounts(self._strata.keys[order], self._cells[order], self._persons.copy())
+
+    def _add(self, persons: Persons) -> None:
+        exposures = self._finder.find(persons)
+        rows = self._strata.rows(exposures.keys)
+        if self._strata.count > len(self._cells):
+            grown = np.zeros((2 * self._strata.count, *self._cells.shape[1:]), np.int32)
+            grown[: len(self._cells)] = self._cells
+            self._cells = grown
+        self._persons += np.bincount(persons.half, minlength=HALVES)
+        _count(
+            exposures.offsets,
+            exposures.codes.view(np.uint32),
+            exposures.days,
+            rows.view(np.uint32),
+            persons.half.view(np.uint8),
+            self._settings.horizon_days,
+            self._cells,
+        )
+
+
+@compiled
+def _count(
+    offsets: NDArray[np.int64],
+    codes: NDArray[np.uint32],
+    days: NDArray[np.int32],
+    rows: NDArray[np.uint32],
+    halves: NDArray[np.uint8],
+    horizon: int,
+    cells: NDArray[np.int32],
+) -> None:
+    """Every ordered pair of a person's first days once; unsigned indices save a sign check on each."""
+    for person in range(len(offsets) - 1):
+        start, end, half = offsets[person], offsets[person + 1], halves[person]
+        first, reach = start, start
+        while first < end:
+            day = np.int64(days[first])
+            later = first
+            while later < end and days[later] == day:
+                later += 1
+            reach = max(reach, later)
+            while reach < end and np.int64(days[reach]) <= day + horizon:
+                reach += 1
+            for exposure in range(first, later):
+                row = rows[exposure]
+                for other in range(start, later):
+                    cells[row, half, 1, codes[other]] += 1
+                for other in range(later, reach):
+                    cells[row, half, 0, codes[other]] += 1
+                cells[row, half, 2, codes[exposure]] += 1
+            first = later

@@ -1,0 +1,176 @@
+"""The counting passes give what the oracle gives, whatever the batches, the order or the epoch."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from experiments.kernels.pair_scan import PairPass, PairScanSettings, Persons, ReferencePass, roll_up
+from experiments.kernels.pairs import PairCounts
+from experiments.kernels.reference import ReferenceCounts
+from experiments.statistics.expected import expected_counts
+from tests.oracles import pair_scan as oracle
+from tests.support.small_worlds import as_persons, small_world
+
+
+def count(parts: list[Persons], settings: PairScanSettings) -> tuple[ReferenceCounts, PairCounts]:
+    """Both passes, one accumulator a part, merged."""
+    references = []
+    for part in parts:
+        reference = ReferencePass(settings)
+        reference.add(part)
+        references.append(reference.result())
+    merged = ReferenceCounts.merge(references)
+    pairs = []
+    for part in parts:
+        pair_pass = PairPass(settings, merged)
+        pair_pass.add(part)
+        pairs.append(pair_pass.result())
+    return merged, PairCounts.merge(pairs)
+
+
+def expected(reference: ReferenceCounts, pairs: PairCounts) -> tuple[np.ndarray, np.ndarray]:
+    return expected_counts(
+        reference.exposed.sum(axis=1), reference.probabilities(), pairs.barred_sums()[:, :, :2]
+    )
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_counts__equal_the_oracle(block: int) -> None:
+    for seed in range(30 * block, 30 * block + 30):
+        people, n = small_world(seed)
+        horizon = [1826, 365, 10][seed % 3]
+        answer = oracle.scan(people, horizon)
+        reference, pairs = count([as_persons(people, n)], PairScanSettings(n, horizon))
+        e, v = expected(reference, pairs)
+        observed = pairs.followed.sum(axis=2)
+        for a in range(n):
+            assert reference.persons_with()[a] == answer.persons_with[a]
+            for b in range(n):
+                if a == b:
+                    continue
+                assert observed[a, b] == answer.observed[a, b]
+                assert pairs.same_day[a, b] == answer.same_day[a, b]
+                assert e[a, b] == pytest.approx(answer.expected[a, b], abs=1e-9)
+                assert v[a, b] == pytest.approx(answer.variance[a, b], abs=1e-9)
+        assert reference.outcomes().sum() == sum(answer.outcomes.values())
+        some = sorted({b for _, b in answer.at_risk})
+        assert reference.at_risk()[:, some].sum() == sum(answer.at_risk.values())
+
+
+def test_halves__are_scans_of_their_own() -> None:
+    for seed in range(60):
+        people, n = small_world(seed)
+        persons = as_persons(people, n)
+        settings = PairScanSettings(n)
+        reference, pairs = count([persons], settings)
+        for half in (0, 1):
+            part = persons.take(np.flatnonzero(persons.half == half))
+            alone, pairs_alone = count([part], settings)
+            rows = np.searchsorted(reference.keys, alone.keys)
+            np.testing.assert_array_equal(reference.at_risk(half)[rows], alone.at_risk())
+            np.testing.assert_array_equal(reference.outcomes(half)[rows], alone.outcomes())
+            np.testing.assert_array_equal(pairs.followed[:, :, half], pairs_alone.followed.sum(axis=2))
+            if half == 0:
+                e, v = expected_counts(
+                    reference.exposed[:, 0], reference.probabilities(0), pairs.barred_sums()[:, :, 2:]
+                )
+                e_alone, v_alone = expected(alone, pairs_alone)
+                np.testing.assert_allclose(e, e_alone, atol=1e-9)
+                np.testing.assert_allclose(v, v_alone, atol=1e-9)
+
+
+def test_columns__sum_to_what_happened() -> None:
+    for seed in range(100):
+        people, n = small_world(seed)
+        reference, pairs = count([as_persons(people, n)], PairScanSettings(n))
+        e, _ = expected(reference, pairs)
+        observed = pairs.followed.sum(axis=2)
+        np.testing.assert_allclose(observed.sum(axis=0), e.sum(axis=0), atol=1e-9)
+
+
+def assert_same(left: tuple[ReferenceCounts, PairCounts], right: tuple[ReferenceCounts, PairCounts]) -> None:
+    """Equal to the last bit."""
+    for one, other in zip(left, right, strict=True):
+        ours, theirs = one.to_arrays(), other.to_arrays()
+        assert ours.keys() == theirs.keys()
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def test_counts__add_up_over_any_split_and_order() -> None:
+    for seed in range(40):
+        people, n = small_world(seed)
+        persons = as_persons(people, n)
+        settings = PairScanSettings(n)
+        whole = count([persons], settings)
+        rng = np.random.default_rng(seed)
+        shuffled = persons.take(rng.permutation(persons.count))
+        assert_same(whole, count([shuffled], settings))
+        for parts in (2, 7):
+            cuts = np.sort(rng.integers(0, persons.count + 1, parts - 1))
+            edges = [0, *cuts.tolist(), persons.count]
+            pieces = [shuffled.part(low, high) for low, high in pairwise(edges)]
+            assert_same(whole, count(pieces, settings))
+
+
+def test_batches__may_be_cut_anywhere() -> None:
+    people, n = small_world(5)
+    persons = as_persons(people, n)
+    settings = PairScanSettings(n)
+    whole_reference, whole_pairs = count([persons], settings)
+    reference = ReferencePass(settings)
+    for at in range(persons.count):
+        reference.add(persons.part(at, at + 1))
+    pairs = PairPass(settings, reference.result())
+    for at in range(persons.count):
+        pairs.add(persons.part(at, at + 1))
+    assert_same((whole_reference, whole_pairs), (reference.result(), pairs.result()))
+
+
+def test_four_years__change_nothing() -> None:
+    for seed in range(40):
+        people, n = small_world(seed)
+        persons = as_persons(people, n)
+        later = persons._replace(days=persons.days + 1461, birth_year=persons.birth_year + 4)
+        _, pairs = count([persons], PairScanSettings(n))
+        _, pairs_later = count([later], PairScanSettings(n))
+        np.testing.assert_array_equal(pairs.followed, pairs_later.followed)
+        np.testing.assert_array_equal(pairs.barred, pairs_later.barred)
+
+
+def test_roll_up__equals_the_oracle() -> None:
+    for seed in range(200):
+        people, n = small_world(seed)
+        rng = np.random.default_rng(seed)
+        code_map = rng.integers(-1, max(n // 2, 1), n).astype(np.int32)
+        rolled = roll_up(as_persons(people, n), code_map)
+        for at, person in enumerate(people):
+            events = slice(rolled.offsets[at], rolled.offsets[at + 1])
+            got = list(
+                zip(
+                    rolled.days[events].tolist(),
+                    rolled.codes[events].tolist(),
+                    rolled.settings[events].tolist(),
+                    strict=True,
+                )
+            )
+            assert got == oracle.roll_up(person, code_map.tolist())
+
+
+def test_passes__refuse_what_they_cannot_count() -> None:
+    settings = PairScanSettings(2)
+    people = [oracle.Person(1, 1960, 0, [(17_200, 0, 1), (17_300, 1, 1)])]
+    persons = as_persons(people, 2)
+    with pytest.raises(ValueError, match="ascend"):
+        ReferencePass(settings).add(persons._replace(days=persons.days[::-1].copy()))
+    with pytest.raises(ValueError, match="code lies outside"):
+        ReferencePass(settings).add(persons._replace(codes=persons.codes + 1))
+    with pytest.raises(ValueError, match="sex"):
+        ReferencePass(settings).add(persons._replace(sex=persons.sex + 2))
+    reference = ReferencePass(settings)
+    reference.add(persons)
+    with pytest.raises(ValueError, match="other persons"):
+        PairPass(settings, reference.result()).add(persons._replace(birth_year=persons.birth_year - 40))

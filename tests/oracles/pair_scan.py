@@ -1,0 +1,180 @@
+"""The pair scan as its definition reads, in plain Python: slow, obvious, and the judge of the fast one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+PRIOR_CUTS = (0, 1, 2, 4, 7, 11, 18, 30)
+BUSY_CUTS = (1, 2, 3, 4, 6, 8, 11, 16)
+HORIZON = 1826
+
+Stratum = tuple[int, int, int, int, int]
+
+
+@dataclass
+class Person:
+    """One person: raw records (day, code, setting), -1 where unknown, in any order, repeats allowed."""
+
+    sex: int
+    birth_year: int
+    half: int
+    records: list[tuple[int, int, int]]
+
+
+@dataclass
+class Exposure:
+    """A person's first day of a code, with the stratum it falls into."""
+
+    person: int
+    code: int
+    day: int
+    stratum: Stratum
+
+
+@dataclass
+class Answer:
+    """Everything the definition names, by pair or by stratum and code."""
+
+    at_risk: dict[tuple[Stratum, int], int] = field(default_factory=lambda: defaultdict(int))
+    outcomes: dict[tuple[Stratum, int], int] = field(default_factory=lambda: defaultdict(int))
+    observed: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    expected: dict[tuple[int, int], float] = field(default_factory=lambda: defaultdict(float))
+    variance: dict[tuple[int, int], float] = field(default_factory=lambda: defaultdict(float))
+    same_day: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    persons_with: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+
+def year_of(day: int) -> int:
+    """Calendar year of a day counted from 1970-01-01."""
+    return (date(1970, 1, 1) + timedelta(days=day)).year
+
+
+def band(cuts: tuple[int, ...], number: int) -> int:
+    """Which band a number falls into: the last whose cut it reaches."""
+    found = 0
+    for place, cut in enumerate(cuts):
+        if number >= cut:
+            found = place
+    return found
+
+
+def first_days(person: Person) -> dict[int, int]:
+    """t(code) of every code the person has."""
+    days: dict[int, int] = {}
+    for day, code, _ in person.records:
+        days[code] = min(day, days.get(code, day))
+    return days
+
+
+def stratum_of(person: Person, code: int, day: int) -> Stratum:
+    """Sex, age band, calendar year, prior-event band, setting (or busyness of the day)."""
+    events = {(when, what) for when, what, _ in person.records}
+    prior = len([event for event in events if event[0] < day])
+    busy = len([event for event in events if event[0] == day])
+    known = [s for when, what, s in person.records if (when, what) == (day, code) and s >= 0]
+    age = max(year_of(day) - person.birth_year, 0)
+    setting = min(known) if known else 8 + band(BUSY_CUTS, busy)
+    return (person.sex, min(age // 5, 19), year_of(day), band(PRIOR_CUTS, prior), setting)
+
+
+def exposures_of(persons: list[Person]) -> list[Exposure]:
+    """All exposures of all persons."""
+    return [
+        Exposure(number, code, day, stratum_of(person, code, day))
+        for number, person in enumerate(persons)
+        for code, day in first_days(person).items()
+    ]
+
+
+def scan(persons: list[Person], horizon: int = HORIZON) -> Answer:
+    """N, M, O, E, V and same-day counts of every pair, read off the definition."""
+    answer = Answer()
+    first = [first_days(person) for person in persons]
+    codes = sorted({code for days in first for code in days})
+    exposures = exposures_of(persons)
+    for exposure in exposures:
+        answer.persons_with[exposure.code] += 1
+        for b in codes:
+            when = first[exposure.person].get(b)
+            if when is not None and when <= exposure.day:
+                if when == exposure.day and b != exposure.code:
+                    answer.same_day[exposure.code, b] += 1
+                continue
+            outcome = when is not None and when <= exposure.day + horizon
+            answer.at_risk[exposure.stratum, b] += 1
+            answer.outcomes[exposure.stratum, b] += outcome
+            answer.observed[exposure.code, b] += outcome
+    for exposure in exposures:
+        for b in codes:
+            when = first[exposure.person].get(b)
+            if when is not None and when <= exposure.day:
+                continue
+            p = answer.outcomes[exposure.stratum, b] / answer.at_risk[exposure.stratum, b]
+            answer.expected[exposure.code, b] += p
+            answer.variance[exposure.code, b] += p * (1 - p)
+    return answer
+
+
+@dataclass
+class CalledAnswer:
+    """What is reported of a called pair (a, b) beyond the screen; ``lags`` in days, ascending."""
+
+    observed: int
+    expected: float
+    variance: float
+    uncertainty: float
+    lags: list[int]
+
+
+def called(persons: list[Person], a: int, b: int, horizon: int = HORIZON) -> CalledAnswer:
+    """O, E and V of one pair with the exposed of a taken out of the reference, stratum by stratum.
+
+    ``uncertainty`` is the variance of E from the finite reference. Strata where nobody else is at risk count
+    neither in O nor in E.
+    """
+    first = [first_days(person) for person in persons]
+    exposed: dict[Stratum, list[bool]] = defaultdict(list)
+    others: dict[Stratum, list[bool]] = defaultdict(list)
+    lags = []
+    for exposure in exposures_of(persons):
+        when = first[exposure.person].get(b)
+        if when is not None and when <= exposure.day:
+            continue
+        outcome = when is not None and when <= exposure.day + horizon
+        (exposed if exposure.code == a else others)[exposure.stratum].append(outcome)
+        if exposure.code == a and outcome and when is not None:
+            lags.append(when - exposure.day)
+    observed, expected, variance, uncertainty = 0, 0.0, 0.0, 0.0
+    for stratum, outcomes in exposed.items():
+        if not others[stratum]:
+            continue
+        p = sum(others[stratum]) / len(others[stratum])
+        observed += sum(outcomes)
+        expected += len(outcomes) * p
+        variance += len(outcomes) * p * (1 - p)
+        uncertainty += len(outcomes) ** 2 * p * (1 - p) / len(others[stratum])
+    return CalledAnswer(observed, expected, variance, uncertainty, sorted(lags))
+
+
+def null_effect_ratio(persons: list[Person], a: int, b: int, window: int) -> float:
+    """Order that calendar trends alone would give: ΣI F / ΣI B over days with first a, same day excluded."""
+    first = [first_days(person) for person in persons]
+    days_a = [days[a] for days in first if a in days]
+    days_b = [days[b] for days in first if b in days]
+    after = sum(1 for day in days_a for other in days_b if day < other <= day + window)
+    before = sum(1 for day in days_a for other in days_b if day - window <= other < day)
+    return after / before if before else float("inf") if after else float("nan")
+
+
+def roll_up(person: Person, code_map: list[int]) -> list[tuple[int, int, int]]:
+    """Distinct (day, new code) with the smallest known setting, by day then code; -1 drops a record."""
+    settings: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for day, code, setting in person.records:
+        if code_map[code] >= 0:
+            settings[day, code_map[code]].append(setting)
+    return [
+        (day, code, min([s for s in found if s >= 0], default=-1))
+        for (day, code), found in sorted(settings.items())
+    ]
