@@ -29,7 +29,9 @@ app.add_typer(ledger_app, name="ledger")
 
 Lake = Annotated[
     Path | None,
-    typer.Option("--lake", help="Folder that holds everything the platform writes [default: PATTERNLAKE_HOME]."),
+    typer.Option(
+        "--lake", help="Folder that holds everything the platform writes [default: PATTERNLAKE_HOME]."
+    ),
 ]
 StudyId = Annotated[str, typer.Option("--study", help="Study.")]
 
@@ -45,7 +47,9 @@ def settings_of(lake: Path | None) -> Settings:
 def synth(
     out: Annotated[Path, typer.Option("--out", help="New folder for the deliveries.")],
     persons: Annotated[int, typer.Option("--persons", min=1, help="Persons.")] = 20_000,
-    seed: Annotated[int, typer.Option("--seed", help="Everything, the planted truth too, follows from it.")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Everything, the planted truth too, follows from it.")
+    ] = 1,
     defects: Annotated[float, typer.Option("--defects", min=0, max=1, help="Share of rows to spoil.")] = 0.0,
     lake: Lake = None,
 ) -> None:
@@ -70,7 +74,9 @@ def ingest(
 @study_app.command("new")
 def study_new(
     study: Annotated[str, typer.Argument(help="Name of the study.")],
-    grant_all: Annotated[bool, typer.Option("--grant-all", help="Grant everything (never on real data).")] = False,
+    grant_all: Annotated[
+        bool, typer.Option("--grant-all", help="Grant everything (never on real data).")
+    ] = False,
     lake: Lake = None,
 ) -> None:
     """Write a study and, with --grant-all, a permit over everything in a synthetic or foreign lake."""
@@ -92,7 +98,9 @@ def run(
     study: StudyId,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Parameter, KEY=VALUE.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read and tested.")] = False,
-    master: Annotated[str | None, typer.Option("--master", help="Spark master instead of the profile's.")] = None,
+    master: Annotated[
+        str | None, typer.Option("--master", help="Spark master instead of the profile's.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Let Spark talk.")] = False,
     lake: Lake = None,
 ) -> None:
@@ -132,7 +140,9 @@ def scope_show(
 
 @scope_app.command("touched")
 def scope_touched(
-    target: Annotated[str, typer.Argument(metavar="TABLE[.COLUMN]", help="For example gold.event.value_num.")],
+    target: Annotated[
+        str, typer.Argument(metavar="TABLE[.COLUMN]", help="For example gold.event.value_num.")
+    ],
     lake: Lake = None,
 ) -> None:
     """Every run that read a table or a column."""
@@ -152,9 +162,13 @@ def ledger_verify(lake: Lake = None) -> None:
 
 @app.command()
 def demo(
-    persons: Annotated[int, typer.Option("--persons", min=100, help="Persons of the synthetic region.")] = 20_000,
+    persons: Annotated[
+        int, typer.Option("--persons", min=100, help="Persons of the synthetic region.")
+    ] = 20_000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the synthetic region.")] = 1,
-    source: Annotated[Path | None, typer.Option("--source", help="Foreign data (OMOP, MEDS) instead.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="Foreign data (OMOP, MEDS) instead.")
+    ] = None,
     lake: Lake = None,
 ) -> None:
     """From nothing to a mined region: synthesise, ingest, permit, mine; then say where everything is."""

@@ -17,7 +17,14 @@ from lakehouse.errors import ConfigurationError, DataError, UsageError
 from lakehouse.progress import Progress
 from lakehouse.settings import Settings
 
-NOISE = ("Ivy", ":: ", "\tconfs:", "The jars for the packages", "WARNING: Using incubator", "Using Spark's default")
+NOISE = (
+    "Ivy",
+    ":: ",
+    "\tconfs:",
+    "The jars for the packages",
+    "WARNING: Using incubator",
+    "Using Spark's default",
+)
 """How the launcher's lines begin that say nothing to a researcher."""
 
 
@@ -41,7 +48,9 @@ def ingest(settings: Settings, folder: Path, format: str) -> None:
     from lakehouse.session import spark_session
 
     if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}.", "", "Name a delivery, an OMOP folder or a MEDS data set.")
+        raise DataError(
+            f"There is no folder {folder}.", "", "Name a delivery, an OMOP folder or a MEDS data set."
+        )
     progress = Progress()
     spark = spark_session(settings, "patternlake ingest")
     try:
@@ -60,7 +69,9 @@ def job_file(job: str) -> Path:
         beside = package.parent / "jobs"
         path = (beside if beside.is_dir() else package / "_jobs") / f"{job}.py"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.py"))) if path.parent.is_dir() else "none"
+        known = (
+            ", ".join(sorted(p.stem for p in path.parent.glob("*.py"))) if path.parent.is_dir() else "none"
+        )
         raise UsageError(f"There is no job {job}.", f"Looked for {path}.", f"Known jobs: {known}.")
     return path
 
@@ -129,7 +140,9 @@ def export_patterns(settings: Settings, run_id: str, study: str | None, out: Pat
     """Copy the raw patterns of a run to ``out``, whole or not at all."""
     source = find_run(settings, run_id, study) / "patterns.parquet"
     if not source.is_file():
-        raise DataError(f"Run {run_id} left no patterns.", "It failed or its reads are not accounted for.", "")
+        raise DataError(
+            f"Run {run_id} left no patterns.", "It failed or its reads are not accounted for.", ""
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(out.name + ".tmp")
     shutil.copyfile(source, temporary)
@@ -166,7 +179,13 @@ def touched(settings: Settings, target: str) -> Iterator[str]:
             how = [use for use, columns in uses.items() if column in columns] if column else ["read"]
             if read["table"] == f"{layer}.{table}" and how:
                 yield "\t".join(
-                    [path.name, path.parent.name, f"version {read['version']}", "+".join(how), record["state"]]
+                    [
+                        path.name,
+                        path.parent.name,
+                        f"version {read['version']}",
+                        "+".join(how),
+                        record["state"],
+                    ]
                 )
 
 
@@ -180,7 +199,14 @@ def ui(settings: Settings, port: int) -> int:
         "MLFLOW_ENABLE_AI_GATEWAY": "false",
     }
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", settings.tracking_uri]
-    command += ["--default-artifact-root", str(settings.artifacts), "--host", "127.0.0.1", "--port", str(port)]
+    command += [
+        "--default-artifact-root",
+        str(settings.artifacts),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     if settings.tracking_uri.startswith("http"):
         print(f"The tracking server is {settings.tracking_uri}; open it in a browser.")
         return 0
@@ -202,8 +228,19 @@ def demo(settings: Settings, persons: int, seed: int, source: Path | None) -> in
         if (folder / "delivery" / "delivery.toml").is_file():
             say("     already there")
         else:
-            step([sys.executable, "-m", "experiments.cli", "synth", "--persons", str(persons), "--seed", str(seed)]
-                 + ["--out", str(folder), "--lake", str(settings.home)])
+            step(
+                [
+                    sys.executable,
+                    "-m",
+                    "experiments.cli",
+                    "synth",
+                    "--persons",
+                    str(persons),
+                    "--seed",
+                    str(seed),
+                ]
+                + ["--out", str(folder), "--lake", str(settings.home)]
+            )
     else:
         say(f"1/4  Foreign data: {folder}")
     say("2/4  Ingest: pseudonyms at the door, bad rows to quarantine, every row accounted for")

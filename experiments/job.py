@@ -56,10 +56,18 @@ class Job:
         """The command line of every job."""
         parser = argparse.ArgumentParser(prog=f"{self.name}.py", description=self.question)
         parser.add_argument("--study", required=True, help="study to run in")
-        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=self.describe_params())
-        parser.add_argument("--lake", type=Path, help="home folder (default: PATTERNLAKE_HOME, else the profile's)")
-        parser.add_argument("--profile", help="profile in conf/profiles (default: PATTERNLAKE_PROFILE, else local)")
-        parser.add_argument("--dry-run", action="store_true", help="show what would be read and tested; read nothing")
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help=self.describe_params()
+        )
+        parser.add_argument(
+            "--lake", type=Path, help="home folder (default: PATTERNLAKE_HOME, else the profile's)"
+        )
+        parser.add_argument(
+            "--profile", help="profile in conf/profiles (default: PATTERNLAKE_PROFILE, else local)"
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="show what would be read and tested; read nothing"
+        )
         parser.add_argument("--quiet", action="store_true", help="no progress")
         return parser.parse_args(arguments)
 
@@ -84,14 +92,20 @@ class Job:
     def _typed(self, types: Mapping[str, type], name: str, value: Any) -> Any:
         if name not in types:
             raise UsageError(
-                f"{self.name} has no parameter '{name}'.", "", f"It has: {', '.join(sorted(types)) or 'none'}."
+                f"{self.name} has no parameter '{name}'.",
+                "",
+                f"It has: {', '.join(sorted(types)) or 'none'}.",
             )
         try:
             if types[name] is bool and isinstance(value, str):
-                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
+                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
+                    value.lower()
+                ]
             return types[name](value)
         except (KeyError, ValueError) as error:
-            raise UsageError(f"'{value}' is no {types[name].__name__}.", f"'{name}' needs one.", "") from error
+            raise UsageError(
+                f"'{value}' is no {types[name].__name__}.", f"'{name}' needs one.", ""
+            ) from error
 
     def run(self, arguments: argparse.Namespace) -> str:
         """Ask the question in the study; the id of the MLflow run."""
@@ -107,9 +121,7 @@ class Job:
         return run_job(self, settings, arguments.study, params, progress, began=time.time())
 
 
-def job(
-    *, use_case: str, reads: Mapping[str, Sequence[str]], params: type
-) -> Callable[[Question], Job]:
+def job(*, use_case: str, reads: Mapping[str, Sequence[str]], params: type) -> Callable[[Question], Job]:
     """Make a function ``(study, params) -> Findings`` a job; the file's docstring is its question."""
 
     def wrap(ask: Question) -> Job:

@@ -18,7 +18,9 @@ def run_folder(settings: Settings, study: str, run_id: str) -> Path:
 def runs(settings: Settings, study: str | None = None) -> list[Path]:
     """Folders of all runs, of one study or of every one, newest first."""
     found = settings.results.glob(f"{study or '*'}/*")
-    return sorted((path for path in found if path.is_dir()), key=lambda path: path.stat().st_mtime, reverse=True)
+    return sorted(
+        (path for path in found if path.is_dir()), key=lambda path: path.stat().st_mtime, reverse=True
+    )
 
 
 def find_run(settings: Settings, run_id: str, study: str | None = None) -> Path:
@@ -34,7 +36,9 @@ def find_run(settings: Settings, run_id: str, study: str | None = None) -> Path:
     else:
         candidates = [path for path in candidates if path.name.startswith(run_id)]
     if not candidates:
-        raise DataError(f"There is no run {run_id}.", f"Looked under {settings.results}.", "See the MLflow UI.")
+        raise DataError(
+            f"There is no run {run_id}.", f"Looked under {settings.results}.", "See the MLflow UI."
+        )
     if len(candidates) > 1:
         raise UsageError(f"{run_id} fits {len(candidates)} runs.", "", "Give more of the run's id.")
     return candidates[0]

@@ -1,0 +1,132 @@
+"""Carrying a pass over Spark gives exactly what it gives in one process, whatever the partitions and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from experiments.kernels.pair_scan import COUNTS, PASSES, PairScanSettings
+from experiments.kernels.persons import Persons, roll_up
+from experiments.mining import carrier
+from experiments.mining.carrier import OverSpark
+from lakehouse.settings import Settings, load_settings
+from lakehouse.tables import read_version, table_path
+from tests.support.lakes import timeline_of, write_lake
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CODES = 30
+LEVEL = (np.arange(CODES) // 2).astype(np.int32)
+SCAN = PairScanSettings(n_codes=CODES // 2)
+PAIRS = np.array([[0, 1], [1, 0], [7, 3]], np.int32)
+
+
+def some_persons(seed: int, count: int = 1500) -> Persons:
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(1, 20, count))]).astype(np.int64)
+    events = int(offsets[-1])
+    owner = np.repeat(np.arange(count), np.diff(offsets))
+    days = rng.integers(16_000, 20_000, events).astype(np.int32)
+    days = days[np.lexsort([days, owner])]
+    persons = Persons(
+        offsets,
+        rng.integers(0, CODES, events).astype(np.int32),
+        days,
+        rng.integers(-1, 8, events).astype(np.int8),
+        rng.integers(0, 3, count).astype(np.int8),
+        np.sort(rng.integers(1930, 2000, count)).astype(np.int16),
+        rng.integers(0, 2, count).astype(np.int8),
+    )
+    return roll_up(persons, np.arange(CODES, dtype=np.int32))
+
+
+@pytest.fixture(scope="module")
+def world(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Persons]:
+    persons = some_persons(seed=int(np.random.default_rng().integers(1 << 30)))
+    settings = load_settings(tmp_path_factory.mktemp("carrier"), "test")
+    write_lake(spark, settings, persons, [f"X//{code:02d}" for code in range(CODES)])
+    return settings, persons
+
+
+def in_one_process(persons: Persons) -> dict[str, dict[str, np.ndarray]]:
+    rolled = roll_up(persons, LEVEL)
+    arrays = {}
+    arguments: dict[str, object] = {"settings": SCAN}
+    for name in ("ReferencePass", "PairPass", "CalledPass"):
+        if name == "CalledPass":
+            arguments["pairs"] = PAIRS
+        counter = PASSES[name](**arguments)  # type: ignore[arg-type]
+        counter.add(rolled)
+        counts = counter.result()
+        arguments.setdefault("reference", counts)
+        arrays[name] = COUNTS[name].merge([counts]).to_arrays()  # type: ignore[arg-type]
+    return arrays
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 7])
+def test_counts_do_not_depend_on_partitions(
+    spark: SparkSession, world: tuple[Settings, Persons], partitions: int
+) -> None:
+    settings, persons = world
+    timeline = read_version(spark, table_path(settings, "gold.timeline"), 1).repartition(partitions)
+    run = OverSpark(timeline, LEVEL)
+    expected = in_one_process(persons)
+    reference = run("ReferencePass", {"settings": SCAN})
+    pairs = run("PairPass", {"settings": SCAN, "reference": reference})
+    called = run("CalledPass", {"settings": SCAN, "reference": reference, "pairs": PAIRS})
+    for counts, name in ((reference, "ReferencePass"), (pairs, "PairPass"), (called, "CalledPass")):
+        for field, array in counts.to_arrays().items():
+            np.testing.assert_array_equal(array, expected[name][field], err_msg=f"{name}.{field}")
+
+
+def test_a_batch_that_starts_inside_a_larger_one_is_read_right() -> None:
+    persons = some_persons(seed=5, count=200)
+    table = timeline_of(persons)
+    batch = table.combine_chunks().to_batches()[0]
+    kept = persons.take(np.flatnonzero(np.diff(persons.offsets) > 0))
+    sliced = carrier.persons_of(batch.slice(50, 60))
+    for got, wanted in zip(sliced, kept.part(50, 110), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_large_arrays_are_shipped_in_blocks_and_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrier, "BLOCK", 1000)
+    rng = np.random.default_rng(3)
+    arrays = {
+        "wide": rng.integers(0, 1 << 40, (37, 11)),
+        "small": rng.integers(0, 300, 5000).astype(np.int32),
+        "sums": rng.random(700),
+        "empty": np.empty((0, 4), np.int32),
+    }
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        for task in (1, 0):
+            yield from carrier.shipped(task, {name: array + task for name, array in arrays.items()})
+
+    first, second = carrier.received(pa.Table.from_batches(list(rows())))
+    for number, got in ((0, second), (1, first)) if (first["wide"] != arrays["wide"]).any() else ((0, first), (1, second)):
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(got[name], array + number)
+            assert got[name].dtype == array.dtype
+
+
+def test_a_failing_pass_names_its_cause(spark: SparkSession, world: tuple[Settings, Persons]) -> None:
+    settings, _ = world
+    timeline = read_version(spark, table_path(settings, "gold.timeline"), 1)
+    with pytest.raises(Exception, match="a code lies outside"):
+        OverSpark(timeline, np.arange(CODES, dtype=np.int32))("ReferencePass", {"settings": SCAN})
+
+
+def test_carrying_works_on_a_home_with_odd_letters(spark: SparkSession, tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "hjem æøå med mellemrum", "test")
+    persons = some_persons(seed=8, count=50)
+    write_lake(spark, settings, persons, [f"X//{code:02d}" for code in range(CODES)])
+    timeline = read_version(spark, table_path(settings, "gold.timeline"), 1)
+    counts = OverSpark(timeline, LEVEL)("ReferencePass", {"settings": SCAN})
+    np.testing.assert_array_equal(counts.to_arrays()["cells"], in_one_process(persons)["ReferencePass"]["cells"])
