@@ -1,0 +1,175 @@
+"""Dispensings of a block: short courses, long-term treatment with refills, and treatment of lasting diseases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lakehouse.synthetic.catalogue import Catalogue, number
+from lakehouse.synthetic.hospital import day_in_year
+from lakehouse.synthetic.intensity import THERAPY_YEARS, WINTER_SWING, Draw, Intensity, cell_of
+from lakehouse.synthetic.population import NEVER, Calendar, People
+from lakehouse.synthetic.rates import Bools, Floats, Ints, Rates
+
+
+@dataclass(frozen=True)
+class Dispensings:
+    """One line a dispensing: person, day, position of the medicine, packages."""
+
+    person: Ints
+    day: Ints
+    medicine: Ints
+    packages: Ints
+
+
+@dataclass(frozen=True)
+class MedicineTables:
+    """What a worker builds once."""
+
+    intensity: Intensity
+    acute: Draw
+    starts: Draw
+    acute_total: Floats
+    starts_total: Floats
+    interval: Floats
+    refills: Floats
+    winter: Bools
+    group: Ints
+    groups: int
+    indications: tuple[tuple[int, int, float], ...]
+
+
+def build_tables(catalogue: Catalogue, intensity: Intensity, rates: Rates) -> MedicineTables:
+    """Draw tables and the days between dispensings of each medicine."""
+    fills = np.array([number(row["fills"]) for row in catalogue.medicines.extra]) * rates.dispensings
+    winter = catalogue.medicines.winter
+    acute = intensity.acute * np.where(winter, 1 + WINTER_SWING, 1.0)
+    names, group = catalogue.groups
+    column = {int(code): position for position, code in enumerate(catalogue.chronic)}
+    return MedicineTables(
+        intensity=intensity,
+        acute=Draw(acute.reshape(-1, acute.shape[-1])),
+        starts=Draw(intensity.starts.reshape(-1, acute.shape[-1])),
+        acute_total=acute.sum(axis=-1),
+        starts_total=intensity.starts.sum(axis=-1),
+        interval=365.25 / np.maximum(fills * 1.35, 0.1),
+        refills=np.maximum(fills - 1, 0) * 0.5,
+        winter=winter,
+        group=group,
+        groups=len(names),
+        indications=tuple((column[d], m, share) for d, m, share in catalogue.indications),
+    )
+
+
+def yearly_events(
+    rng: np.random.Generator, people: People, total: Floats, draw: Draw, calendar: Calendar
+) -> tuple[Ints, Ints, Ints]:
+    """Person, day and medicine of a Poisson process with (years, bands, 2) totals times frailty."""
+    band = np.maximum(people.band, 0)
+    years = np.arange(calendar.count)[None, :]
+    rate = np.where(people.band >= 0, total[years, band, people.sex[:, None]], 0.0) * people.frailty[:, None]
+    count = rng.poisson(rate)
+    flat = np.repeat(np.arange(count.size), count.ravel())
+    person, year = flat // calendar.count, flat % calendar.count
+    day = calendar.starts[year] + (rng.random(len(flat)) * calendar.lengths[year]).astype(np.int64)
+    cell = cell_of(people.band[person, year], people.sex[person], year, calendar.count)
+    return person, day, draw.codes(cell, rng.random(len(flat)))
+
+
+def dispense(
+    rng: np.random.Generator,
+    people: People,
+    onset: Ints,
+    first: Ints,
+    tables: MedicineTables,
+    calendar: Calendar,
+) -> Dispensings:
+    """All dispensings. ``onset`` and ``first`` are the lasting diseases' days, (persons, chronic codes)."""
+    person, day, medicine = yearly_events(rng, people, tables.acute_total, tables.acute, calendar)
+    season = (1 + WINTER_SWING * np.cos(2 * np.pi * day_in_year(day) / 365.25)) / (1 + WINTER_SWING)
+    taken = ~tables.winter[medicine] | (rng.random(len(day)) < season)
+    person, day, medicine = person[taken], day[taken], medicine[taken]
+    again = rng.poisson(tables.refills[medicine])
+    row = np.repeat(np.arange(len(day)), again)
+    later = day[row] + rng.integers(20, 200, len(row))
+    courses = (np.concatenate([person, person[row]]), np.concatenate([day, later]))
+    course_medicine = np.concatenate([medicine, medicine[row]])
+    spells = [
+        long_term_at_start(rng, people, tables, calendar),
+        long_term_starts(rng, people, tables, calendar),
+        treatments(rng, onset, first, tables, calendar),
+    ]
+    who, begin, what = (np.concatenate([spell[k] for spell in spells]) for k in range(3))
+    filler, fill_day, fill_medicine = refill(rng, who, begin, what, tables, calendar)
+    person = np.concatenate([courses[0], filler])
+    day = np.concatenate([courses[1], fill_day])
+    medicine = np.concatenate([course_medicine, fill_medicine])
+    here = people.present(person, day) & (day >= calendar.first) & (day <= calendar.last)
+    packages = 1 + (rng.random(len(day)) < 0.18) + (rng.random(len(day)) < 0.04)
+    return Dispensings(person[here], day[here], medicine[here], packages[here])
+
+
+def long_term_at_start(
+    rng: np.random.Generator, people: People, tables: MedicineTables, calendar: Calendar
+) -> tuple[Ints, Ints, Ints]:
+    """Treatments running on the first day (or on arrival): the next dispensing is somewhere in its interval."""
+    arrived = np.maximum(people.immigrated, calendar.first)
+    share = tables.intensity.using[np.maximum(people.band[:, 0], 0), people.sex] * people.frailty[:, None]
+    users = rng.random(share.shape) < np.where(people.band[:, :1] >= 0, share, 0.0)
+    person, medicine = np.nonzero(users)
+    begin = arrived[person] + (rng.random(len(person)) * tables.interval[medicine]).astype(np.int64)
+    return person, begin, medicine
+
+
+def long_term_starts(
+    rng: np.random.Generator, people: People, tables: MedicineTables, calendar: Calendar
+) -> tuple[Ints, Ints, Ints]:
+    """New long-term treatments during the period."""
+    person, day, medicine = yearly_events(rng, people, tables.starts_total, tables.starts, calendar)
+    return person, day, medicine
+
+
+def treatments(
+    rng: np.random.Generator, onset: Ints, first: Ints, tables: MedicineTables, calendar: Calendar
+) -> tuple[Ints, Ints, Ints]:
+    """Medicines of lasting diseases: running already when the disease is older than the period, else after it."""
+    who, begin, what = [], [], []
+    for column, medicine, share in tables.indications:
+        person = np.flatnonzero((onset[:, column] < NEVER) & (rng.random(len(onset)) < share))
+        old = onset[person, column] < calendar.first
+        wait = (rng.random(len(person)) * tables.interval[medicine]).astype(np.int64)
+        start = np.where(
+            old, calendar.first + wait, first[person, column] + 1 + rng.integers(0, 60, len(person))
+        )
+        who.append(person[start < NEVER])
+        begin.append(start[start < NEVER])
+        what.append(np.full(int((start < NEVER).sum()), medicine))
+    return np.concatenate(who), np.concatenate(begin), np.concatenate(what)
+
+
+def refill(
+    rng: np.random.Generator,
+    person: Ints,
+    begin: Ints,
+    medicine: Ints,
+    tables: MedicineTables,
+    calendar: Calendar,
+) -> tuple[Ints, Ints, Ints]:
+    """Dispensings of long-term treatments: at even intervals with some days' play until the treatment ends."""
+    length = rng.exponential(THERAPY_YEARS * 365.25, len(person))
+    length = np.minimum(length, np.maximum(calendar.last - begin, 0))
+    interval = tables.interval[medicine]
+    count = 1 + (length / interval).astype(np.int64)
+    row = np.repeat(np.arange(len(person)), count)
+    position = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    play = np.where(position > 0, (rng.random(len(row)) - 0.5) * 0.3 * interval[row], 0.0)
+    day = begin[row] + (position * interval[row] + play).astype(np.int64)
+    return person[row], day, medicine[row]
+
+
+def first_by_group(dispensings: Dispensings, persons: int, tables: MedicineTables) -> Ints:
+    """First dispensing of each medicine group, (groups, persons), ``NEVER`` when there is none."""
+    first = np.full(tables.groups * persons, NEVER)
+    np.minimum.at(first, tables.group[dispensings.medicine] * persons + dispensings.person, dispensings.day)
+    return first.reshape(tables.groups, persons)
