@@ -1,0 +1,60 @@
+"""What is reported of a called pair beyond the screen: relative risk, order, lags, replication."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.kernels.called import CalledCounts
+from experiments.kernels.reference import ReferenceCounts
+from experiments.kernels.removed import ALL, LOCKED, exposed_removed
+from experiments.statistics.direction import Direction, judge_order, null_effect_ratios
+from experiments.statistics.lags import lag_quantiles
+from experiments.statistics.relative_risk import RelativeRisk, relative_risk
+from experiments.statistics.replication import replicate
+
+
+class Called(NamedTuple):
+    """One entry a called pair; ``lags`` [pair, share] in days, ``replicated`` 1 yes, 0 no, -1 untested."""
+
+    pairs: NDArray[np.int32]
+    risk: RelativeRisk
+    direction: Direction
+    lags: NDArray[np.float64]
+    replicated: NDArray[np.int8]
+
+
+def look_closer(
+    closer: list[tuple[CalledCounts, ReferenceCounts]],
+    harmful: NDArray[np.bool_],
+    candidate: NDArray[np.bool_],
+    followed: NDArray[np.int64],
+    level: float,
+    window: int,
+) -> Called:
+    """Estimates of all called pairs from the counts of one or more goes of the third pass.
+
+    ``harmful`` and ``candidate`` run over the pairs of all goes in order; ``followed`` [a, b] counts persons
+    with a first; ``window`` is the horizon in days, over which trends are looked at as well.
+    """
+    pairs = np.concatenate([counts.pairs for counts, _ in closer])
+    sums = np.concatenate([exposed_removed(reference, counts) for counts, reference in closer])
+    lags = np.concatenate(
+        [lag_quantiles(counts.lags, counts.lag_counts, len(counts.pairs)) for counts, _ in closer]
+    )
+    nsr = np.concatenate([_null_ratios(counts, window) for counts, _ in closer])
+    a, b = pairs.T
+    order = judge_order(
+        followed[a, b].astype(np.float64), followed[b, a].astype(np.float64), nsr, harmful, level
+    )
+    everybody = sums[:, ALL]
+    risk = relative_risk(everybody[:, 0], everybody[:, 1], everybody[:, 2], everybody[:, 3])
+    return Called(pairs, risk, order, lags, replicate(sums[:, LOCKED], harmful, candidate, level))
+
+
+def _null_ratios(counts: CalledCounts, window: int) -> NDArray[np.float64]:
+    ratios = null_effect_ratios(counts.incidence, window)
+    places = np.searchsorted(counts.codes, counts.pairs)
+    return ratios[places[:, 0], places[:, 1]]

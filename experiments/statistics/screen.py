@@ -1,0 +1,59 @@
+"""The test of every pair: how far what followed lies from what was expected, and how often that was asked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.statistics.empirical_null import EmpiricalNull, calibrated_log10_p, empirical_null
+from experiments.statistics.error_rates import q_values
+from experiments.statistics.tails import mid_p_tails, two_sided_log10
+
+LEAST_EXPECTED = 5.0
+"""Pairs with at least this E show whether z has the spread it should."""
+
+
+class Screen(NamedTuple):
+    """One entry for every ordered pair of different codes that occur, in order of a, then b.
+
+    ``pairs`` [n, 2]; q-values and calibrated p are NaN where ``tested`` is false.
+    """
+
+    pairs: NDArray[np.int32]
+    tested: NDArray[np.bool_]
+    observed: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    z: NDArray[np.float64]
+    log10_p: NDArray[np.float64]
+    q_bh: NDArray[np.float64]
+    q_by: NDArray[np.float64]
+    q_empirical: NDArray[np.float64]
+    calibrated_p: NDArray[np.float64]
+    null: EmpiricalNull
+
+
+def screen(
+    observed: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    tested: NDArray[np.bool_],
+    occurs: NDArray[np.bool_],
+) -> Screen:
+    """Test all pairs of matrices [a, b]; ``tested`` is decided by how often codes occur, never by O."""
+    wanted = np.logical_and.outer(occurs, occurs)
+    np.fill_diagonal(wanted, False)
+    pairs = np.argwhere(wanted).astype(np.int32)
+    o, e, v, chosen = observed[wanted], expected[wanted], variance[wanted], tested[wanted]
+    z = np.zeros(len(o))
+    np.divide(o - e, np.sqrt(v), out=z, where=v > 0)
+    lower, upper = mid_p_tails(o, e, v)
+    log10_p = two_sided_log10(lower, upper)
+    null = empirical_null(z[chosen & (e >= LEAST_EXPECTED)])
+    q_bh, q_by = q_values(log10_p, chosen)
+    calibrated = np.full(len(o), np.nan)
+    calibrated[chosen] = calibrated_log10_p(lower[chosen], upper[chosen], null)
+    q_empirical, _ = q_values(calibrated, chosen)
+    return Screen(pairs, chosen, o, e, v, z, log10_p, q_bh, q_by, q_empirical, 10.0**calibrated, null)
