@@ -45,6 +45,7 @@ def synth(settings: Settings, out: Path, persons: int, seed: int, defects: float
 def ingest(settings: Settings, folder: Path, format: str) -> None:
     """Ingest a delivery and print the balance of every file."""
     from lakehouse.ingest import ingest as bring_in
+
     from lakehouse.session import spark_session
 
     if not folder.is_dir():
@@ -238,8 +239,11 @@ def demo(settings: Settings, persons: int, seed: int, source: Path | None) -> in
                     str(persons),
                     "--seed",
                     str(seed),
+                    "--out",
+                    str(folder),
+                    "--lake",
+                    str(settings.home),
                 ]
-                + ["--out", str(folder), "--lake", str(settings.home)]
             )
     else:
         say(f"1/4  Foreign data: {folder}")

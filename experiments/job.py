@@ -18,8 +18,9 @@ from lakehouse.progress import Progress
 from lakehouse.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from experiments.findings import Findings
     from lakehouse.study import Study
+
+    from experiments.findings import Findings
 
 Question = Callable[["Study", Any], "Findings"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lakehouse.study import Study
+
 from experiments.findings import Findings
 from experiments.job import job
-from experiments.mining.pairs import scan_pairs
-from lakehouse.study import Study
+from experiments.mining.pairs import READS, scan_pairs
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,7 @@ class Params:
     q_level: float = 0.05  # false discovery rate at which a pair is called
 
 
-@job(
-    use_case="D1",
-    reads={
-        "gold.timeline": ["split", "sex", "birth_year", "code", "day", "setting"],
-        "gold.vocabulary": ["code_id", "code", "domain", "code_system", "text", "level"],
-    },
-    params=Params,
-)
+@job(use_case="D1", reads=READS, params=Params)
 def mine_pairs(study: Study, params: Params) -> Findings:
     """Scan every ordered pair of codes on the study's timelines."""
     return scan_pairs(study, params)

@@ -72,7 +72,10 @@ def ensure_java(*, install: bool = False) -> Path:
     if home is None and install and os.geteuid() == 0 and shutil.which("apt-get"):
         print("Java 17 is missing: installing openjdk-17-jre-headless with apt-get ...", file=sys.stderr)
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-q"], ["install", "-qy", "--no-install-recommends", "openjdk-17-jre-headless"]):
+        for command in (
+            ["update", "-q"],
+            ["install", "-qy", "--no-install-recommends", "openjdk-17-jre-headless"],
+        ):
             subprocess.run(["apt-get", *command], check=False, env=environment, stdout=subprocess.DEVNULL)
         home = find_java()
     if home is None:
@@ -89,12 +92,21 @@ def findings(environment: Path) -> list[Finding]:
     ivy = any(Path.home().glob(".ivy2*/**/*delta-spark_*4.4.0*.jar"))
     free = shutil.disk_usage(Path.home() if Path.home().is_dir() else "/").free / 1e9
     return [
-        Finding("Python 3.11 or newer", sys.version_info >= (3, 11), version, "Install Python 3.11 or newer."),
-        Finding("venv module", _importable("ensurepip"), "ensurepip", "Debian or Ubuntu: apt-get install python3-venv."),
+        Finding(
+            "Python 3.11 or newer", sys.version_info >= (3, 11), version, "Install Python 3.11 or newer."
+        ),
+        Finding(
+            "venv module",
+            _importable("ensurepip"),
+            "ensurepip",
+            "Debian or Ubuntu: apt-get install python3-venv.",
+        ),
         Finding("make", shutil.which("make") is not None, shutil.which("make") or "none", "Install make."),
         Finding("Java 17 or 21", java is not None, str(java or "none"), JAVA_HELP),
         Finding("environment", python.exists(), str(environment), "Run 'make setup'."),
-        Finding("Delta's JARs", ivy, "cached" if ivy else "not yet", "Fetched at the first start (some 25 s)."),
+        Finding(
+            "Delta's JARs", ivy, "cached" if ivy else "not yet", "Fetched at the first start (some 25 s)."
+        ),
         Finding("5 GB of disk", free >= 5, f"{free:.0f} GB free", "Free some disk space."),
     ]
 
@@ -121,7 +133,9 @@ def report(environment: Path) -> int:
 def main() -> int:
     """Entry point of ``python -m lakehouse.doctor``."""
     parser = argparse.ArgumentParser(description="Say what is missing on this machine and how to get it.")
-    parser.add_argument("--install-java", action="store_true", help="install Java with apt when root and missing")
+    parser.add_argument(
+        "--install-java", action="store_true", help="install Java with apt when root and missing"
+    )
     parser.add_argument("--environment", type=Path, default=Path(__file__).resolve().parents[1] / ".venv")
     arguments = parser.parse_args()
     if arguments.install_java:

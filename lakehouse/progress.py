@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -94,3 +95,16 @@ def running_tasks(spark: SparkSession) -> tuple[int, int]:
         if info := tracker.getStageInfo(stage):
             done, total = done + info.numCompletedTasks, total + info.numTasks
     return done, total
+
+
+_CURRENT: ContextVar[Progress | None] = ContextVar("progress", default=None)
+
+
+def current() -> Progress:
+    """The progress of the job that runs; a silent one where nobody set it (a notebook, a test)."""
+    return _CURRENT.get() or Progress(quiet=True)
+
+
+def show_on(progress: Progress) -> None:
+    """Make ``progress`` the one that :func:`current` gives from here on."""
+    _CURRENT.set(progress)

@@ -86,7 +86,9 @@ class Settings:
         """Path of a file under ``conf/codelists``."""
         path = conf_dir() / "codelists" / name
         if not path.is_file():
-            raise ConfigurationError(f"The code list '{name}' is missing.", f"Looked for {path}.", "Reinstall.")
+            raise ConfigurationError(
+                f"The code list '{name}' is missing.", f"Looked for {path}.", "Reinstall."
+            )
         return path
 
     def spark_properties(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -67,7 +68,9 @@ class Table:
         return tuple(column.name for column in self.columns)
 
 
-PERSON_ID = Column("person_id", "STRING", "Lake pseudonym: version byte and 128 bits, in hex.", identifying=True)
+PERSON_ID = Column(
+    "person_id", "STRING", "Lake pseudonym: version byte and 128 bits, in hex.", identifying=True
+)
 
 GOLD: dict[str, Table] = {
     table.name: table
@@ -80,7 +83,9 @@ GOLD: dict[str, Table] = {
                 Column("sex", "STRING", "F, M or U, from the register."),
                 Column("birth_date", "DATE", "Date of birth.", identifying=True),
                 Column("birth_year", "SMALLINT", "Calendar year of birth."),
-                Column("municipality", "STRING", "Municipality of residence, three digits.", identifying=True),
+                Column(
+                    "municipality", "STRING", "Municipality of residence, three digits.", identifying=True
+                ),
                 Column("region", "STRING", "Region of residence, four digits."),
                 Column("death_date", "DATE", "Date of death, null while alive.", identifying=True),
                 Column("source", "STRING", "Source the person came from."),
@@ -106,7 +111,9 @@ GOLD: dict[str, Table] = {
                 Column("value_text", "STRING", "Value that is a word."),
                 Column("unit", "STRING", "UCUM unit."),
                 Column("flag", "STRING", "H, L or N against the reference interval of the laboratory."),
-                Column("quantity", "DOUBLE", "Amount: defined daily doses of a dispensing, services of a line."),
+                Column(
+                    "quantity", "DOUBLE", "Amount: defined daily doses of a dispensing, services of a line."
+                ),
                 Column("cost_dkk", "DOUBLE", "Cost, Danish kroner."),
                 Column("place", "STRING", "Place of treatment as coded at the time."),
                 Column("setting", "TINYINT", "lakehouse.tables.Setting."),
@@ -178,8 +185,23 @@ def table_path(settings: Settings, name: str) -> Path:
     """Folder of a table: ``gold.timeline`` lies in ``<lake>/gold/timeline``."""
     layer, _, table = name.partition(".")
     if not table or not (layer + table).replace("_", "").isalnum():
-        raise DataError(f"'{name}' is not a table name.", "Names are layer.table.", "For example gold.timeline.")
+        raise DataError(
+            f"'{name}' is not a table name.", "Names are layer.table.", "For example gold.timeline."
+        )
     return settings.lake / layer / table
+
+
+def rows_of_newest(path: Path) -> int:
+    """Rows of a gold table's newest version, from what its last writing commit recorded; 0 where there is none.
+
+    Reads the table's log alone, no data and no Spark: gold tables are always rewritten whole.
+    """
+    for entry in sorted((path / "_delta_log").glob("*.json"), reverse=True):
+        for line in entry.read_text(encoding="utf-8").splitlines():
+            metrics = json.loads(line).get("commitInfo", {}).get("operationMetrics", {})
+            if "numOutputRows" in metrics:
+                return int(metrics["numOutputRows"])
+    return 0
 
 
 def read_version(spark: SparkSession, path: Path, version: int) -> DataFrame:

@@ -71,12 +71,12 @@ def prepare(home: Path, persons: int, codes: int) -> dict[str, Any]:
     """The world, once: as a lake with a study, as arrays for the kernel, as a Parquet of events for the joins."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from tests.support.worlds import bench_world
 
     from lakehouse.governance.permits import grant_all
     from lakehouse.session import spark_session
     from lakehouse.settings import load_settings
     from tests.support.lakes import write_lake
-    from tests.support.worlds import bench_world
 
     world = bench_world(persons, codes, seed=int(time.time()))
     np.savez(home / "world.npz", **world._asdict())
@@ -93,9 +93,10 @@ def prepare(home: Path, persons: int, codes: int) -> dict[str, Any]:
 
 def kernel(home: Path) -> dict[str, Any]:
     """Both passes of the bare kernel, in one process on one core, after a warm-up on a few persons."""
+    from tests.support.bare import two_passes
+
     from experiments.kernels.design import PairScanSettings
     from experiments.kernels.persons import Persons
-    from tests.support.bare import two_passes
 
     arrays = np.load(home / "world.npz")
     persons = Persons(**{name: arrays[name] for name in Persons._fields})
@@ -108,10 +109,11 @@ def kernel(home: Path) -> dict[str, Any]:
 
 def ours(home: Path) -> dict[str, Any]:
     """The job itself: once cold in a new JVM, then warm twice in the same session; from Delta to the pattern table."""
+    from lakehouse.study import open_data
+
     from experiments.mining.pairs import PairParams, scan_pairs
     from lakehouse.session import spark_session
     from lakehouse.settings import load_settings
-    from lakehouse.study import open_data
 
     settings = load_settings(home, "local")
     began = time.perf_counter()
@@ -137,7 +139,11 @@ def duckdb_join(home: Path) -> dict[str, Any]:
     connection.execute(f"CREATE TABLE events AS SELECT * FROM '{home / 'events.parquet'}'")
     began = time.perf_counter()
     rows = connection.execute(f"SELECT count(*), sum(n) FROM ({PAIRS_SQL})").fetchone()
-    return {"seconds": time.perf_counter() - began, "pairs": rows[0] if rows else 0, "person_pairs": int(rows[1] if rows else 0)}
+    return {
+        "seconds": time.perf_counter() - began,
+        "pairs": rows[0] if rows else 0,
+        "person_pairs": int(rows[1] if rows else 0),
+    }
 
 
 def spark_join(home: Path) -> dict[str, Any]:
@@ -188,14 +194,29 @@ def main() -> int:
 
 def compare(home: Path, persons: int, codes: int) -> int:
     """One run of everything."""
-    base = [sys.executable, "-m", "tests.bench", "--home", str(home), "--persons", str(persons), "--codes", str(codes)]
+    base = [
+        sys.executable,
+        "-m",
+        "tests.bench",
+        "--home",
+        str(home),
+        "--persons",
+        str(persons),
+        "--codes",
+        str(codes),
+    ]
     size = measured([*base, "--contender", "prepare"])
-    print(f"{size['persons']:,} persons, {size['events']:,} events, {codes:,} codes; {os.cpu_count()} cores\n")
+    print(
+        f"{size['persons']:,} persons, {size['events']:,} events, {codes:,} codes; {os.cpu_count()} cores\n"
+    )
     print(f"{'':<40}{'seconds':>9}{'peak GB':>9}   pairs")
     results = {}
     for name, (title, _) in CONTENDERS.items():
         results[name] = figures = measured([*base, "--contender", name])
-        print(f"{title:<40}{figures['seconds']:>9.1f}{figures['peak_gb']:>9.1f}   {figures['pairs']:,}", flush=True)
+        print(
+            f"{title:<40}{figures['seconds']:>9.1f}{figures['peak_gb']:>9.1f}   {figures['pairs']:,}",
+            flush=True,
+        )
         if "cold" in figures:
             print(f"{'the same, cold (JVM start included)':<40}{figures['cold']:>9.1f}")
     assert results["duckdb"]["person_pairs"] == results["spark"]["person_pairs"]

@@ -44,9 +44,7 @@ SHIPPED = pa.schema(
 )
 """One row a block of one counted array. Spark wants the returned types to match it exactly."""
 
-SHIPPED_DDL = (
-    "task INT, array INT, block INT, name STRING, dtype STRING, shape ARRAY<BIGINT>, layout STRING, content BINARY"
-)
+SHIPPED_DDL = "task INT, array INT, block INT, name STRING, dtype STRING, shape ARRAY<BIGINT>, layout STRING, content BINARY"
 
 Watch = Callable[[str], AbstractContextManager[Any]]
 """Given the name of a step, a context that shows it while it runs."""
@@ -105,7 +103,9 @@ def unparcelled(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What :func:`parcelled` was given."""
     counts = set(COUNTS.values())
     return {
-        name: value[0].from_arrays(unpack(value[1])) if isinstance(value, tuple) and value[0] in counts else value
+        name: value[0].from_arrays(unpack(value[1]))
+        if isinstance(value, tuple) and value[0] in counts
+        else value
         for name, value in arguments.items()
     }
 

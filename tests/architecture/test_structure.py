@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted([*ROOT.glob("lakehouse/**/*.py"), *ROOT.glob("experiments/**/*.py"), *ROOT.glob("jobs/*.py")])
+SOURCES = sorted(
+    [*ROOT.glob("lakehouse/**/*.py"), *ROOT.glob("experiments/**/*.py"), *ROOT.glob("jobs/*.py")]
+)
 
 
 def name(path: Path) -> str:
@@ -35,7 +37,9 @@ def test_mlflow_is_imported_in_one_module() -> None:
 
 
 def test_arrow_batches_are_mapped_in_one_module() -> None:
-    assert [name(path) for path in SOURCES if ".mapInArrow" in path.read_text()] == ["experiments/mining/carrier.py"]
+    assert [name(path) for path in SOURCES if ".mapInArrow" in path.read_text()] == [
+        "experiments/mining/carrier.py"
+    ]
 
 
 def test_conf_is_read_in_one_module() -> None:

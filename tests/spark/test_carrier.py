@@ -110,7 +110,9 @@ def test_large_arrays_are_shipped_in_blocks_and_put_together(monkeypatch: pytest
             yield from carrier.shipped(task, {name: array + task for name, array in arrays.items()})
 
     first, second = carrier.received(pa.Table.from_batches(list(rows())))
-    for number, got in ((0, second), (1, first)) if (first["wide"] != arrays["wide"]).any() else ((0, first), (1, second)):
+    for number, got in (
+        ((0, second), (1, first)) if (first["wide"] != arrays["wide"]).any() else ((0, first), (1, second))
+    ):
         for name, array in arrays.items():
             np.testing.assert_array_equal(got[name], array + number)
             assert got[name].dtype == array.dtype
@@ -129,4 +131,6 @@ def test_carrying_works_on_a_home_with_odd_letters(spark: SparkSession, tmp_path
     write_lake(spark, settings, persons, [f"X//{code:02d}" for code in range(CODES)])
     timeline = read_version(spark, table_path(settings, "gold.timeline"), 1)
     counts = OverSpark(timeline, LEVEL)("ReferencePass", {"settings": SCAN})
-    np.testing.assert_array_equal(counts.to_arrays()["cells"], in_one_process(persons)["ReferencePass"]["cells"])
+    np.testing.assert_array_equal(
+        counts.to_arrays()["cells"], in_one_process(persons)["ReferencePass"]["cells"]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,10 @@ def timeline_of(persons: Persons, first: int = 0) -> pa.Table:
         pa.array(persons.birth_year),
         pa.array(persons.days[persons.offsets[:-1]]),
         pa.array(persons.days[persons.offsets[1:] - 1]),
-        *(pa.ListArray.from_arrays(offsets, pa.array(a)) for a in (persons.codes, persons.days, persons.settings)),
+        *(
+            pa.ListArray.from_arrays(offsets, pa.array(a))
+            for a in (persons.codes, persons.days, persons.settings)
+        ),
     ]
     return pa.Table.from_arrays(columns, schema=TIMELINE)
 
@@ -57,7 +61,7 @@ def write_lake(
     staged = settings.home / "staged"
     staged.mkdir(parents=True, exist_ok=True)
     cuts = np.linspace(0, persons.count, files + 1).astype(int)
-    for number, (start, stop) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for number, (start, stop) in enumerate(itertools.pairwise(cuts)):
         pq.write_table(timeline_of(persons.part(start, stop), start), staged / f"timeline-{number}.parquet")
     (settings.home / "lake").mkdir(parents=True, exist_ok=True)
     (settings.home / "lake" / "lake.toml").write_text('kind = "foreign"\n')
