@@ -1,0 +1,87 @@
+"""The yardstick of the benchmark: the two counting passes as one plain compiled loop each, nothing around them.
+
+No halves, no packing, no exact sums, no third pass: what counting alone costs one core.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from experiments.kernels.design import PairScanSettings
+from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.persons import Persons
+from experiments.kernels.strata import StrataIndex
+
+BATCH = 16_384
+
+
+@numba.njit(cache=True)
+def first_pass(offsets, codes, days, rows, horizon, followed, barred, exposures):  # type: ignore[no-untyped-def]
+    """M and not-at-risk by stratum and code."""
+    for person in range(len(offsets) - 1):
+        start, end = offsets[person], offsets[person + 1]
+        for a in range(start, end):
+            row, day = rows[a], days[a]
+            exposures[row] += 1
+            for b in range(start, end):
+                if days[b] <= day:
+                    barred[row, codes[b]] += 1
+                elif days[b] <= day + horizon:
+                    followed[row, codes[b]] += 1
+                else:
+                    break
+
+
+@numba.njit(cache=True)
+def second_pass(offsets, codes, days, rows, horizon, p, observed, exposed, corrected, spread):  # type: ignore[no-untyped-def]
+    """O by pair, A by code and stratum, and what exposures not at risk take off the expectation."""
+    for person in range(len(offsets) - 1):
+        start, end = offsets[person], offsets[person + 1]
+        for a in range(start, end):
+            code, row, day = codes[a], rows[a], days[a]
+            exposed[code, row] += 1
+            for b in range(start, end):
+                if days[b] <= day:
+                    risk = p[row, codes[b]]
+                    corrected[code, codes[b]] += risk
+                    spread[code, codes[b]] += risk * (1 - risk)
+                elif days[b] <= day + horizon:
+                    observed[code, codes[b]] += 1
+                else:
+                    break
+
+
+def two_passes(persons: Persons, settings: PairScanSettings) -> int:
+    """Run both passes; the number of ordered pairs of codes seen at least once."""
+    n, horizon = settings.n_codes, settings.horizon_days
+    finder, strata = ExposureFinder(settings), StrataIndex()
+    rooms = 1024
+    followed, barred = np.zeros((rooms, n), np.int32), np.zeros((rooms, n), np.int32)
+    exposures = np.zeros(rooms, np.int64)
+    for start in range(0, persons.count, BATCH):
+        found = finder.find(persons.part(start, min(start + BATCH, persons.count)))
+        rows = strata.rows(found.keys)
+        if strata.count > rooms:
+            rooms = 2 * strata.count
+            followed, barred = grown(followed, rooms), grown(barred, rooms)
+            exposures = np.concatenate([exposures, np.zeros(rooms - len(exposures), np.int64)])
+        first_pass(found.offsets, found.codes, found.days, rows, horizon, followed, barred, exposures)
+    at_risk = exposures[:, None] - barred
+    p = np.divide(followed, at_risk, out=np.zeros(at_risk.shape), where=at_risk > 0)
+    observed, exposed = np.zeros((n, n), np.int32), np.zeros((n, strata.count), np.int32)
+    corrected, spread = np.zeros((n, n)), np.zeros((n, n))
+    finder = ExposureFinder(settings)
+    for start in range(0, persons.count, BATCH):
+        found = finder.find(persons.part(start, min(start + BATCH, persons.count)))
+        rows = strata.rows(found.keys)
+        arrays = (found.offsets, found.codes, found.days, rows)
+        second_pass(*arrays, horizon, p, observed, exposed, corrected, spread)
+    return int((observed > 0).sum())
+
+
+def grown(array: np.ndarray, rooms: int) -> np.ndarray:
+    """The array with more rows."""
+    larger = np.zeros((rooms, array.shape[1]), array.dtype)
+    larger[: len(array)] = array
+    return larger
