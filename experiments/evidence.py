@@ -1,4 +1,4 @@
-"""From a job's raw patterns to its record: raw stays in the study, what passed the check goes to MLflow and a page."""
+"""From a job's raw patterns to its record: raw stays in the study, checked goes to MLflow and a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.compute as pc
 
-from experiments.figures import Null, draw
+from experiments.figures import draw
 from experiments.patterns import PERSON_COUNTS, Patterns
 from experiments.report import Story, Tally, answer, render, tally, warning
 from lakehouse.governance.disclosure import DisclosureRecord
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from experiments.tracking import RunRecord
 
 ACCOUNTED = "accounted"
-CENTRAL = 0.6744897501960817
-"""Quartile of the standard normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,9 @@ def conclude(
 ) -> Outcome:
     """Store, check, draw, write and log everything a finished job leaves.
 
-    Raw patterns and the exact scope go to the run's folder in the study. When every read is accounted for, checked
-    patterns, pictures, page and model follow in MLflow; otherwise only the scope and a note why nothing else does.
+    Raw patterns and the exact scope go to the run's folder in the study. When every read is accounted for,
+    checked patterns, pictures, page and model follow in MLflow; otherwise only the scope and a note why
+    nothing else does.
     """
     raw.write(run.folder / "patterns.parquet")
     run.params(raw.meta.params)
@@ -94,15 +93,6 @@ def spread_of_z(raw: Patterns) -> np.ndarray:
     table = raw.table
     wanted = pc.and_(pc.fill_null(table.column("tested"), False), pc.greater_equal(table.column("E"), 5.0))
     return np.asarray(pc.drop_null(table.filter(wanted).column("z")))
-
-
-def central_null(raw: Patterns) -> Null:
-    """Centre and spread of z by its quartiles: what the bulk of the pairs shows, whatever the findings do."""
-    z = spread_of_z(raw)
-    if not len(z):
-        return Null(0.0, 1.0, 0)
-    low, middle, high = np.quantile(z, (0.25, 0.5, 0.75))
-    return Null(float(middle), float((high - low) / 2 / CENTRAL), len(z))
 
 
 def example(called: Any) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Data and record for a notebook or shell: inside ``with open_study(...)`` every read lands on an MLflow run."""
+"""Data and record for a notebook: inside ``with open_study(...)`` every read lands on an MLflow run."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ def open_study(
     settings: Settings | None = None,
     spark: SparkSession | None = None,
 ) -> Iterator[Study]:
-    """A study opened for exploring: ``study.table(...)`` gives a Spark frame, ``study.pandas(...)`` a pandas-like one.
+    """A study opened for exploring: ``study.table(...)`` gives a Spark frame, ``study.pandas(...)`` a
+    pandas-like one.
 
-    An MLflow run is open meanwhile, so ``mlflow.log_metric`` and the like land on it. On the way out, also by an
-    error, the run gets the scope record (what was truly read), its tags and one input a table. The Spark session
-    stays for the next cell.
+    An MLflow run is open meanwhile, so ``mlflow.log_metric`` and the like land on it. On the way out, also by
+    an error, the run gets the scope record (what was truly read), its tags and one input a table. The Spark
+    session stays for the next cell.
     """
     from experiments import tracking
     from experiments.evidence import ACCOUNTED

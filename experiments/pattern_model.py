@@ -26,7 +26,7 @@ OUTPUT = {
     "median_days": "double",
     "replicated": "boolean",
 }
-"""One row a code that tends to follow, with the relative risk, its 95 % interval and the persons behind it."""
+"""One row a code that tends to follow: relative risk, 95 % interval, persons behind it."""
 
 USED = ("code_a", "code_b", "text_b", "rr", "rr_low", "rr_high", "O", "lag_q50", "replicated_person")
 SYSTEMS_WITH_LEVELS = ("ICD10", "ATC", "SKS")
@@ -56,7 +56,7 @@ class PatternSet:
         )
 
     def level(self, code: str) -> str | None:
-        """The code the patterns know this one by: itself, or its longest beginning within a hierarchical system."""
+        """The code the patterns know this one by: itself, or its longest known beginning."""
         system, separator, rest = code.partition("//")
         shortest = 3 if system in SYSTEMS_WITH_LEVELS else len(rest)
         for length in range(len(rest), shortest - 1, -1):

@@ -1,4 +1,4 @@
-"""The one result table of every job: what each column means, how it is stored, raw inside the study or checked."""
+"""The one result table of every job: what each column means, raw inside the study or checked."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ COLUMNS: tuple[PatternColumn, ...] = (
     _column("n_a", _I, "persons", "Persons with the first code.", Fact.MARGIN),
     _column("n_b", _I, "persons", "Persons with the second code.", Fact.MARGIN),
     _column("n_person", _I, "persons", "Persons with both within the window of each other.", Fact.TOTAL),
-    _column("n_before", _I, "persons", "Of these, persons with the first code first.", Fact.FIRST),
+    _column("n_before", _I, "persons", "Of these, persons with the first code first.", Fact.OUTCOME),
     _column("n_same_day", _I, "persons", "Of these, persons with both first on the same day.", Fact.SAME_DAY),
     _column("n_after", _I, "persons", "Of these, persons with the second code first.", Fact.ORDER),
     _column("O", _I, "persons", "Observed: the second code followed the first in the window.", Fact.OUTCOME),
@@ -63,11 +63,11 @@ COLUMNS: tuple[PatternColumn, ...] = (
     _column("q_by", _F, "", "q-value, Benjamini-Yekutieli, valid under any dependence.", Fact.OUTCOME),
     _column("q_empirical", _F, "", "q-value against the empirical null of this run.", Fact.OUTCOME),
     _column("calibrated_p", _F, "", "p against the empirical null of this run.", Fact.OUTCOME),
-    _column("direction", WORD, "", "Which code tends to come first, beyond calendar trends.", Fact.ORDER),
-    _column("direction_p", _F, "", "p of that order against the codes' calendar trends.", Fact.ORDER),
-    _column("direction_p_half", _F, "", "p of that order against one half.", Fact.ORDER),
+    _column("direction", WORD, "", "Which code tends to come first, beyond calendar trends.", Fact.DIRECTION),
+    _column("direction_p", _F, "", "p of that order against the codes' calendar trends.", Fact.DIRECTION),
+    _column("direction_p_half", _F, "", "p of that order against one half.", Fact.DIRECTION),
     _column("nsr", _F, "", "Null-effect ratio: a first / b first if only calendar trends acted."),
-    _column("asr", _F, "", "Sequence ratio a first / b first, divided by nsr.", Fact.ORDER),
+    _column("asr", _F, "", "Sequence ratio a first / b first, divided by nsr.", Fact.DIRECTION),
     _column("ic", _F, "bits", "Information component, log2((O+½)/(E+½)).", Fact.OUTCOME),
     _column("ic025", _F, "bits", "Lower end of its 95 % interval.", Fact.OUTCOME),
     *(
@@ -125,7 +125,7 @@ class PatternMeta:
 
 @dataclass(frozen=True)
 class Patterns:
-    """A result table with where it comes from. Raw tables stay inside the study; checked ones may be shown."""
+    """A result table and its origin. Raw ones stay inside the study; checked ones may be shown."""
 
     table: pa.Table
     meta: PatternMeta
@@ -139,8 +139,8 @@ class Patterns:
     ) -> Patterns:
         """The table of a scan with the codes' names.
 
-        ``scan.code_a`` and ``scan.code_b`` (int32) index ``codes`` and ``texts``. Columns the job does not make
-        are null; a column nobody declared, or one that is missing, is a :class:`DataError`.
+        ``scan.code_a`` and ``scan.code_b`` (int32) index ``codes`` and ``texts``. Columns the job does not
+        make are null; a column nobody declared, or one that is missing, is a :class:`DataError`.
         """
         strange = set(scan.column_names) - set(FACTS)
         if strange or (missing := REQUIRED - set(scan.column_names)):

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from experiments.figures import Null
 from experiments.patterns import Patterns
+from experiments.statistics.empirical_null import EmpiricalNull
 from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
 from lakehouse.governance.outputs import clean_scope, merge_steps
 
@@ -22,30 +22,42 @@ FIRST_ROWS, MOST_ROWS = 25, 2_000
 
 HIDDEN = "–"
 
+ORDER = {"forward": "as listed", "backward": "the other way", "none": "no clear order"}
+"""The scan's words for which code tends to come first, as a reader of the table would say it."""
+
 LIMITS = (
-    "A pattern is an order of events that is more (or less) frequent than among comparable persons. It is not a cause: "
-    "why a treatment was given (indication), what was not recorded, and who was looked at more closely can all make one.",
-    "Comparable persons share sex, age group, calendar year, number of earlier events and kind of place of treatment; "
+    "A pattern is an order of events that is more (or less) frequent than among comparable persons. It is "
+    "not a cause: "
+    "why a treatment was given (indication), what was not recorded, and who was looked at more closely "
+    "can all make one.",
+    "Comparable persons share sex, age group, calendar year, number of earlier events and kind of place "
+    "of treatment; "
     "not smoking, income, severity or anything else that is not in the tables above.",
-    "Only the first time of each code counts. Persons who die or move away can no longer have the second code.",
+    "Only the first time of each code counts. Persons who die or move away can no longer have the second "
+    "code.",
     "Codes say what was recorded, not what a person had; coding habits and registers change over the years.",
-    "A finding that was not replicated is a suggestion. One that was replicated here still comes from the same "
+    "A finding that was not replicated is a suggestion. One that was replicated here still comes from the "
+    "same "
     "health service and the same registers.",
 )
 
 CAPTIONS = {
     "volcano.png": (
         "Effect against evidence",
-        "Every tested pair whose numbers may be shown. To the right: the second code follows more often than expected; "
-        "to the left: less often. Higher: less likely to be chance (the scale is compressed towards the top).",
+        "Every tested pair whose numbers may be shown. To the right: the second code follows more often "
+        "than expected; "
+        "to the left: less often. Higher: less likely to be chance (the scale is compressed towards the "
+        "top).",
     ),
     "network.png": (
         "Network of the strongest patterns",
-        "The strongest pairs put together: an arrow leads from the first code to the one that follows more often.",
+        "The strongest pairs put together: an arrow leads from the first code to the one that follows "
+        "more often.",
     ),
     "calibration.png": (
         "Histogram of z",
-        "Is the comparison fair? Most pairs have nothing to do with each other, so the grey bars should fill the dashed "
+        "Is the comparison fair? Most pairs have nothing to do with each other, so the grey bars should "
+        "fill the dashed "
         "curve. If they spread wider, ordinary differences between persons look like findings.",
     ),
 }
@@ -73,13 +85,13 @@ class Story:
     question: str
     persons: int
     codes: int
-    null: Null
+    null: EmpiricalNull
     command: str
     scope: Mapping[str, Any]
     attrition: Sequence[tuple[str, int]] = ()
     purpose: str = ""
     kind: str = ""
-    rule: str = "a q-value of at most 0.05"
+    rule: str = "a q-value of at most 0.05, Benjamini-Hochberg"
     window: str = "five years"
     seconds: float | None = None
     remarks: Sequence[str] = field(default_factory=tuple)
@@ -106,8 +118,10 @@ def tally(raw: Patterns) -> Tally:
 def answer(story: Story, counts: Tally, called: pa.Table) -> list[str]:
     """The answer in three sentences, the strongest pattern in words; ``called`` is checked and ordered."""
     sentences = [
-        f"In the treatment data of {story.persons:,} persons, {counts.tested:,} ordered pairs of {story.codes:,} codes "
-        "were tested for whether the second follows the first more, or less, often than it follows comparable persons' "
+        f"In the treatment data of {story.persons:,} persons, {counts.tested:,} ordered pairs of "
+        f"{story.codes:,} codes "
+        "were tested for whether the second follows the first more, or less, often than it follows "
+        "comparable persons' "
         "comparable days.",
     ]
     if not counts.called:
@@ -117,16 +131,20 @@ def answer(story: Story, counts: Tally, called: pa.Table) -> list[str]:
     noun = "pair was called a finding" if counts.called == 1 else "pairs were called findings"
     sentences.append(
         f"{counts.called:,} {noun} (by {story.rule}), and {counts.replicated:,} of them "
-        f"{'was' if counts.replicated == 1 else 'were'} found again in a locked half of the persons that the search "
+        f"{'was' if counts.replicated == 1 else 'were'} found again in a locked half of the persons that "
+        "the search "
         "had not looked at."
     )
     sentences.append(_strongest(called) + _fairness(story.null))
     return sentences
 
 
-def _fairness(null: Null) -> str:
+def _fairness(null: EmpiricalNull) -> str:
     ending = "as it should be" if null.calibrated else "too wide"
-    return f"The comparison itself was checked on pairs that have nothing to do with each other: their spread is {null.sd:.2f}, {ending} (1 is ideal)."
+    return (
+        "The comparison itself was checked on pairs that have nothing to do with each other: their spread is "
+        f"{null.sd:.2f}, {ending} (1 is ideal)."
+    )
 
 
 def _strongest(called: pa.Table) -> str:
@@ -135,20 +153,23 @@ def _strongest(called: pa.Table) -> str:
         if row["replicated_person"] and not row["flags"] and row["rr"] is not None:
             lag = f", half of them within {_days(row['lag_q50'])}" if row["lag_q50"] is not None else ""
             return (
-                f"The strongest of these: after {_named(row, 'a')}, {_named(row, 'b')} came {_ratio(row['rr'])} times as "
+                f"The strongest of these: after {_named(row, 'a')}, {_named(row, 'b')} came "
+                f"{_ratio(row['rr'])} times as "
                 f"often as expected (95 % interval {_ratio(row['rr_low'])} to {_ratio(row['rr_high'])}; "
                 f"{row['O']:,} persons{lag}). "
             )
     return "None of those found again can be shown in words. "
 
 
-def warning(null: Null) -> str:
+def warning(null: EmpiricalNull) -> str:
     """What the first lines say when the comparison is not calibrated."""
     if null.calibrated:
         return ""
     return (
-        f"The comparison is not calibrated: over pairs that carry no effect, z spreads {null.sd:.2f} times as wide as "
-        "chance alone would have it (1 is ideal, 1.1 the limit). Something that differs between persons is not matched. "
+        f"The comparison is not calibrated: over pairs that carry no effect, z spreads {null.sd:.2f} times "
+        "as wide as "
+        "chance alone would have it (1 is ideal, 1.1 the limit). Something that differs between persons "
+        "is not matched. "
         "Judge by the q-values against the empirical null (column q_empirical); the others are too small."
     )
 
@@ -206,7 +227,7 @@ def _content(
     }  # fmt: skip
 
 
-def table_rows(called: pa.Table, null: Null) -> list[dict[str, Any]]:
+def table_rows(called: pa.Table, null: EmpiricalNull) -> list[dict[str, Any]]:
     """Rows of the page's table: numbers to sort by and the words to show."""
     picked = called.to_pylist()
     reach = max(
@@ -220,9 +241,7 @@ def table_rows(called: pa.Table, null: Null) -> list[dict[str, Any]]:
             name: 50 + 48 * math.log(value) / reach
             for name, value in (("low", low), ("high", high), ("rr", rr))
         }
-        q = row["q_by"] if row["q_by"] is not None else row["q_bh"]
-        if not null.calibrated and row["q_empirical"] is not None:
-            q = row["q_empirical"]
+        q = row["q_bh"] if null.calibrated or row["q_empirical"] is None else row["q_empirical"]
         rows.append(
             {
                 **{name: row[name] or "" for name in ("code_a", "text_a", "code_b", "text_b", "flags")},
@@ -232,7 +251,7 @@ def table_rows(called: pa.Table, null: Null) -> list[dict[str, Any]]:
                 "replicated": row["replicated_person"],
                 "strength": low if rr > 1 else 1 / high,
                 "lag": row["lag_q50"],
-                "order": row["direction"] or HIDDEN,
+                "order": ORDER.get(row["direction"], HIDDEN),
                 "rr_text": _ratio(row["rr"]),
                 "interval": f"{_ratio(row['rr_low'])} to {_ratio(row['rr_high'])}",
                 "left": round(place["low"], 1),
@@ -242,7 +261,7 @@ def table_rows(called: pa.Table, null: Null) -> list[dict[str, Any]]:
                 "persons_text": HIDDEN if row["O"] is None else f"{row['O']:,}",
                 "lag_text": HIDDEN if row["lag_q50"] is None else _days(row["lag_q50"]),
                 "replicated_text": {True: "yes", False: "no", None: HIDDEN}[row["replicated_person"]],
-            }  # fmt: skip
+            }
         )
     return rows
 
@@ -290,12 +309,17 @@ def _scope_box(story: Story, thresholds: Thresholds) -> dict[str, Any]:
 
 def _hidden(record: DisclosureRecord, counts: Tally, called: pa.Table) -> dict[str, Any]:
     if not record.cells_hidden:
-        sentence = f"Nothing: no number behind these {record.pairs:,} pairs stands for fewer than {record.threshold} persons."
+        sentence = (
+            f"Nothing: no number behind these {record.pairs:,} pairs stands for fewer than "
+            f"{record.threshold} persons."
+        )
     else:
         lost = counts.called - called.num_rows
         sentence = (
-            f"Of {record.pairs:,} tested pairs, {record.pairs_whole:,} are shown with every number. In the others, "
-            f"{record.cells_hidden:,} numbers were removed, because they stand for fewer than {record.threshold} persons or "
+            f"Of {record.pairs:,} tested pairs, {record.pairs_whole:,} are shown with every number. In the "
+            "others, "
+            f"{record.cells_hidden:,} numbers were removed, because they stand for fewer than "
+            f"{record.threshold} persons or "
             "would let a reader work out one that does."
         )
         if lost > 0:

@@ -1,4 +1,4 @@
-"""The record of every run in MLflow: tags, inputs, scope, checked results, model; the only place that knows MLflow."""
+"""The record of every run in MLflow: tags, inputs, scope, results, model; nothing else knows MLflow."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TAG_LENGTH = 5_000
 """Longest tag written; MLflow refuses more than 8,000 characters."""
 
 
-class LakeTableSource(DatasetSource):  # type: ignore[misc]
+class LakeTableSource(DatasetSource):
     """Where a dataset of the lake lies: table, version, and the columns a run may name. Never a value."""
 
     def __init__(self, table: str, version: int, columns: list[str]) -> None:
@@ -80,25 +80,22 @@ class LakeTableSource(DatasetSource):  # type: ignore[misc]
         return cls(str(source_dict["table"]), int(source_dict["version"]), list(source_dict["columns"]))
 
 
-class LakeTable(Dataset):  # type: ignore[misc]
+class LakeTable(Dataset):
     """A table of the lake as a run read it: name, version and columns; no rows, no counts, no profile."""
 
     def __init__(self, source: LakeTableSource) -> None:
+        self._read = source
         super().__init__(source=source, name=f"{source.table}@{source.version}")
 
     def _compute_digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.source.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self._read.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, str]:
         """As MLflow stores it: with the columns and their types as schema."""
-        types = (
-            {column.name: column.type for column in GOLD[self.source.table].columns} if self._known() else {}
-        )
-        columns = [{"name": name, "type": types.get(name, "?")} for name in self.source.columns]
+        table = GOLD.get(self._read.table)
+        types = {column.name: column.type for column in table.columns} if table else {}
+        columns = [{"name": name, "type": types.get(name, "?")} for name in self._read.columns]
         return {**super().to_dict(), "schema": json.dumps({"mlflow_colspec": columns})}
-
-    def _known(self) -> bool:
-        return self.source.table in GOLD
 
     @property
     def profile(self) -> None:
@@ -113,7 +110,8 @@ class LakeTable(Dataset):  # type: ignore[misc]
 class RunRecord:
     """One run while it is going on: what the job or notebook hands in becomes its record.
 
-    ``folder`` is the run's place inside the study (raw results, exact scope); MLflow gets checked results only.
+    ``folder`` is the run's place inside the study (raw results, exact scope); MLflow gets checked results
+    only.
     """
 
     settings: Settings
@@ -136,7 +134,7 @@ class RunRecord:
         mlflow.set_tags(named)
 
     def bind(self, study: Study) -> None:
-        """Take over what the study's permit says: tags, and its small-cell rule where it is the stricter one."""
+        """Take over the permit: tags, and its small-cell rule where that is the stricter one."""
         permit = study.permit
         self.thresholds = self.thresholds.raised(permit.min_cell)
         self.tag(
@@ -165,7 +163,7 @@ class RunRecord:
         mlflow.log_text("\n".join(lines) + "\n", "params.toml")
 
     def store_scope(self, scope: Mapping[str, Any]) -> None:
-        """The scope record: exact in the study's folder, shown in MLflow, as tags and one input a table read."""
+        """The scope: exact in the study's folder, as it may be shown in MLflow, as tags and inputs."""
         import mlflow
 
         (self.folder / "scope.json").write_text(json.dumps(scope, indent=2, ensure_ascii=False), "utf-8")
@@ -186,7 +184,8 @@ class RunRecord:
         """Say that nothing leaves this run, and why."""
         self.tag(release_state="withheld")
         self.answer(
-            f"{self.question}\n\n**Withheld.** What this run read could not be accounted for (scope: {self.state}), "
+            f"{self.question}\n\n**Withheld.** What this run read could not be accounted for (scope: "
+            f"{self.state}), "
             "so its results are not shown. See scope.json, correct the job, and run it again."
         )
 
@@ -240,8 +239,9 @@ def run(
 ) -> Iterator[RunRecord]:
     """An MLflow run around a block; a block that raises, is interrupted or is terminated leaves a failed run.
 
-    ``facts`` become tags from the start: permit_id, permit_hash, purpose, seed, kind, …. The reason of a failure
-    is told by class and place alone unless it is a refusal of our own, whose words never hold a value.
+    ``facts`` become tags from the start: permit_id, permit_hash, purpose, seed, kind, …. The reason of a
+    failure is told by class and place alone unless it is a refusal of our own, whose words never hold a
+    value.
     """
     import mlflow
 
@@ -259,10 +259,9 @@ def run(
             Thresholds(settings.small_cell),
             run_folder(settings, study, run_id),
         )
-        record.tag(
-            study_id=study, job_name=job, use_case=use_case, scope_state="open", release_state="inside the study",
-            code_version=code_version(), process_id=os.getpid(), process_host=platform.node(), **facts,
-        )  # fmt: skip
+        about = {"study_id": study, "job_name": job, "use_case": use_case, "code_version": code_version()}
+        process = {"process_id": os.getpid(), "process_host": platform.node()}
+        record.tag(**about, **process, scope_state="open", release_state="inside the study", **facts)
         record.answer(question)
         try:
             yield record

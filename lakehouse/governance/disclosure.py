@@ -2,8 +2,8 @@
 
 A count of 1 to k−1 persons is hidden, and with it every number it could be worked out from: totals that
 contain it, estimates that are functions of it, the same count in the row of the reversed pair, complements
-(persons with the first code *without* the second), and the one gap in a sum that is known. What was hidden and
-why is returned beside the output, so that a second person can judge the evidence apart from the verdict.
+(persons with the first code *without* the second), and the one gap in a sum that is known. What was hidden
+and why is returned beside the output, so that a second person can judge the evidence apart from the verdict.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import SMALL_CELL_FLOOR
 
-Mask = np.ndarray
+Mask = NDArray[np.bool_]
 
 
 class Fact(Enum):
@@ -33,14 +34,14 @@ class Fact(Enum):
     """Persons with one of the codes."""
     OUTCOME = "outcome"
     """How often the second code followed the first, and every estimate made from it."""
-    FIRST = "first"
-    """Persons with the first code first: the outcome again, and a part of the order."""
     ORDER = "order"
-    """Persons with the second code first, and every test of the order."""
+    """Persons with the second code first."""
+    DIRECTION = "direction"
+    """Every test of the order: made of the outcome and the order."""
     SAME_DAY = "same day"
     """Persons with both on one day."""
     TOTAL = "total"
-    """Persons with both: the sum of first, order and same day."""
+    """Persons with both: the sum of outcome, order and same day."""
     LAG = "lag"
     """A quantile of the days between the two; needs persons beyond it."""
 
@@ -103,10 +104,10 @@ WHY = {
     "order": "the second code came first in fewer than {k} persons",
     "same day": "fewer than {k} persons had both on one day",
     "total": "fewer than {k} persons had both",
-    "complement": "fewer than {k} persons with one of the codes are left over when those with both are taken away",
+    "complement": "fewer than {k} persons with one code are left over when those with both are taken away",
     "class": "everyone with one of the codes had the other after or before it",
     "difference": "two counts of nearly the same persons differ by fewer than {k}",
-    "twin": "the row of the reversed pair shows the same persons and hides them",
+    "twin": "the row of the reversed pair hides the same persons",
     "remainder": "it was the only hidden row of a known sum, so a second row had to be hidden",
     "lag": "fewer than {k} persons lie beyond the quantile",
 }
@@ -127,17 +128,26 @@ class _Masks:
 
         ``twin`` holds the row of the reversed pair, −1 where there is none.
         """
-        before = self.outcome.astype(np.int8) + self.order + self.same_day + self.total
-        self.outcome |= self.margin
-        self.order |= self.margin
-        self.same_day |= self.margin
+        self._within()
+        before = self._hidden()
         has, other = twin >= 0, np.maximum(twin, 0)
         outcome, order = self.outcome | (has & self.order[other]), self.order | (has & self.outcome[other])
         self.outcome, self.order = outcome, order
         self.same_day = self.same_day | (has & self.same_day[other])
-        self.total = self.total | (has & self.total[other]) | self.outcome | self.order | self.same_day
-        after = self.outcome.astype(np.int8) + self.order + self.same_day + self.total
-        return np.asarray(after != before)
+        self.total = self.total | (has & self.total[other])
+        self._within()
+        return np.asarray(self._hidden() != before)
+
+    def _within(self) -> None:
+        """Hide what follows inside a row: everything beside a small margin, the total of a hidden part."""
+        self.outcome |= self.margin
+        self.order |= self.margin
+        self.same_day |= self.margin
+        self.total |= self.outcome | self.order | self.same_day
+
+    def _hidden(self) -> NDArray[np.int8]:
+        """How many facts of each row are hidden."""
+        return np.sum([self.outcome, self.order, self.same_day, self.total], axis=0, dtype=np.int8)
 
 
 def check_pairs(
@@ -145,10 +155,10 @@ def check_pairs(
 ) -> tuple[pa.Table, DisclosureRecord]:
     """A table of ordered pairs without its small cells, and the record of what was hidden.
 
-    ``table`` holds every pair the scan looked at, with dictionary-encoded ``code_a`` and ``code_b``, the counts
-    ``n_a n_b n_person n_before n_same_day n_after O`` (persons) and any further columns; ``facts`` says what each
-    column lets a reader know. Only rows with ``tested`` leave. Hidden numbers become null, and ``small_cell``
-    names the facts that were hidden.
+    ``table`` holds every pair the scan looked at, with dictionary-encoded ``code_a`` and ``code_b``, the
+    counts ``n_a n_b n_person n_before n_same_day n_after O`` (persons) and any further columns; ``facts``
+    says what each column lets a reader know. Only rows with ``tested`` leave. Hidden numbers become null, and
+    ``small_cell`` names the facts that were hidden.
 
     Assumes that ``O`` of (a, b) counts the same persons as ``n_before`` of (a, b) and ``n_after`` of (b, a).
     """
@@ -190,7 +200,11 @@ def check_pairs(
 
 
 def _small(counts: Mapping[str, np.ndarray], k: int) -> tuple[_Masks, dict[str, Mask]]:
-    """Rows whose counts are small in themselves, through a complement or through a difference."""
+    """Rows whose counts are small in themselves, through a complement or through a difference.
+
+    A complement is judged as if a hidden part were as large as it may be, so that the verdict itself tells
+    nothing about that part.
+    """
 
     def small(values: np.ndarray) -> Mask:
         return np.asarray((values > 0) & (values < k))
@@ -198,10 +212,13 @@ def _small(counts: Mapping[str, np.ndarray], k: int) -> tuple[_Masks, dict[str, 
     parts = [counts["n_before"], counts["n_same_day"], counts["n_after"]]
     complement = np.zeros(len(parts[0]), bool)
     whole_class = np.zeros(len(parts[0]), bool)
+    is_small = [small(part) for part in parts]
+    most = [np.where(hidden, k - 1, part) for part, hidden in zip(parts, is_small, strict=True)]
     for margin in (counts["n_a"], counts["n_b"]):
-        for size in (1, 2, 3):
-            for chosen in combinations(parts, size):
-                complement |= small(margin - np.sum(chosen, axis=0))
+        for chosen in (which for size in (1, 2, 3) for which in combinations(range(3), size)):
+            left = margin - sum(most[part] for part in chosen)
+            unknown = np.logical_or.reduce([is_small[part] for part in chosen])
+            complement |= (left < k) & (unknown | (left > 0))
         complement |= small(margin - counts["O"])
         for part in (counts["n_before"], counts["n_after"]):
             whole_class |= (part > 0) & (part == margin)
@@ -216,10 +233,10 @@ def _small(counts: Mapping[str, np.ndarray], k: int) -> tuple[_Masks, dict[str, 
         "class": whole_class,
         "difference": difference,
     }
-    left_over = complement | whole_class
+    left_over = complement | whole_class | difference
     masks = _Masks(
         outcome=reasons["outcome"] | left_over,
-        order=reasons["order"] | left_over | difference,
+        order=reasons["order"] | left_over,
         same_day=reasons["same day"] | left_over,
         total=reasons["total"] | left_over,
         margin=reasons["margin"].copy(),
@@ -238,7 +255,7 @@ def _twins(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _remainders(masks: _Masks, observed: np.ndarray, b: np.ndarray, released: Mask) -> Mask:
-    """Hide a second row where only one is missing from Σ_a O = Σ_a E, a sum every reader of all rows knows."""
+    """Hide a second row where only one is missing from Σ_a O = Σ_a E, which every reader knows."""
     visible = released & ~masks.outcome
     size = int(b.max(initial=-1)) + 1
     missing = np.bincount(b[~visible], minlength=size)
@@ -258,8 +275,8 @@ def _hidden_columns(
     """For each column that may be hidden, the rows where it is."""
     by_fact = {
         Fact.OUTCOME: masks.outcome,
-        Fact.FIRST: masks.outcome | masks.order,
         Fact.ORDER: masks.order,
+        Fact.DIRECTION: masks.outcome | masks.order,
         Fact.SAME_DAY: masks.same_day,
         Fact.TOTAL: masks.total,
     }

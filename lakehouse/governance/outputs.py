@@ -24,8 +24,8 @@ IDENTIFIER = re.compile(r"\b(?:[0-9a-fA-F]{16,}|\d{6}-?\d{4})\b")
 def merge_steps(steps: Sequence[tuple[str, int]], thresholds: Thresholds) -> list[tuple[str, int | None]]:
     """Attrition steps of which no two neighbours differ by 1 to k−1 persons, and none is so small itself.
 
-    ``steps`` are (rule, persons left after it), not rising. A step that removes too few is told together with the
-    next one; at the end it is told without a number of its own (``None``).
+    ``steps`` are (rule, persons left after it), not rising. A step that removes too few is told together with
+    the next one; at the end it is told without a number of its own (``None``).
     """
     k = thresholds.persons
     told: list[tuple[str, int | None]] = []
@@ -46,9 +46,9 @@ def merge_steps(steps: Sequence[tuple[str, int]], thresholds: Thresholds) -> lis
 def clean_scope(record: Mapping[str, Any], thresholds: Thresholds) -> dict[str, Any]:
     """A scope record that may be shown: no small count, none by difference, no identifier in a predicate.
 
-    Persons (and rows, which bound them) of reads that differ by 1 to k−1 are rounded down to multiples of k. When
-    nothing had to change, the record comes back as it was; otherwise ``shown`` says that the exact one, to which
-    the digest belongs, stays in the study.
+    Persons (and rows, which bound them) of reads that differ by 1 to k−1 are rounded down to multiples of k.
+    When nothing had to change, the record comes back as it was; otherwise ``shown`` says that the exact one,
+    to which the digest belongs, stays in the study.
     """
     k = thresholds.persons
     reads = [dict(read) for read in record.get("reads", ())]
@@ -79,8 +79,9 @@ def small_counts(table: pa.Table, columns: Sequence[str], thresholds: Thresholds
 def assert_clean(folder: Path, columns: Sequence[str], thresholds: Thresholds) -> None:
     """Refuse a folder in which a table, a JSON file or a page shows a count of 1 to k−1 persons.
 
-    Looks at ``columns`` in Parquet and CSV files, at keys of those names (and ``persons``) in JSON, and in pages at
-    ``data-persons`` attributes and embedded JSON. Raises :class:`DisclosureRefused` naming every place.
+    Looks at ``columns`` in Parquet and CSV files, at keys of those names (and ``persons``) in JSON, and in
+    pages at ``data-persons`` attributes and embedded JSON. Raises :class:`DisclosureRefused` naming every
+    place.
     """
     found: list[str] = []
     keys = {*columns, "persons", "rows"}

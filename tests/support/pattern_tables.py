@@ -1,4 +1,4 @@
-"""Pair tables as a scan would give them, drawn from a seed without persons: consistent counts, some true effects."""
+"""Pair tables as a scan would give them, drawn from a seed: consistent counts, some true effects."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def code_names(n_codes: int) -> tuple[list[str], list[str]]:
     return [f"{code}" for code in codes], texts
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def scan_table(
     n_codes: int = 40, persons: int = 20_000, seed: int = 1, planted: int = 30, spread: float = 1.0
 ) -> pa.Table:
@@ -81,7 +82,7 @@ def scan_table(
     for share, days in zip((5, 25, 50, 75, 95), (30, 200, 600, 1100, 1700), strict=True):
         columns[f"lag_q{share:02d}"] = rng.normal(days, days / 10, len(a)).astype(np.float32)
     called = tested & (q <= 0.05)
-    words = np.where(direction_p * 2 > 0.05, "none", np.where(O > after, "a first", "b first"))
+    words = np.where(direction_p * 2 > 0.05, "none", np.where(O > after, "forward", "backward"))  # noqa: SIM300
     return pa.table(
         {name: pa.array(values) for name, values in columns.items()}
         | {
