@@ -1,0 +1,71 @@
+"""The platform's own counts behind a scope record: rows and persons of what was read, and who each rule removed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from lakehouse.governance.narrowing import LAKE_PERSON, RowRules
+from lakehouse.tables import GOLD
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, SparkSession
+
+ONE_ROW_A_PERSON = ("gold.timeline", "gold.person")
+MOST_CONDITIONS = 100
+"""More distinct conditions than this are counted as one read of everything: never less than was read."""
+
+
+def count_reads(
+    spark: SparkSession, rules: RowRules, table: str, conditions: Collection[tuple[str, ...]]
+) -> tuple[int, int | None]:
+    """Exact rows and distinct persons that the reads of a table could see, in one query of the platform's own.
+
+    ``conditions`` holds one tuple of SQL texts a query, all of which held; a row counts when it met all the
+    conditions of at least one query.
+    """
+    from pyspark.sql import functions as F
+
+    frame = rules.narrow(spark, table, list(GOLD[table].column_names), count=True)
+    if (seen := any_of(conditions)) is not None:
+        frame = frame.where(seen)
+    has_persons = "person_id" in GOLD[table].column_names
+    if table in ONE_ROW_A_PERSON or not has_persons:
+        rows = frame.count()
+        return rows, rows if has_persons else None
+    found = frame.agg(
+        F.count(F.lit(1)).alias("rows"), F.count_distinct(F.col(LAKE_PERSON)).alias("persons")
+    ).first()
+    return (0, 0) if found is None else (int(found["rows"]), int(found["persons"]))
+
+
+def any_of(conditions: Collection[tuple[str, ...]]) -> Column | None:
+    """One condition for 'seen by at least one query', ``None`` when some query saw everything."""
+    from pyspark.sql import functions as F
+
+    if not all(conditions) or not conditions or len(conditions) > MOST_CONDITIONS:
+        return None
+    return F.expr(" OR ".join(f"({' AND '.join(parts)})" for parts in sorted(conditions)))
+
+
+def count_persons(spark: SparkSession, rules: RowRules) -> list[tuple[str, int]]:
+    """Persons left after each rule: all, the permit's population, the study's cohort, those not opted out."""
+    from pyspark.sql import functions as F
+
+    if "gold.person" not in rules.versions:
+        return []
+    people = rules.read(spark, "gold.person")
+    steps = [("persons in the lake", F.lit(True))]
+    for name, predicate in (
+        ("permit's population", rules.permit.population),
+        ("study's cohort", rules.cohort),
+    ):
+        if predicate.strip().lower() != "all":
+            steps.append((name, steps[-1][1] & F.expr(predicate)))
+    counts = people.agg(
+        *[F.count_if(held).alias(str(place)) for place, (_, held) in enumerate(steps)]
+    ).first()
+    told = [(name, int(counts[place]) if counts else 0) for place, (name, _) in enumerate(steps)]
+    if rules.opted_out is not None:
+        told.append(("not opted out", rules.persons(spark).count()))
+    return told

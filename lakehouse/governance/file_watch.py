@@ -1,0 +1,99 @@
+"""Notices when Python code of the driver opens a file of the lake itself instead of asking the study."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+OPENING = ("open", "os.link", "os.symlink", "os.rename")
+STARTING = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn")
+LAYERS = ("bronze", "silver", "gold", "meta", "quarantine")
+
+
+class FileWatch:
+    """Reports every opening of a file below the lake's tables, or of a key, while it is active.
+
+    Python's audit events reach us for ``open``, ``os.open``, ``pathlib`` and everything built on them, also
+    from libraries written in Python. Libraries that open files in C or C++ (Arrow, DuckDB) raise no event,
+    nor do other processes: at the Guarded level those are not seen.
+    """
+
+    _installed = False
+    _active: tuple[FileWatch, ...] = ()
+    _lock = threading.Lock()
+
+    def __init__(self, lake: Path, keys: Path, report: Callable[[str], None]) -> None:
+        root = os.path.realpath(lake)
+        self.forbidden = (*(f"{root}/{layer}" for layer in LAYERS), os.path.realpath(keys))
+        self.report = report
+        self._quiet = threading.local()
+
+    def start(self) -> None:
+        """Begin to watch; the one process-wide hook is installed at the first time and never leaves."""
+        with FileWatch._lock:
+            FileWatch._active = (*FileWatch._active, self)
+            if not FileWatch._installed:
+                FileWatch._installed = True
+                sys.addaudithook(_hook)
+
+    def stop(self) -> None:
+        """Stop watching."""
+        with FileWatch._lock:
+            FileWatch._active = tuple(watch for watch in FileWatch._active if watch is not self)
+
+    def pause(self) -> _Pause:
+        """A block in which the platform itself may open such files on this thread."""
+        return _Pause(self._quiet)
+
+    def notice(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Judge one audit event."""
+        if getattr(self._quiet, "on", False):
+            return
+        if event in OPENING:
+            if (path := self.hit(arguments[0])) is not None:
+                self.report(f"Python opened {path}")
+        elif text := " ".join(_words(arguments)):
+            found = next((root for root in self.forbidden if root in text), None)
+            if found is not None:
+                self.report(f"a process was started over {found}")
+
+    def hit(self, given: Any) -> str | None:
+        """The real path of what was opened, when it lies below a forbidden folder."""
+        if isinstance(given, int) or given is None:
+            return None
+        try:
+            path = os.path.realpath(os.fsdecode(given))
+        except (TypeError, ValueError, OSError):
+            return None
+        inside = any(path == root or path.startswith(root + os.sep) for root in self.forbidden)
+        return path if inside else None
+
+
+class _Pause:
+    def __init__(self, state: threading.local) -> None:
+        self.state = state
+
+    def __enter__(self) -> None:
+        self.state.on = True
+
+    def __exit__(self, *_: object) -> None:
+        self.state.on = False
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if not FileWatch._active or (event not in OPENING and event not in STARTING):
+        return
+    for watch in FileWatch._active:
+        watch.notice(event, arguments)
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, (str, bytes, os.PathLike)):
+        return [os.fsdecode(value)]
+    if isinstance(value, (list, tuple)):
+        return [word for item in value for word in _words(item)]
+    return []

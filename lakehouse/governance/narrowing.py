@@ -1,0 +1,180 @@
+"""A study's row rules on one table: permitted persons, permitted days, and nothing of what lies outside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import ConfigurationError
+from lakehouse.governance.permit_model import Period, Permit
+from lakehouse.governance.study_tokens import TOKEN_COLUMNS, token_column
+from lakehouse.tables import GOLD, read_version
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+LAKE_PERSON = "_lake_person"
+"""Extra column, seen by the platform alone, by which it counts persons."""
+
+EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class RowRules:
+    """Everything needed to narrow a table: whose rows, which days, under which pseudonyms.
+
+    ``paths`` and ``versions`` are the pinned tables; ``key_file`` makes the study's key when pseudonyms are
+    first asked for; ``opted_out`` is a file with one lake pseudonym a line.
+    """
+
+    permit: Permit
+    cohort: str
+    paths: dict[str, Path]
+    versions: dict[str, int]
+    key_file: Callable[[], Path]
+    opted_out: Path | None = None
+    predicates: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        wanted = [rule for rule in (self.permit.population, self.cohort) if rule.strip().lower() != "all"]
+        object.__setattr__(self, "predicates", tuple(wanted))
+
+    @property
+    def everyone(self) -> bool:
+        """Whether no person is left out."""
+        return not self.predicates and self.opted_out is None
+
+    def read(self, spark: SparkSession, table: str) -> DataFrame:
+        """The whole table at its pinned version."""
+        return read_version(spark, self.paths[table], self.versions[table])
+
+    def persons(self, spark: SparkSession) -> DataFrame:
+        """Lake pseudonyms of the permitted persons, one row each."""
+        people = self.read(spark, "gold.person")
+        for predicate in self.predicates:
+            people = people.where(predicate)
+        return self.without_opted_out(spark, people).select("person_id")
+
+    def without_opted_out(self, spark: SparkSession, frame: DataFrame) -> DataFrame:
+        """Rows of persons who have not opted out; the list is read anew each time a table is opened."""
+        if self.opted_out is None:
+            return frame
+        from pyspark.sql import functions as F
+
+        listed = spark.read.text(str(self.opted_out)).select(F.trim("value").alias("_opted_out"))
+        return frame.join(listed, frame["person_id"] == listed["_opted_out"], "left_anti")
+
+    def narrow(
+        self, spark: SparkSession, table: str, columns: list[str], *, count: bool = False
+    ) -> DataFrame:
+        """The rows and columns the study may see, under study pseudonyms.
+
+        With ``count`` the lake pseudonym stays on the frame as ``_lake_person``, for the platform's own use.
+        """
+        from pyspark.sql import functions as F
+
+        frame = self.read(spark, table)
+        frame = days_only(frame, table, self.permit.period)
+        if not self.everyone and "person_id" in GOLD[table].column_names:
+            if table == "gold.person":
+                for predicate in self.predicates:
+                    frame = frame.where(predicate)
+                frame = self.without_opted_out(spark, frame)
+            else:
+                frame = frame.join(self.persons(spark), "person_id", "left_semi")
+        chosen: list[Column] = [self.column(name, frame) for name in columns]
+        if count and "person_id" in GOLD[table].column_names:
+            chosen.append(F.col("person_id").alias(LAKE_PERSON))
+        return frame.select(*chosen)
+
+    def column(self, name: str, frame: DataFrame) -> Column:
+        """One column as the study sees it."""
+        if name in TOKEN_COLUMNS:
+            return token_column(frame[name], self.key_file()).alias(name)
+        return frame[name]
+
+
+def days_only(frame: DataFrame, table: str, period: Period) -> DataFrame:
+    """Rows, and parts of rows, inside the period; dates after it that a row carries become null."""
+    if period.open:
+        return frame
+    from pyspark.sql import functions as F
+
+    first, last = day_number(period.start, -(2**31)), day_number(period.end, 2**31 - 1)
+    if table == "gold.timeline":
+        return timeline_days(frame, first, last)
+    if table == "gold.event":
+        after = F.datediff(F.to_date("time_end"), F.lit(EPOCH)) > last
+        return frame.where(F.col("day").between(first, last)).withColumn(
+            "time_end", F.when(after, F.lit(None)).otherwise(F.col("time_end"))
+        )
+    if table == "gold.spell":
+        begins, ends = (F.datediff(F.to_date(name), F.lit(EPOCH)) for name in ("time_start", "time_end"))
+        return frame.where(begins.between(first, last)).withColumn(
+            "time_end", F.when(ends > last, F.lit(None)).otherwise(F.col("time_end"))
+        )
+    if table == "gold.observation_period":
+        overlapping = frame.where((F.col("end_day") >= first) & (F.col("start_day") <= last))
+        return overlapping.withColumns(
+            {
+                "start_day": F.greatest(F.col("start_day"), F.lit(first)),
+                "end_day": F.least(F.col("end_day"), F.lit(last)),
+            }
+        )
+    if table == "gold.person" and period.end is not None:
+        later = F.col("death_date") > F.lit(period.end)
+        born = F.lit(period.end) >= F.col("birth_date")
+        return frame.where(born | F.col("birth_date").isNull()).withColumn(
+            "death_date", F.when(later, F.lit(None)).otherwise(F.col("death_date"))
+        )
+    return frame
+
+
+def timeline_days(frame: DataFrame, first: int, last: int) -> DataFrame:
+    """Timelines with the lists cut to the days ``first`` to ``last``; persons without an event left are gone.
+
+    The lists are sorted by day, so a cut is a slice; it is made only where a person has days outside.
+    """
+    from pyspark.sql import functions as F
+
+    before = F.size(F.filter("day", lambda day: day < first))
+    inside = F.size(F.filter("day", lambda day: (day >= first) & (day <= last)))
+    whole = (F.col("first_day") >= first) & (F.col("last_day") <= last)
+    seen = frame.where((F.col("last_day") >= first) & (F.col("first_day") <= last)).where(
+        whole | (inside > 0)
+    )
+    lists = {
+        name: F.when(whole, F.col(name)).otherwise(F.slice(name, before + 1, inside))
+        for name in ("code", "day", "setting")
+    }
+    cut = seen.withColumns({**{f"_{name}": made for name, made in lists.items()}, "_whole": whole})
+    return cut.withColumns(
+        {
+            **{name: F.col(f"_{name}") for name in lists},
+            "first_day": F.when(F.col("_whole"), F.col("first_day")).otherwise(F.element_at("_day", 1)),
+            "last_day": F.when(F.col("_whole"), F.col("last_day")).otherwise(F.element_at("_day", -1)),
+        }
+    )
+
+
+def day_number(day: date | None, otherwise: int) -> int:
+    """Days from 1970-01-01, or the given end of time."""
+    return otherwise if day is None else (day - EPOCH).days
+
+
+def opted_out_file(settings_home: Path, permit: Permit) -> Path | None:
+    """Where the permit's opt-out list lies: as given, or under the home's ``conf/permits``."""
+    if permit.opt_outs is None:
+        return None
+    given = Path(permit.opt_outs)
+    path = given if given.is_absolute() else settings_home / "conf" / "permits" / given
+    if not path.is_file():
+        raise ConfigurationError(
+            f"The opt-out list {path} of permit '{permit.permit_id}' is missing.",
+            "Without it nobody knows whose data must be left out, so nothing is read.",
+            "Put the list there: one lake pseudonym a line; an empty file if nobody has opted out.",
+        )
+    return path

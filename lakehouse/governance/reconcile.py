@@ -1,0 +1,232 @@
+"""Double entry: what Spark was seen to read, against what the study handed out, against what the permit declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lakehouse.governance.lineage import GateUse, Role
+from lakehouse.governance.permit_model import ColumnUse, Permit
+from lakehouse.governance.predicates import without_tokens
+from lakehouse.governance.scope import ALL_ROWS, State
+from lakehouse.governance.sightings import HARMLESS_SOURCES, Leaf, QuerySeen, RunSeen, Sightings, below
+
+CHANGE_FEED = "CDF"
+ALLOWED = {
+    ColumnUse.DIRECT: frozenset(Role),
+    ColumnUse.FILTER_ONLY: frozenset({Role.FILTER}),
+    ColumnUse.JOIN_ONLY: frozenset({Role.JOIN}),
+}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the permit allows, with the places it stands for.
+
+    ``paths`` gives the table of each pinned folder; ``lists`` are files the row rules themselves read;
+    ``lake`` and ``closed`` are folders nothing else may be read from.
+    """
+
+    permit: Permit
+    paths: Mapping[str, str]
+    versions: Mapping[str, int]
+    lake: str
+    closed: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What the study handed out: columns by opening; and the openings of other studies of this process."""
+
+    openings: Mapping[str, tuple[str, tuple[str, ...]]]
+    others: frozenset[str] = frozenset()
+
+
+@dataclass
+class TableSeen:
+    """All observed reads of one study table: roles by column, columns off the disk, conditions by query."""
+
+    roles: dict[str, set[Role]] = field(default_factory=dict)
+    columns: set[str] = field(default_factory=set)
+    conditions: set[tuple[str, ...]] = field(default_factory=set)
+    queries: int = 0
+
+    def used(self, role: Role) -> list[str]:
+        """Columns used in a role."""
+        return sorted(name for name, roles in self.roles.items() if role in roles)
+
+    @property
+    def predicates(self) -> list[str]:
+        """Each distinct condition as text fit for people."""
+        texts = {" AND ".join(parts) if parts else ALL_ROWS for parts in self.conditions}
+        return sorted(without_tokens(text) for text in texts)
+
+
+@dataclass
+class Verdict:
+    """Outcome of a reconciliation."""
+
+    breaches: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    tables: dict[str, TableSeen] = field(default_factory=dict)
+    queries: int = 0
+    failed: int = 0
+
+    @property
+    def state(self) -> State:
+        """A breach outweighs a gap; neither means accounted."""
+        if self.breaches:
+            return State.BREACH
+        return State.UNACCOUNTED if self.gaps else State.ACCOUNTED
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the state is not ``accounted``, each reason once."""
+        return list(dict.fromkeys([*self.breaches, *self.gaps]))
+
+
+def reconcile(observed: Sightings, gated: Gated, declared: Declared) -> Verdict:
+    """Hold what was observed against what was gated and declared.
+
+    Observed must lie within gated, gated within declared. What lies outside and is known is a breach; what
+    cannot be known is a gap, which makes the run unaccounted. Data from outside the lake is a remark.
+    """
+    verdict = Verdict()
+    for query in observed.queries:
+        _query(query, gated, declared, verdict)
+    for run in observed.runs:
+        _run(run, declared, verdict)
+    verdict.breaches += [f"{opening}, past the study." for opening in dict.fromkeys(observed.opened)]
+    verdict.gaps += [f"The recorder missed something: {fault}." for fault in dict.fromkeys(observed.faults)]
+    verdict.remarks = list(dict.fromkeys(verdict.remarks))
+    return verdict
+
+
+def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:
+    nonces = {gate.nonce for gate in query.use.gates}
+    if nonces and nonces <= gated.others and not query.use.outside:
+        return
+    verdict.queries += 1
+    verdict.failed += query.failed
+    if query.fault:
+        verdict.gaps.append(f"A query ({query.action}) is only half known: {query.fault}.")
+    if nonces & gated.others:
+        verdict.breaches.append("A query joined this study's data with another study's.")
+    for gate in query.use.gates:
+        if gate.nonce not in gated.others:
+            _gate(gate, query, gated, declared, verdict)
+    for node in query.use.outside:
+        output = node.trees("output")
+        identity = output[0].expr_id if output else -1
+        leaf = query.leaves.get(-1 if identity is None else identity) or Leaf(node.name)
+        _outside(leaf, declared, verdict)
+    _scans(query, declared, verdict)
+    for target in query.writes:
+        if any(below(target, root) for root in (declared.lake, *declared.closed)):
+            verdict.breaches.append(f"A query wrote to {target}, which only the ingest may.")
+
+
+def _gate(gate: GateUse, query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:
+    table, granted = gated.openings.get(gate.nonce, ("", ()))
+    if table != gate.table or not set(gate.columns) <= set(granted):
+        verdict.breaches.append(f"A query claims an opening of {gate.table} that the study did not make.")
+        return
+    for identity in gate.leaves:
+        leaf = query.leaves.get(identity)
+        if leaf is None or leaf.path is None:
+            verdict.gaps.append(f"A source under {gate.table} could not be identified.")
+        elif leaf.path not in declared.lists and not _pinned(leaf, declared):
+            verdict.breaches.append(f"{described(leaf)} was read under the name of {gate.table}.")
+    if not declared.permit.valid_on(query.on):
+        verdict.breaches.append(
+            f"{gate.table} was read on {query.on}, outside the permit's {declared.permit.valid_from} to "
+            f"{declared.permit.valid_to}."
+        )
+    seen = verdict.tables.setdefault(gate.table, TableSeen())
+    seen.queries += 1
+    seen.conditions.add(tuple(sorted(set(gate.conditions))))
+    uses = declared.permit.uses(gate.table)
+    for column, roles in gate.roles.items():
+        seen.roles.setdefault(column, set()).update(roles)
+        beyond = roles - ALLOWED[uses[column]] if column in uses else roles
+        if beyond:
+            how = " and ".join(sorted(beyond))
+            allowed = uses[column].replace("_", " ") if column in uses else "not at all"
+            verdict.breaches.append(f"{gate.table}.{column} was used {how}, but is granted {allowed}.")
+
+
+def _pinned(leaf: Leaf, declared: Declared) -> bool:
+    table = declared.paths.get(leaf.path or "")
+    return table is not None and declared.versions.get(table) == leaf.version
+
+
+def _outside(leaf: Leaf, declared: Declared, verdict: Verdict) -> None:
+    """Judge a source that no opening of the study stands over."""
+    if leaf.kind in (*HARMLESS_SOURCES, "RDD", "DeltaLog", "DeltaLogFileIndex"):
+        return
+    if leaf.kind == "FileRDD":
+        verdict.gaps.append("Rows came from an RDD that reads files (df.rdd), whose columns nobody can tell.")
+        return
+    where = leaf.path or leaf.name
+    if leaf.path is not None:
+        if _forbidden(leaf.path, declared):
+            verdict.breaches.append(f"{described(leaf, declared)} was read past the study.")
+        else:
+            verdict.remarks.append(f"Data from outside the lake was read: {leaf.path}.")
+    elif any(root in where for root in (declared.lake, *declared.closed)):
+        verdict.breaches.append(f"{leaf.kind} was run on the lake itself: {where[:200]}.")
+    elif CHANGE_FEED in leaf.name or CHANGE_FEED in leaf.kind:
+        verdict.breaches.append("The change feed of a table was read past the study.")
+    elif not leaf.kind.endswith("Command"):
+        verdict.gaps.append(
+            f"A source of an unknown kind was read: {leaf.kind} {leaf.name[:120]}.".replace(" .", ".")
+        )
+
+
+def _scans(query: QuerySeen, declared: Declared, verdict: Verdict) -> None:
+    """What was executed must be what was planned."""
+    planned = {leaf.path for leaf in query.leaves.values()} | set(declared.lists)
+    gates = {gate.table for gate in query.use.gates}
+    for scan in query.scans:
+        for path in scan.paths:
+            table = declared.paths.get(path)
+            if table in gates and table in verdict.tables:
+                verdict.tables[table].columns.update(scan.columns)
+            elif path not in planned and _forbidden(path, declared):
+                verdict.breaches.append(f"{path} was scanned though no source of the query names it.")
+
+
+def _run(run: RunSeen, declared: Declared, verdict: Verdict) -> None:
+    outside = [path for path in run.paths if _forbidden(path, declared) and path not in declared.paths]
+    if outside:
+        verdict.breaches.append(f"{_listed(outside)} was read by {run.what}.")
+        return
+    inside = [declared.paths[path] for path in run.paths if path in declared.paths]
+    if run.paths and not inside:
+        verdict.remarks.append(f"Data from outside the lake was read by {run.what}: {_listed(run.paths)}.")
+        return
+    over = f" over {_listed(inside)}" if inside else ""
+    verdict.gaps.append(
+        f"What {run.what}{over} read cannot be told from a plan (df.rdd, toLocalIterator, RDDs)."
+    )
+
+
+def _forbidden(path: str, declared: Declared) -> bool:
+    return any(below(path, root) for root in (declared.lake, *declared.closed))
+
+
+def described(leaf: Leaf, declared: Declared | None = None) -> str:
+    """A source in words: its path, its version, and how that differs from the pinned one."""
+    text = str(leaf.path)
+    if leaf.version is not None:
+        text += f" version {leaf.version}"
+        table = declared.paths.get(leaf.path or "") if declared else None
+        if declared and table and declared.versions.get(table) != leaf.version:
+            text += f" (the study is pinned to {declared.versions.get(table)})"
+    return text
+
+
+def _listed(paths: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(paths))

@@ -1,0 +1,92 @@
+"""Study pseudonyms: lake tokens turned into tokens of one study, under a key no plan, log or setting ever holds."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import Column
+
+    from lakehouse.settings import Settings
+
+KEY_VERSION = 1
+TOKEN_COLUMNS = ("person_id", "encounter_id", "spell_id")
+"""Columns whose lake tokens would link studies, so every study sees its own."""
+
+
+def hkdf(root: bytes, info: bytes, length: int = 32) -> bytes:
+    """HKDF-SHA256 (RFC 5869) without salt: one key for one purpose from the root key."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(root)
+
+
+def study_key_file(settings: Settings, study_id: str) -> Path:
+    """Path of the study's own key, derived from the root key and written once, readable by its owner alone.
+
+    Workers open this file, never the root key, so a study's processes need no more than their own key.
+    """
+    root = settings.keys / "root.key"
+    if not root.is_file():
+        raise ConfigurationError(
+            f"The lake has no root key at {root}.",
+            "Study pseudonyms are derived from it.",
+            "Run 'patternlake ingest DIR' first: it makes the key.",
+        )
+    path = settings.keys / "studies" / f"{study_id}.key"
+    key = hkdf(root.read_bytes(), f"patternlake/study/{study_id}/{KEY_VERSION}".encode())
+    if path.is_file() and path.read_bytes() == key:
+        return path
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(key)
+    temporary.replace(path)
+    return path
+
+
+def study_token(lake_token: str, key: bytes) -> str:
+    """Version byte and 128 bits of HMAC-SHA256, in hex: 34 characters."""
+    return f"{KEY_VERSION:02x}{hmac.digest(key, lake_token.encode(), hashlib.sha256).hex()[:32]}"
+
+
+@cache
+def read_key(path: str) -> bytes:
+    """The study key, read once a worker."""
+    return Path(path).read_bytes()
+
+
+def tokens_of(lake_tokens: pd.Series, key_path: str) -> pd.Series:
+    """Study tokens of a batch; nulls stay null, and each distinct token is computed once."""
+    import numpy as np
+    import pandas as pd
+
+    key = read_key(key_path)
+    position, distinct = pd.factorize(lake_tokens)
+    tokens = np.array([study_token(token, key) for token in distinct] + [None], dtype=object)
+    return pd.Series(tokens[position], index=lake_tokens.index)
+
+
+def token_column(column: Column, key_path: Path) -> Column:
+    """A lake-token column as the study's own; the plan holds the key's path, never the key."""
+    import pandas as pd
+    from pyspark.sql.pandas.functions import pandas_udf
+    from pyspark.sql.types import StringType
+
+    where = str(key_path)
+
+    def study_pseudonym(lake_tokens: pd.Series) -> pd.Series:
+        return tokens_of(lake_tokens, where)
+
+    study_pseudonym.__annotations__ = {"lake_tokens": pd.Series, "return": pd.Series}
+    made: Column = pandas_udf(study_pseudonym, StringType())(column)
+    return made

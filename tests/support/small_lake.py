@@ -1,0 +1,137 @@
+"""A lake of ten persons written by hand, whose every count a reader can check by eye."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.settings import Settings
+from lakehouse.tables import GOLD, create_table, table_path
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PERSONS = [f"01{number:032x}" for number in range(1, 11)]
+"""Lake pseudonyms of persons 1 to 10; odd ones are women, even ones men; person n was born in 1940 + 5n."""
+
+DAY0 = 17532
+"""1 January 2018."""
+
+
+def person_rows() -> list[dict[str, Any]]:
+    """One row a person."""
+    return [
+        {
+            "person_id": token,
+            "sex": "F" if number % 2 else "M",
+            "birth_date": date(1940 + 5 * number, 6, 1),
+            "birth_year": 1940 + 5 * number,
+            "municipality": "461" if number <= 5 else "751",
+            "region": "1083" if number <= 5 else "1082",
+            "death_date": date(2021, 3, 1) if number == 1 else None,
+            "source": "hand",
+        }
+        for number, token in enumerate(PERSONS, 1)
+    ]
+
+
+def event_rows() -> list[dict[str, Any]]:
+    """Person n has n events: event k happens on DAY0 + 100k, coded A to J in turn, odd k in hospital 1."""
+    return [
+        {
+            "person_id": token,
+            "time_start": datetime.fromordinal(date(1970, 1, 1).toordinal() + DAY0 + 100 * k),
+            "time_end": None,
+            "time_precision": "day",
+            "day": DAY0 + 100 * k,
+            "domain": "diagnosis" if k % 2 else "medicine",
+            "code_system": "ICD10" if k % 2 else "ATC",
+            "code": f"ICD10//{'ABCDEFGHIJ'[k - 1]}",
+            "code_role": "main",
+            "encounter_id": f"02{number * 100 + k:032x}",
+            "value_num": float(k),
+            "place": "hospital 1" if k % 2 else "hospital 2",
+            "setting": k % 2,
+            "status": "active",
+            "source": "hand",
+            "row_number": number * 100 + k,
+        }
+        for number, token in enumerate(PERSONS, 1)
+        for k in range(1, number + 1)
+    ]
+
+
+def timeline_rows() -> list[dict[str, Any]]:
+    """The events as one row a person; code ids 0 to 9 stand for A to J."""
+    return [
+        {
+            "person_id": token,
+            "split": (number * 97) % 1024,
+            "sex": 1 if number % 2 else 2,
+            "birth_year": 1940 + 5 * number,
+            "first_day": DAY0 + 100,
+            "last_day": DAY0 + 100 * number,
+            "code": list(range(number)),
+            "day": [DAY0 + 100 * k for k in range(1, number + 1)],
+            "setting": [k % 2 for k in range(1, number + 1)],
+        }
+        for number, token in enumerate(PERSONS, 1)
+    ]
+
+
+def vocabulary_rows() -> list[dict[str, Any]]:
+    """Ten codes."""
+    return [
+        {"code_id": k, "code": f"ICD10//{letter}", "domain": "diagnosis", "level": f"ICD10//{letter}"}
+        for k, letter in enumerate("ABCDEFGHIJ")
+    ]
+
+
+def spell_rows() -> list[dict[str, Any]]:
+    """One stay for each of the persons 1 to 3, on 2018-02-01, 2019-02-01 and 2020-02-01."""
+    return [
+        {
+            "person_id": PERSONS[number - 1],
+            "spell_id": f"03{number:032x}",
+            "time_start": datetime(2017 + number, 2, 1, 8),
+            "time_end": datetime(2017 + number, 2, 3, 8),
+            "contacts": 1,
+            "hours": 48.0,
+            "setting": 0,
+            "place": "hospital 1",
+        }
+        for number in (1, 2, 3)
+    ]
+
+
+def observation_rows() -> list[dict[str, Any]]:
+    """Everybody is observed from DAY0 for ten years."""
+    return [{"person_id": token, "start_day": DAY0, "end_day": DAY0 + 3650} for token in PERSONS]
+
+
+ROWS = {
+    "gold.person": person_rows,
+    "gold.event": event_rows,
+    "gold.timeline": timeline_rows,
+    "gold.vocabulary": vocabulary_rows,
+    "gold.spell": spell_rows,
+    "gold.observation_period": observation_rows,
+}
+
+
+def write_small_lake(spark: SparkSession, settings: Settings, kind: str = "synthetic") -> None:
+    """Write the ten persons as gold tables (data in version 1), the root key and ``lake.toml``."""
+    settings.lake.mkdir(parents=True, exist_ok=True)
+    (settings.lake / "lake.toml").write_text(f'kind = "{kind}"\n')
+    settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (settings.keys / "root.key").write_bytes(b"\x07" * 32)
+    for table in GOLD.values():
+        create_table(spark, table_path(settings, table.name), table.ddl, table.keep_statistics)
+        append_rows(spark, settings, table.name, ROWS[table.name]())
+
+
+def append_rows(spark: SparkSession, settings: Settings, table: str, rows: list[dict[str, Any]]) -> None:
+    """Append rows given as dictionaries; columns left out are null."""
+    names = GOLD[table].column_names
+    frame = spark.createDataFrame([tuple(row.get(name) for name in names) for row in rows], GOLD[table].ddl)
+    frame.coalesce(1).write.format("delta").mode("append").save(str(table_path(settings, table)))
