@@ -108,6 +108,7 @@ def submit(
         "SPARK_LOCAL_DIRS": str(settings.scratch),
         "SPARK_LOCAL_IP": os.environ.get("SPARK_LOCAL_IP", "127.0.0.1"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "ERROR",
     }
     if verbose:
         return subprocess.run(command, env=environment, check=False).returncode
@@ -127,12 +128,11 @@ def is_noise(line: str) -> bool:
     return (
         line.startswith(NOISE)
         or " added as a dependency" in line
-        or "\tfound " in line
         or "artifacts copied" in line
         or "|" in line.strip()[:1]
         or line.strip().startswith("-----")
         or "Host repos.spark-packages.org" in line
-        or line.startswith("\t\t")
+        or (line.startswith("\t") and "Exception" not in line)
         or not line.strip()
     )
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import tempfile
 import tomllib
+import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +101,28 @@ class Settings:
 
 
 def conf_dir() -> Path:
-    """The project's ``conf``: ``PATTERNLAKE_CONF``, else beside the package, else the copy in the wheel."""
+    """The project's ``conf``: ``PATTERNLAKE_CONF``, else beside the package, else the copy in the wheel.
+
+    A wheel that Spark carries as a zip is unpacked for it once a process.
+    """
     if given := os.environ.get("PATTERNLAKE_CONF"):
         return Path(given)
     package = Path(__file__).resolve().parent
     beside = package.parent / "conf"
-    return beside if beside.is_dir() else package / "_conf"
+    if beside.is_dir():
+        return beside
+    return package / "_conf" if package.is_dir() else _unpacked(package)
+
+
+@cache
+def _unpacked(package: Path) -> Path:
+    """``conf`` from the zip that ``package`` lies in, in a folder that goes with the process."""
+    folder = tempfile.TemporaryDirectory(prefix="patternlake-conf-")
+    atexit.register(folder.cleanup)
+    with zipfile.ZipFile(package.parent) as archive:
+        inside = [name for name in archive.namelist() if name.startswith(f"{package.name}/_conf/")]
+        archive.extractall(folder.name, inside)
+    return Path(folder.name) / package.name / "_conf"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

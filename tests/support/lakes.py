@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,10 @@ def write_lake(
         pq.write_table(timeline_of(persons.part(start, stop), start), staged / f"timeline-{number}.parquet")
     (settings.home / "lake").mkdir(parents=True, exist_ok=True)
     (settings.home / "lake" / "lake.toml").write_text('kind = "foreign"\n')
+    settings.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (key := settings.keys / "root.key").exists():
+        key.touch(mode=0o600)
+        key.write_bytes(secrets.token_bytes(32))
     for table in GOLD.values():
         create_table(spark, table_path(settings, table.name), table.ddl, table.keep_statistics)
     append(spark, settings, "gold.timeline", staged)
