@@ -183,9 +183,11 @@ def known_diseases(
 
 
 def make_procedures(rng: np.random.Generator, people: People, contacts: Contacts, world: World) -> Procedures:
-    """Procedures of contacts, by age and sex alone: no diagnosis brings its own."""
+    """Procedures of contacts, by age and sex alone (no diagnosis brings its own), many done more than once."""
     mean = PROCEDURES_AT[contacts.setting] * world.rates.procedures
     contact = np.repeat(np.arange(len(contacts.person)), rng.poisson(mean))
+    original = len(contact)
+    again = np.repeat(np.arange(original), rng.poisson(world.rates.repeated, original))
     year = contacts.day[contact].astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
     person = contacts.person[contact]
     band = people.band[person, year - world.calendar.years[0]]
@@ -194,5 +196,5 @@ def make_procedures(rng: np.random.Generator, people: People, contacts: Contacts
     for setting in (VISIT, 1, STAY):
         rows = contacts.setting[contact] == setting
         code[rows] = world.procedures[setting].codes(cell[rows], rng.random(int(rows.sum())))
-    minute = contacts.start[contact] + rng.integers(0, 15, len(contact))
-    return Procedures(contact, code, minute)
+    contact, code = np.concatenate([contact, contact[again]]), np.concatenate([code, code[again]])
+    return Procedures(contact, code, contacts.start[contact] + rng.integers(0, 15, len(contact)))

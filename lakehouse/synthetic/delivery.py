@@ -212,6 +212,7 @@ def publish(
     tallies: list[tuple[str, str, int]],
 ) -> SynthSummary:
     """Write the truth, then put the finished delivery in place of an older one."""
+    from lakehouse.synthetic.block import build_world
     from lakehouse.synthetic.truth import describe_truth
 
     rows: dict[str, int] = {}
@@ -221,7 +222,7 @@ def publish(
             rows[path] = number
         else:
             others[path][what] = number
-    truth = describe_truth(catalogue, rates, seed)
+    truth = describe_truth(build_world(catalogue, rates, seed))
     truth |= {"persons": persons, "share_spoiled": defects, "rows": rows, "book": dict(others)}
     write_private(out / "truth.json", truth)
     years = catalogue.years

@@ -26,6 +26,10 @@ WINTER_SWING = 0.6
 """Winter codes follow 1 + swing * cos(2 pi day / 365), highest on 1 January, so that no year is tilted."""
 THERAPY_YEARS = 4.0
 """Mean length of a long-term treatment."""
+COMMON_USERS = 50.0
+"""Users per 1,000 a year from which a medicine counts as common: its users take it again sooner."""
+COURSES_A_YEAR = (0.4, 1.0)
+"""Courses a year of those who take a short-term medicine at all: rarer and common medicines."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,15 @@ class Intensity:
     """Events a year of a person of frailty 1.
 
     ``contacts`` (3, bands, 2) occasions by setting; ``diagnoses`` (3, years, bands, 2, codes) recorded diagnoses
-    of the episodic codes; ``acute`` and ``starts`` (years, bands, 2, medicines) courses and long-term starts;
+    of the episodic codes; ``prone`` (years, bands, 2, medicines) share who take a short-term medicine now and then,
+    ``courses`` (medicines) how often they do; ``starts`` (years, bands, 2, medicines) long-term starts;
     ``using`` (bands, 2, medicines) share on long-term treatment at a time; ``sampling`` (bands, 2) blood tests.
     """
 
     contacts: Floats
     diagnoses: Floats
-    acute: Floats
+    prone: Floats
+    courses: Floats
     starts: Floats
     using: Floats
     sampling: Floats
@@ -47,12 +53,13 @@ class Intensity:
 
 def build_intensity(catalogue: Catalogue, rates: Rates) -> Intensity:
     """All hazards of a region."""
-    acute, starts, using = medicine_intensity(catalogue, rates)
+    prone, courses, starts, using = medicine_intensity(catalogue)
     contacts = contact_intensity(rates)
     return Intensity(
         contacts=contacts,
         diagnoses=diagnosis_intensity(catalogue, contacts),
-        acute=acute,
+        prone=prone,
+        courses=courses,
         starts=starts,
         using=using,
         sampling=scaled(np.stack([LAB_AGE * 1.1, LAB_AGE * 0.9], axis=1), rates.samplings),
@@ -92,8 +99,12 @@ def long_term(catalogue: Catalogue) -> np.ndarray:
     return np.array([row["use"] == "c" for row in catalogue.medicines.extra])
 
 
-def medicine_intensity(catalogue: Catalogue, rates: Rates) -> tuple[Floats, Floats, Floats]:
-    """Courses, long-term starts and users in parallel, fitted to the listed users per 1,000 a year."""
+def medicine_intensity(catalogue: Catalogue) -> tuple[Floats, Floats, Floats, Floats]:
+    """Shares prone to and courses of short-term medicines, long-term starts and users at a time.
+
+    All fitted to the listed users per 1,000 a year. Who takes a medicine at all is a chance linear in frailty,
+    so that first uses come from persons as frail as those of any other event.
+    """
     table = catalogue.medicines
     chronic = long_term(catalogue)
     listed = table.weight / 1000
@@ -105,14 +116,14 @@ def medicine_intensity(catalogue: Catalogue, rates: Rates) -> tuple[Floats, Floa
     own = np.where(chronic, np.maximum(listed - 1.15 * treated, 0.3 * listed), listed)
     users = own[:, None, None] * table.age[:, :, None] * table.sex[:, None, :]
     users = np.moveaxis(np.minimum(users, 0.75), 0, -1)
-    k = rates.frailty_shape
-    courses = k * ((1 - users) ** (-1 / k) - 1) * ~chronic
+    courses = np.where(table.weight >= COMMON_USERS, COURSES_A_YEAR[1], COURSES_A_YEAR[0])
+    prone = users / (1 - np.exp(-courses)) * ~chronic
     using = users / (1 + 0.8 / THERAPY_YEARS) * chronic
     ageing = np.maximum(np.diff(using, axis=0, append=using[-1:]), 0) / 5
     starts = using / THERAPY_YEARS + ageing
     drift = table.drift.T[:, None, None, :]
     first = table.drift[:, 0][None, None, :]
-    return courses[None] * drift, starts[None] * drift, using * first
+    return prone[None] * drift, courses, starts[None] * drift, using * first
 
 
 def population_table() -> Floats:

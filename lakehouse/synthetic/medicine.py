@@ -8,7 +8,7 @@ import numpy as np
 
 from lakehouse.synthetic.catalogue import Catalogue, number
 from lakehouse.synthetic.hospital import day_in_year
-from lakehouse.synthetic.intensity import THERAPY_YEARS, WINTER_SWING, Draw, Intensity, cell_of
+from lakehouse.synthetic.intensity import THERAPY_YEARS, WINTER_SWING, Draw, Intensity, cell_of, long_term
 from lakehouse.synthetic.population import NEVER, Calendar, People
 from lakehouse.synthetic.rates import Bools, Floats, Ints, Rates
 
@@ -28,9 +28,8 @@ class MedicineTables:
     """What a worker builds once."""
 
     intensity: Intensity
-    acute: Draw
     starts: Draw
-    acute_total: Floats
+    short: Ints
     starts_total: Floats
     interval: Floats
     refills: Floats
@@ -44,14 +43,12 @@ def build_tables(catalogue: Catalogue, intensity: Intensity, rates: Rates) -> Me
     """Draw tables and the days between dispensings of each medicine."""
     fills = np.array([number(row["fills"]) for row in catalogue.medicines.extra]) * rates.dispensings
     winter = catalogue.medicines.winter
-    acute = intensity.acute * np.where(winter, 1 + WINTER_SWING, 1.0)
     names, group = catalogue.groups
     column = {int(code): position for position, code in enumerate(catalogue.chronic)}
     return MedicineTables(
         intensity=intensity,
-        acute=Draw(acute.reshape(-1, acute.shape[-1])),
-        starts=Draw(intensity.starts.reshape(-1, acute.shape[-1])),
-        acute_total=acute.sum(axis=-1),
+        starts=Draw(intensity.starts.reshape(-1, len(fills))),
+        short=np.flatnonzero(~long_term(catalogue)),
         starts_total=intensity.starts.sum(axis=-1),
         interval=365.25 / np.maximum(fills * 1.35, 0.1),
         refills=np.maximum(fills - 1, 0) * 0.5,
@@ -86,10 +83,7 @@ def dispense(
     calendar: Calendar,
 ) -> Dispensings:
     """All dispensings. ``onset`` and ``first`` are the lasting diseases' days, (persons, chronic codes)."""
-    person, day, medicine = yearly_events(rng, people, tables.acute_total, tables.acute, calendar)
-    season = (1 + WINTER_SWING * np.cos(2 * np.pi * day_in_year(day) / 365.25)) / (1 + WINTER_SWING)
-    taken = ~tables.winter[medicine] | (rng.random(len(day)) < season)
-    person, day, medicine = person[taken], day[taken], medicine[taken]
+    person, day, medicine = short_courses(rng, people, tables, calendar)
     again = rng.poisson(tables.refills[medicine])
     row = np.repeat(np.arange(len(day)), again)
     later = day[row] + rng.integers(20, 200, len(row))
@@ -110,16 +104,51 @@ def dispense(
     return Dispensings(person[here], day[here], medicine[here], packages[here])
 
 
+def short_courses(
+    rng: np.random.Generator, people: People, tables: MedicineTables, calendar: Calendar
+) -> tuple[Ints, Ints, Ints]:
+    """First dispensing of each short course. Whether a person takes a medicine at all is fixed for life."""
+    bar = rng.random((people.count, len(tables.short)))
+    found = []
+    for year in range(calendar.count):
+        band = people.band[:, year]
+        share = tables.intensity.prone[year][:, :, tables.short][np.maximum(band, 0), people.sex]
+        takes = bar < share * people.frailty[:, None] * (band >= 0)[:, None]
+        person, column = np.nonzero(takes)
+        medicine = tables.short[column]
+        again = rng.poisson(
+            tables.intensity.courses[medicine] * np.where(tables.winter[medicine], 1 + WINTER_SWING, 1)
+        )
+        row = np.repeat(np.arange(len(person)), again)
+        day = calendar.starts[year] + (rng.random(len(row)) * calendar.lengths[year]).astype(np.int64)
+        season = (1 + WINTER_SWING * np.cos(2 * np.pi * day_in_year(day) / 365.25)) / (1 + WINTER_SWING)
+        kept = ~tables.winter[medicine[row]] | (rng.random(len(row)) < season)
+        found.append((person[row][kept], day[kept], medicine[row][kept]))
+    person, day, medicine = (np.concatenate([part[k] for part in found]) for k in range(3))
+    return person, day, medicine
+
+
 def long_term_at_start(
     rng: np.random.Generator, people: People, tables: MedicineTables, calendar: Calendar
 ) -> tuple[Ints, Ints, Ints]:
-    """Treatments running on the first day (or on arrival): the next dispensing is somewhere in its interval."""
+    """Treatments running on the first day (or on arrival).
+
+    The next dispensing falls somewhere into its interval, or, for one in two, somewhere into the year: many
+    pause. Without pauses all long-term medicines would be first seen in the first weeks of the period, when
+    nobody has a history yet, and would look different from all others.
+    """
     arrived = np.maximum(people.immigrated, calendar.first)
     share = tables.intensity.using[np.maximum(people.band[:, 0], 0), people.sex] * people.frailty[:, None]
     users = rng.random(share.shape) < np.where(people.band[:, :1] >= 0, share, 0.0)
     person, medicine = np.nonzero(users)
-    begin = arrived[person] + (rng.random(len(person)) * tables.interval[medicine]).astype(np.int64)
-    return person, begin, medicine
+    return person, arrived[person] + resume(rng, tables.interval[medicine]), medicine
+
+
+def resume(rng: np.random.Generator, interval: Floats) -> Ints:
+    """Days until the next dispensing of a treatment that runs already."""
+    span = np.where(rng.random(len(interval)) < 0.5, interval, 365.0)
+    result: Ints = (rng.random(len(interval)) * span).astype(np.int64)
+    return result
 
 
 def long_term_starts(
@@ -138,7 +167,7 @@ def treatments(
     for column, medicine, share in tables.indications:
         person = np.flatnonzero((onset[:, column] < NEVER) & (rng.random(len(onset)) < share))
         old = onset[person, column] < calendar.first
-        wait = (rng.random(len(person)) * tables.interval[medicine]).astype(np.int64)
+        wait = resume(rng, np.full(len(person), tables.interval[medicine]))
         start = np.where(
             old, calendar.first + wait, first[person, column] + 1 + rng.integers(0, 60, len(person))
         )

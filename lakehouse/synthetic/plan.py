@@ -14,9 +14,11 @@ WINDOW_DAYS = 1826
 """An effect lasts from the day after the first exposure for five years."""
 PAIRS, TRAJECTORIES, STEPS, HARMS = 64, 6, 3, 22
 PROTECTIVE_SHARE = 0.2
-REFERENCE_PERSONS = 60_000
-"""Effects are chosen strong enough to be found in a region of this size: |RR - 1| * sqrt(E) >= 6."""
+REFERENCE_PERSONS = 100_000
+"""Effects are chosen strong enough to be found in a region of this size: |RR - 1| * sqrt(E) >= 8."""
 FOLLOW_UP_YEARS = 3.3
+TOLERANCE = 0.09
+"""How far (in log) the risk ratio seen by comparison with all others may fall short of the hazard ratio."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,20 @@ class Odds:
     frailty_shape: float
     used: dict[tuple[bool, int], int] = field(default_factory=dict)
 
-    def expected(self, exposed: Floats, outcome: int) -> tuple[float, float]:
-        """E per person and mean risk of the outcome among the exposed."""
-        risk = 1 - np.exp(-self.hazard[outcome] * FOLLOW_UP_YEARS * (1 + 1 / self.frailty_shape))
-        both = float((self.weight * exposed * risk).sum())
-        return both, both / max(float((self.weight * exposed).sum()), 1e-12)
+    def expected(self, exposed: Floats, outcome: int, ratio: float) -> tuple[float, float]:
+        """E per person without the effect, and the risk ratio a comparison with all other exposures would show.
+
+        Two things pull it toward 1: a five-year risk cannot grow as fast as its hazard, and some of those
+        compared with were exposed themselves.
+        """
+        frailer = 1 + 1 / self.frailty_shape
+        cumulated = self.hazard[outcome] * FOLLOW_UP_YEARS * frailer
+        risk, higher = 1 - np.exp(-cumulated), 1 - np.exp(-cumulated * ratio)
+        touched = np.minimum(exposed * frailer * 0.75, 1.0)
+        seen = self.weight * exposed
+        expected = float((seen * risk).sum())
+        reference = float((seen * (risk + touched * (higher - risk))).sum())
+        return expected, float((seen * higher).sum()) / max(reference, 1e-12)
 
 
 def draw_plan(catalogue: Catalogue, intensity: Intensity, rates: Rates, seed: int) -> Plan:
@@ -105,7 +116,7 @@ def foresee(catalogue: Catalogue, intensity: Intensity, rates: Rates) -> Odds:
     for code in catalogue.chronic:
         exposed[code] = np.minimum(1.25 * prevalence_by_band(catalogue, int(code)), 0.95)
     names, group_of = catalogue.groups
-    courses = 1 - (1 + years * intensity.acute.mean(axis=0) / k) ** -k
+    courses = np.minimum(intensity.prone.mean(axis=0) * (1 - np.exp(-years * intensity.courses)), 0.95)
     ever = np.minimum(intensity.using + years * 0.8 * intensity.starts.mean(axis=0), 0.95)
     share = np.moveaxis(np.where(long_term(catalogue)[None, None, :], ever, courses), -1, 0)
     groups = np.zeros((len(names), *share.shape[1:]))
@@ -153,17 +164,17 @@ def draw_effect(
     rng: np.random.Generator, odds: Odds, sources: list[tuple[bool, int]], outcome: int, kind: str, level: int
 ) -> Effect | None:
     """A cause and a hazard ratio for an outcome, strong enough to be found; None when no cause fits."""
-    for pick in rng.permutation(len(sources))[:60]:
+    for pick in rng.permutation(len(sources)):
         medicine, exposure = sources[int(pick)]
         if odds.used.get((medicine, exposure), 0) >= 2 or (not medicine and exposure == outcome):
             continue
         shares = odds.groups[exposure] if medicine else odds.exposed[exposure]
-        expected, risk = odds.expected(shares, outcome)
         protective = kind == "pair" and rng.random() < PROTECTIVE_SHARE
         low, high = (0.3, 0.7) if protective else (2.0 if kind == "trajectory" else 1.5, 5.0)
         ratio = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        expected, shown = odds.expected(shares, outcome, ratio)
         power = abs(ratio - 1) * np.sqrt(expected * REFERENCE_PERSONS)
-        if power >= 6 and risk * ratio <= 0.20 and risk <= (0.15 if protective else 0.06):
+        if power >= 8 and abs(np.log(shown / ratio)) <= TOLERANCE:
             odds.used[(medicine, exposure)] = odds.used.get((medicine, exposure), 0) + 1
             return Effect(exposure, outcome, round(ratio, 3), medicine, kind, level, expected)
     return None

@@ -213,7 +213,7 @@ def cpr_numbers(birth: Ints, birth_year: Ints, sex: Ints, block: int) -> Ints:
     date = birth.astype("datetime64[D]")
     month = date.astype("datetime64[M]").astype(np.int64) % 12 + 1
     day = (date - date.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
-    slot = 1 + block * 1117 % CPR_SLOTS
+    slot = 1 + (block * 1117 + birth * 733) % CPR_SLOTS
     serial = np.where(birth_year >= 2000, 4000, 0) + 2 * slot + sex
     return (((day + 60) * 100 + month) * 100 + birth_year % 100) * 10_000 + serial
 

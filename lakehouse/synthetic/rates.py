@@ -29,10 +29,11 @@ class Rates:
     stays: float = 0.115
     chronic_visits: float = 0.62
     controls: float = 0.35
-    procedures: float = 2.0
+    procedures: float = 1.15
+    repeated: float = 0.75
     dispensings: float = 1.0
-    samplings: float = 1.42
-    frailty_shape: float = 3.0
+    samplings: float = 0.8
+    frailty_shape: float = 4.0
     home_share: float = 0.85
 
 
@@ -82,7 +83,7 @@ POPULATION_DECADES = (10.0, 11.5, 13.0, 13.0, 12.0, 13.5, 12.0, 10.0, 4.3, 0.7)
 """Per cent of residents in each ten-year age group, the last open from 90."""
 
 DEATHS_PER_1000 = shape(
-    {0: 0.7, 5: 0.1, 15: 0.25, 30: 0.6, 45: 1.7, 55: 4.2, 65: 11, 75: 27, 82: 62, 88: 120, 93: 205, 97: 300}
+    {0: 0.6, 5: 0.1, 15: 0.2, 30: 0.5, 45: 1.4, 55: 3.4, 65: 8.6, 75: 21, 82: 49, 88: 98, 93: 175, 97: 270}
 )
 BIRTHS_PER_1000 = 9.6
 IMMIGRANTS_PER_1000 = 11.0

@@ -6,26 +6,26 @@ from typing import Any
 
 import numpy as np
 
+from lakehouse.synthetic.block import World
 from lakehouse.synthetic.catalogue import Catalogue
-from lakehouse.synthetic.intensity import build_intensity
-from lakehouse.synthetic.plan import WINDOW_DAYS, Effect, Odds, Plan, draw_plan, foresee
-from lakehouse.synthetic.rates import Floats, Rates, population_by_band
+from lakehouse.synthetic.plan import WINDOW_DAYS, Effect, Odds, Plan, foresee
+from lakehouse.synthetic.rates import Floats, population_by_band
 
 DECOYS_PER_EFFECT = 6
 Pair = tuple[str, str]
 
 
-def describe_truth(catalogue: Catalogue, rates: Rates, seed: int) -> dict[str, Any]:
+def describe_truth(world: World) -> dict[str, Any]:
     """Everything a judge needs, with codes written as mining writes them by default."""
-    intensity = build_intensity(catalogue, rates)
-    plan = draw_plan(catalogue, intensity, rates, seed)
+    catalogue, plan = world.catalogue, world.plan
     edges = {(code_a(catalogue, e), icd(catalogue, e.outcome)) for e in plan.effects}
     treated, related = treatment_edges(catalogue)
     induced = closure(edges | treated | related) - edges - treated - related
     taken = edges | treated | related | induced
-    decoys = draw_decoys(catalogue, foresee(catalogue, intensity, rates), plan, taken, seed)
+    odds = foresee(catalogue, world.intensity, world.rates)
+    decoys = draw_decoys(catalogue, odds, plan, taken, world.seed)
     return {
-        "seed": seed,
+        "seed": world.seed,
         "years": list(catalogue.years),
         "window_days": WINDOW_DAYS,
         "planted": [row(catalogue, e) for e in plan.effects if e.kind == "pair"],
@@ -76,16 +76,22 @@ def treatment_edges(catalogue: Catalogue) -> tuple[set[Pair], set[Pair]]:
     """True associations of a disease with its medicines and its laboratory markers, in both directions.
 
     A disease older than the period is recorded at its first contact, so its medicine may come first. The
-    second set holds analyses whose results hang together.
+    second set holds the markers and the flags of one panel: taken together, abnormal on the same day.
     """
     edges: set[Pair] = set()
     for diagnosis, medicine, _ in catalogue.indications:
         a, b = icd(catalogue, diagnosis), f"ATC//{catalogue.medicines.code[medicine][:5]}"
         edges |= {(a, b), (b, a)}
     markers: set[Pair] = set()
-    for diagnosis, analysis, flag, _ in catalogue.markers:
-        a, b = icd(catalogue, diagnosis), f"NPU//{catalogue.analyses[analysis]['code']}//{flag}"
-        markers |= {(a, b), (b, a)}
+    flagged = [(f"NPU//{row['code']}//H", f"NPU//{row['code']}//L") for row in catalogue.analyses]
+    panels = [row["panel"] for row in catalogue.analyses]
+    for one, panel in zip(flagged, panels, strict=True):
+        for other, its_panel in zip(flagged, panels, strict=True):
+            if panel == its_panel:
+                markers |= {(x, y) for x in one for y in other if x != y}
+    for diagnosis, analysis, _, _ in catalogue.markers:
+        for result in flagged[analysis]:
+            markers |= {(icd(catalogue, diagnosis), result), (result, icd(catalogue, diagnosis))}
     return edges, markers
 
 
