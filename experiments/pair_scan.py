@@ -26,11 +26,12 @@ from experiments.kernels.pair_scan import (
     Persons,
     ReferenceCounts,
 )
+from experiments.kernels.reference import EXPOSED
 from experiments.pair_called import Called, look_closer
 from experiments.pair_table import pair_table
 from experiments.statistics.empirical_null import EmpiricalNull
 from experiments.statistics.expected import expected_counts
-from experiments.statistics.screen import Screen, screen
+from experiments.statistics.screen import Screen, screen, screen_half
 
 RunPass = Callable[[str, dict[str, Any]], Counts]
 """Runs the pass of that name, made with these arguments, over all persons and merges what it counts."""
@@ -73,7 +74,7 @@ class InProcess:
             counter = PASSES[name](**arguments)
             counter.add(self._persons.part(start, stop))
             parts.append(counter.result())
-        return cast("Any", COUNTS[name]).merge(parts) if len(parts) > 1 else parts[0]
+        return cast("Counts", cast("Any", COUNTS[name]).merge(parts))
 
 
 def scan(
@@ -95,15 +96,21 @@ def scan(
     shared = {"settings": settings, "reference": reference}
     counts = cast("PairCounts", run_pass("PairPass", shared))
     persons_with = reference.persons_with()
-    everybody = screen_counts(reference, counts, None)
+    p_all, p_open = reference.probabilities()
     testable = _testable(persons_with, terminal, min_persons)
     tested = np.logical_and.outer(testable, persons_with >= min_persons)
-    found = screen(*everybody, tested, persons_with > 0)
+    exposed = reference.cells[:, :, EXPOSED]
+    observed = counts.followed.sum(axis=2, dtype=np.float64)
+    barred = counts.barred_sums()
+    expected = expected_counts(exposed.sum(axis=1), p_all, barred[:, :, :2])
+    found = screen(observed, *expected, tested, persons_with > 0)
     pairs = found.pairs[found.q_bh <= level]
     called = None
     if len(pairs):
-        half = screen(*screen_counts(reference, counts, 0), tested, persons_with > 0)
-        called = _look_closer(run_pass, shared, counts, found, half, pairs, level)
+        expected = expected_counts(exposed[:, 0], p_open, barred[:, :, 2:])
+        q_open, more = screen_half(counts.followed[:, :, 0], *expected, tested, persons_with > 0)
+        agrees = more == (found.observed > found.expected)
+        called = _look_closer(run_pass, shared, counts, found, (q_open <= level) & agrees, pairs, level)
     table = pair_table(found, counts, persons_with, called, settings.horizon_days, level, family)
     return PairScan(
         table,
@@ -117,17 +124,6 @@ def scan(
     )
 
 
-def screen_counts(
-    reference: ReferenceCounts, counts: PairCounts, half: int | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """O, E and V [a, b] of everybody, or of the open half (0) against its own reference."""
-    observed = counts.followed.sum(axis=2) if half is None else counts.followed[:, :, half]
-    exposed = reference.exposed.sum(axis=1) if half is None else reference.exposed[:, half]
-    barred = counts.barred_sums()[:, :, :2] if half is None else counts.barred_sums()[:, :, 2:]
-    expected, variance = expected_counts(exposed, reference.probabilities(half), barred)
-    return observed.astype(np.float64), expected, variance
-
-
 def _testable(persons_with: NDArray[np.int64], terminal: Sequence[int], least: int) -> NDArray[np.bool_]:
     testable = persons_with >= least
     testable[list(terminal)] = False
@@ -139,7 +135,7 @@ def _look_closer(
     shared: dict[str, Any],
     counts: PairCounts,
     found: Screen,
-    half: Screen,
+    candidate: NDArray[np.bool_],
     pairs: NDArray[np.int32],
     level: float,
 ) -> Called:
@@ -153,8 +149,6 @@ def _look_closer(
         for part in parts
     ]
     chosen = found.q_bh <= level
-    agrees = (half.observed > half.expected) == (found.observed > found.expected)
-    candidate = (half.q_bh <= level) & agrees
     return look_closer(
         closer,
         found.observed[chosen] > found.expected[chosen],

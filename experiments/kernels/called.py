@@ -15,6 +15,7 @@ from experiments.kernels.reference import PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.strata import StrataIndex
 
 _RECORDS_HELD = 1 << 24
+_RECORDS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class CalledPass:
         self._finder = ExposureFinder(settings)
         self._number = np.full((n, n), -1, np.int32)
         self._number[self._pairs[:, 0], self._pairs[:, 1]] = np.arange(len(self._pairs))
+        self._called = self._number >= 0
         self._codes = np.unique(self._pairs)
         self._place = np.full(n, -1, np.int32)
         self._place[self._codes] = np.arange(len(self._codes))
@@ -134,8 +136,6 @@ class CalledPass:
         """
         for start in range(0, persons.count, PERSONS_AT_ONCE):
             self._add(persons.part(start, min(start + PERSONS_AT_ONCE, persons.count)))
-            if self._held > _RECORDS_HELD:
-                self._compact()
 
     def result(self) -> CalledCounts:
         """Everything counted so far."""
@@ -158,24 +158,34 @@ class CalledPass:
         if self._strata.count > len(self._keys):
             raise ValueError("the reference was counted over other persons: a stratum is missing")
         self._count_incidence(exposures.codes, exposures.days)
-        arguments = (
-            exposures.offsets,
-            exposures.codes,
-            exposures.days,
-            rows,
-            persons.half,
-            self._settings.horizon_days,
-            self._number,
-        )
-        empty = np.empty(0, np.int32)
-        size = _record(*arguments, empty, empty, empty, False)
-        pairs, places, lags = (np.empty(size, np.int32) for _ in range(3))
-        _record(*arguments, pairs, places, lags, True)
-        ones = np.ones(size, np.int32)
+        start, most = 0, int(np.diff(exposures.offsets).max(initial=0))
+        while start < persons.count:
+            room = max(_RECORDS_AT_ONCE, most * most)
+            pairs, places, lags = (np.empty(room, np.int32) for _ in range(3))
+            start, size = _record(
+                start,
+                exposures.offsets,
+                exposures.codes.view(np.uint32),
+                exposures.days,
+                rows,
+                persons.half,
+                self._settings.horizon_days,
+                self._called,
+                self._number,
+                pairs,
+                places,
+                lags,
+            )
+            self._keep(pairs[:size], places[:size], lags[:size])
+
+    def _keep(self, pairs: NDArray[np.int32], places: NDArray[np.int32], lags: NDArray[np.int32]) -> None:
+        ones = np.ones(len(pairs), np.int32)
         followed = lags >= 0
-        self._cells.append((pairs, places, ones))
+        self._cells.append((pairs.copy(), places.copy(), ones))
         self._lags.append((pairs[followed], lags[followed], ones[followed]))
-        self._held += size
+        self._held += len(pairs)
+        if self._held > _RECORDS_HELD:
+            self._compact()
 
     def _count_incidence(self, codes: NDArray[np.int32], days: NDArray[np.int32]) -> None:
         place = self._place[codes]
@@ -200,37 +210,41 @@ class CalledPass:
 
 @compiled
 def _record(
+    first_person: int,
     offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
+    codes: NDArray[np.uint32],
     days: NDArray[np.int32],
     rows: NDArray[np.int32],
     halves: NDArray[np.int8],
     horizon: int,
+    called: NDArray[np.bool_],
     number: NDArray[np.int32],
     pairs: NDArray[np.int32],
     places: NDArray[np.int32],
     lags: NDArray[np.int32],
-    write: bool,
-) -> int:
-    """One record for each called pair a person has: followed within the horizon, or not at risk (lag -1)."""
+) -> tuple[int, int]:
+    """One record for each called pair a person has: followed within the horizon, or not at risk (lag -1).
+
+    Stops before the person whose records might not fit. Returns (persons done, records written).
+    """
     size = 0
-    for person in range(len(offsets) - 1):
-        start, end, half = offsets[person], offsets[person + 1], np.int32(halves[person])
+    for person in range(first_person, len(offsets) - 1):
+        start, end, half = offsets[person], offsets[person + 1], np.int64(halves[person])
+        if size + (end - start) * (end - start) > len(pairs):
+            return person, size
         for exposure in range(start, end):
-            day = np.int64(days[exposure])
+            day, place = np.int64(days[exposure]), np.int64(rows[exposure]) * 4 + 2 * half
             for other in range(start, end):
-                pair = number[codes[exposure], codes[other]]
-                if pair < 0:
+                if not called[codes[exposure], codes[other]]:
                     continue
                 lag = np.int64(days[other]) - day
                 if lag > horizon:
                     continue
-                if write:
-                    pairs[size] = pair
-                    places[size] = rows[exposure] * 4 + 2 * half + (1 if lag <= 0 else 0)
-                    lags[size] = lag if lag > 0 else -1
+                pairs[size] = number[codes[exposure], codes[other]]
+                places[size] = place + (1 if lag <= 0 else 0)
+                lags[size] = lag if lag > 0 else -1
                 size += 1
-    return size
+    return len(offsets) - 1, size
 
 
 @compiled

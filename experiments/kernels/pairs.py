@@ -71,8 +71,7 @@ class PairPass:
         self._settings = settings
         self._finder = ExposureFinder(settings)
         self._strata = StrataIndex(reference.keys)
-        self._p = reference.probabilities()
-        self._p_open = reference.probabilities(0)
+        self._p, self._p_open = reference.probabilities()
         self._shift = min(_FINEST_SHIFT, 62 - int(reference.persons.sum()).bit_length())
         self._followed = np.zeros((n, n, HALVES), np.int32)
         self._same_day = np.zeros((n, n), np.int32)

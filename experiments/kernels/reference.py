@@ -24,11 +24,11 @@ class ReferenceCounts:
 
     ``what`` is 0 for exposures (of any code) followed by the code within the horizon, 1 for exposures not at
     risk of it (it had happened on or before that day, the code itself included), 2 for exposures of the code.
-    ``keys`` are ascending stratum keys; ``persons`` counts persons by half.
+    ``keys`` are stratum keys, ascending once merged; ``persons`` counts persons by half.
     """
 
     keys: NDArray[np.int64]
-    cells: NDArray[np.int32] | NDArray[np.int64]
+    cells: NDArray[np.signedinteger]
     persons: NDArray[np.int64]
 
     @property
@@ -46,12 +46,12 @@ class ReferenceCounts:
         exposures: NDArray[np.int64] = self._of(EXPOSED, half).sum(axis=1, keepdims=True)
         return exposures - self._of(BARRED, half)
 
-    def probabilities(self, half: int | None = None) -> NDArray[np.float64]:
-        """p[s, b] = M / N, and 0 where nobody is at risk."""
-        at_risk = self.at_risk(half)
-        p = np.zeros(at_risk.shape)
-        np.divide(self.outcomes(half), at_risk, out=p, where=at_risk > 0)
-        return p
+    def probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """p[s, b] = M / N over everybody, and over the open half alone; 0 where nobody is at risk."""
+        exposures = self.cells[:, :, EXPOSED].sum(axis=2, dtype=np.int64)
+        everybody, open_half = (np.empty((len(self.keys), self.cells.shape[3])) for _ in range(2))
+        _probabilities(self.cells, exposures, everybody, open_half)
+        return everybody, open_half
 
     def persons_with(self, half: int | None = None) -> NDArray[np.int64]:
         """Persons who have each code, of one half or of both."""
@@ -71,7 +71,7 @@ class ReferenceCounts:
         kind = np.int32 if exposures <= _INT32_MAX else np.int64
         cells = np.zeros((len(keys), *counts[0].cells.shape[1:]), kind)
         for part in counts:
-            cells[np.searchsorted(keys, part.keys)] += part.cells
+            _add_rows(cells, np.searchsorted(keys, part.keys), part.cells)
         return ReferenceCounts(keys, cells, np.sum([part.persons for part in counts], axis=0))
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -100,9 +100,9 @@ class ReferencePass:
             self._add(persons.part(start, min(start + PERSONS_AT_ONCE, persons.count)))
 
     def result(self) -> ReferenceCounts:
-        """Everything counted so far, strata in order of their keys."""
-        order = np.argsort(self._strata.keys)
-        return ReferenceCounts(self._strata.keys[order], self._cells[order], self._persons.copy())
+        """Everything counted so far, strata in order of encounter (``merge`` puts them in order of keys)."""
+        count = self._strata.count
+        return ReferenceCounts(self._strata.keys.copy(), self._cells[:count].copy(), self._persons.copy())
 
     def _add(self, persons: Persons) -> None:
         exposures = self._finder.find(persons)
@@ -121,6 +121,31 @@ class ReferencePass:
             self._settings.horizon_days,
             self._cells,
         )
+
+
+@compiled
+def _probabilities(
+    cells: NDArray[np.signedinteger],
+    exposures: NDArray[np.int64],
+    everybody: NDArray[np.float64],
+    open_half: NDArray[np.float64],
+) -> None:
+    for row in range(cells.shape[0]):
+        barred, followed = cells[row, :, 1], cells[row, :, 0]
+        for code in range(cells.shape[3]):
+            open_n = exposures[row, 0] - barred[0, code]
+            n = open_n + exposures[row, 1] - barred[1, code]
+            m = np.int64(followed[0, code]) + followed[1, code]
+            everybody[row, code] = m / n if n > 0 else 0.0
+            open_half[row, code] = followed[0, code] / open_n if open_n > 0 else 0.0
+
+
+@compiled
+def _add_rows(
+    total: NDArray[np.signedinteger], rows: NDArray[np.int64], part: NDArray[np.signedinteger]
+) -> None:
+    for at in range(len(rows)):
+        total[rows[at]] += part[at]
 
 
 @compiled

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +35,7 @@ def exposed_removed(reference: ReferenceCounts, counts: CalledCounts) -> NDArray
         np.searchsorted(codes_a, pairs[:, 0]),
         rows,
         row_starts,
-        cast("NDArray[np.int32]", cells),
+        cells,
         exposures,
         starts,
         counts.cells,
@@ -61,7 +59,7 @@ def _remove(
     place_a: NDArray[np.int64],
     rows: NDArray[np.int64],
     row_starts: NDArray[np.int64],
-    cells: NDArray[np.int32],
+    cells: NDArray[np.signedinteger],
     exposures: NDArray[np.int64],
     starts: NDArray[np.int64],
     entries: NDArray[np.int32],

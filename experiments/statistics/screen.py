@@ -43,8 +43,7 @@ def screen(
     occurs: NDArray[np.bool_],
 ) -> Screen:
     """Test all pairs of matrices [a, b]; ``tested`` is decided by how often codes occur, never by O."""
-    wanted = np.logical_and.outer(occurs, occurs)
-    np.fill_diagonal(wanted, False)
+    wanted = _ordered_pairs(occurs)
     pairs = np.argwhere(wanted).astype(np.int32)
     o, e, v, chosen = observed[wanted], expected[wanted], variance[wanted], tested[wanted]
     z = np.zeros(len(o))
@@ -57,3 +56,24 @@ def screen(
     calibrated[chosen] = calibrated_log10_p(lower[chosen], upper[chosen], null)
     q_empirical, _ = q_values(calibrated, chosen)
     return Screen(pairs, chosen, o, e, v, z, log10_p, q_bh, q_by, q_empirical, 10.0**calibrated, null)
+
+
+def screen_half(
+    followed: NDArray[np.int32],
+    expected: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    tested: NDArray[np.bool_],
+    occurs: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """BH q-values of one half of the persons, and where O exceeds E; pairs in the order of :func:`screen`."""
+    wanted = _ordered_pairs(occurs)
+    o, e = followed[wanted].astype(np.float64), expected[wanted]
+    log10_p = two_sided_log10(*mid_p_tails(o, e, variance[wanted]))
+    return q_values(log10_p, tested[wanted])[0], o > e
+
+
+def _ordered_pairs(occurs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which cells [a, b] are pairs: both codes occur and differ."""
+    wanted = np.logical_and.outer(occurs, occurs)
+    np.fill_diagonal(wanted, False)
+    return wanted

@@ -22,7 +22,7 @@ def all_pairs(n: int) -> np.ndarray:
 def reference_of(persons: Persons, settings: PairScanSettings) -> ReferenceCounts:
     reference = ReferencePass(settings)
     reference.add(persons)
-    return reference.result()
+    return ReferenceCounts.merge([reference.result()])
 
 
 def count(parts: list[Persons], reference: ReferenceCounts, settings: PairScanSettings) -> CalledCounts:
@@ -88,6 +88,7 @@ def test_counts__do_not_depend_on_parts_batches_or_memory(monkeypatch: pytest.Mo
         reference = reference_of(persons, settings)
         whole = count([persons], reference, settings).to_arrays()
         monkeypatch.setattr(module, "_RECORDS_HELD", 10)
+        monkeypatch.setattr(module, "_RECORDS_AT_ONCE", 20)
         single = [persons.part(at, at + 1) for at in range(persons.count)]
         counter = CalledPass(settings, reference, all_pairs(n))
         for person in single:
