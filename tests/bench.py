@@ -71,14 +71,15 @@ def prepare(home: Path, persons: int, codes: int) -> dict[str, Any]:
     """The world, once: as a lake with a study, as arrays for the kernel, as a Parquet of events for the joins."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from tests.support.worlds import bench_world
+    from tests.support.worlds import null_world
 
     from lakehouse.governance.permits import grant_all
     from lakehouse.session import spark_session
     from lakehouse.settings import load_settings
     from tests.support.lakes import write_lake
 
-    world = bench_world(persons, codes, seed=int(time.time()))
+    made = null_world(int(time.time()), bursts=True, persons=persons, codes=codes - 1).persons
+    world = made.take(np.lexsort([made.birth_year, made.sex]))
     np.savez(home / "world.npz", **world._asdict())
     person = np.repeat(np.arange(world.count, dtype=np.int32), np.diff(world.offsets))
     events = pa.table({"person": person, "code": world.codes, "day": world.days})
