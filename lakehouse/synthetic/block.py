@@ -128,11 +128,21 @@ def make_block(world: World, number: int, count: int) -> Block:
         ),
         np.concatenate([records.code, lasting.records.code, repeats.code, second.code]),
     )
+    table, all_records, number_of = in_time(table, all_records)
     main = np.zeros(len(all_records.code), bool)
     main[np.unique(all_records.contact, return_index=True)[1]] = True
     results = laboratory.measure(streams[6], people, lasting.onset, world.laboratory, calendar)
-    procedures = make_procedures(streams[7], people, contacts, world)
+    done = make_procedures(streams[7], people, contacts, world)
+    procedures = Procedures(number_of[done.contact], done.code, done.minute)
     return Block(number, people, table, all_records, main, procedures, lines, results, lasting)
+
+
+def in_time(contacts: Contacts, records: Records) -> tuple[Contacts, Records, Ints]:
+    """Contacts in the order of their start, records moved along, and the new position of each contact."""
+    order = np.argsort(contacts.start, kind="stable")
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    return contacts.take(order), Records(position[records.contact], records.code), position
 
 
 def shift_course(contacts: Contacts, kind: int, source: Contacts | None = None) -> Contacts:

@@ -133,4 +133,5 @@ def prevalence_by_band(catalogue: Catalogue, position: int) -> Floats:
     adult = population * np.concatenate([[0, 0, 0, 0.8], np.ones(BANDS - 4)])
     shape = catalogue.diagnoses.age[position][:, None] * catalogue.diagnoses.sex[position][None, :]
     mean = float((adult[:, None] * shape / 2).sum() / adult.sum())
-    return np.minimum(shape * catalogue.prevalence[position] / mean, 0.9)
+    share: Floats = np.minimum(shape * catalogue.prevalence[position] / mean, 0.9)
+    return share

@@ -25,6 +25,7 @@ CONSEQUENCES = {
     "invalid_cpr": "quarantine",
     "placeholder_cpr": "quarantine",
     "orphan_contact": "quarantine",
+    "orphaned": "quarantine: not spoiled itself, but its contact was",
     "column_count": "quarantine",
     "bounded_value": "kept: operator and number",
     "mojibake": "kept: repaired",
@@ -35,8 +36,17 @@ CONSEQUENCES = {
 """What an ingest should do with each kind of spoiled row."""
 
 
+FATAL = {"bad_date", "unknown_code", "invalid_cpr", "placeholder_cpr", "column_count"}
+"""Defects that lose the row."""
+
+
 def kinds_for(kind: FileKind) -> dict[str, int]:
-    """Defects that fit a file's columns, with the column each one spoils (-1: the whole row)."""
+    """Defects that fit a file's columns, with the column each one spoils (-1: the whole row).
+
+    Persons are only doubled: losing one would change everything that happened to them.
+    """
+    if kind.stem == "cpr3_t_person":
+        return {"duplicate": -1}
     found: dict[str, int] = {}
     for position, column in enumerate(kind.columns):
         if column in DATE_COLUMNS:
@@ -58,21 +68,32 @@ def kinds_for(kind: FileKind) -> dict[str, int]:
 
 
 def spoil(
-    data: bytes, kind: FileKind, rate: float, rng: np.random.Generator
+    data: bytes, kind: FileKind, rate: float, rng: np.random.Generator, lost: set[bytes]
 ) -> tuple[bytes, int, dict[str, int]]:
-    """Spoil about ``rate`` of the rows, one way each; gives the bytes, the rows now there, and counts by kind."""
+    """Spoil about ``rate`` of the rows, one way each; gives the bytes, the rows now there, and counts by kind.
+
+    ``lost`` collects the keys of contacts that no reader can keep, so that their diagnoses can be counted.
+    """
     lines = data.split(b"\n")[:-1]
     ways = kinds_for(kind)
     chosen = np.flatnonzero(rng.random(len(lines)) < rate)
     picks = rng.integers(0, len(ways), len(chosen))
     names = list(ways)
     counts = dict.fromkeys(names, 0)
+    spoiled: set[int] = set()
     for row, pick in zip(chosen.tolist(), picks.tolist(), strict=True):
-        name = names[pick]
-        changed = change(lines[row], name, ways[name], kind.encoding)
-        if changed != lines[row]:
-            lines[row] = changed
-            counts[name] += 1
+        name, line = names[pick], lines[row]
+        changed = change(line, name, ways[name], kind.encoding)
+        if changed == line:
+            continue
+        lines[row] = changed
+        counts[name] += 1
+        spoiled.add(row)
+        if kind.stem == "kontakter" and name in FATAL:
+            lost.add(line.partition(b";")[0])
+    if kind.stem == "diagnoser":
+        keys = (line.partition(b";")[0] for row, line in enumerate(lines) if row not in spoiled)
+        counts["orphaned"] = sum(key in lost for key in keys)
     total = len(lines) + counts["duplicate"]
     return b"".join(line + b"\n" for line in lines), total, {k: v for k, v in counts.items() if v}
 

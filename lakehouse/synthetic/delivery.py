@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -79,7 +80,7 @@ def synthesise(
     work = out / f".making-{uuid.uuid4().hex[:8]}"
     try:
         tallies = simulate(spark, catalogue, rates or Rates(), work, persons, seed, defects, report)
-        finish_files(spark, catalogue, work, report)
+        finish_files(catalogue, work, report)
         return publish(catalogue, rates or Rates(), out, work, persons, seed, defects, tallies)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -162,8 +163,8 @@ def file_headers(years: tuple[int, int]) -> dict[str, bytes]:
     }
 
 
-def finish_files(spark: SparkSession, catalogue: Catalogue, work: Path, report: Progress) -> None:
-    """Join the parts of every file behind its header, files in parallel, parts in the order of blocks."""
+def finish_files(catalogue: Catalogue, work: Path, report: Progress) -> None:
+    """Join the parts of every file behind its header, parts in the order of blocks."""
     from lakehouse.synthetic.layout import KINDS
     from lakehouse.synthetic.parts import encode
     from lakehouse.synthetic.registers import organisation_rows
@@ -171,21 +172,18 @@ def finish_files(spark: SparkSession, catalogue: Catalogue, work: Path, report: 
     headers = file_headers(catalogue.years)
     organisations = work / "parts" / KINDS["organisations"].path()
     organisations.mkdir(parents=True)
-    rows = organisation_rows(catalogue, catalogue.years[0])
+    rows = organisation_rows(catalogue)
     (organisations / "000000").write_bytes(encode(rows, KINDS["organisations"]))
     report("join", 0, len(headers))
 
-    def run(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for frame in frames:
-            for path, header in zip(frame["path"], frame["header"], strict=True):
-                join_parts(work / "parts" / path, work / "delivery" / path, header)
-            yield frame[["path"]]
-
-    frame = spark.createDataFrame(sorted(headers.items()), "path STRING, header BINARY").repartition(
-        len(headers)
-    )
-    joined = frame.mapInPandas(run, "path STRING").count()
-    report("join", joined, len(headers))
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [
+            pool.submit(join_parts, work / "parts" / path, work / "delivery" / path, header)
+            for path, header in headers.items()
+        ]
+        for done, job in enumerate(jobs, 1):
+            job.result()
+            report("join", done, len(headers))
 
 
 def join_parts(parts: Path, target: Path, header: bytes) -> None:

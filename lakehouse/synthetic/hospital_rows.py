@@ -146,13 +146,14 @@ def diagnosis_rows(
     kind = np.concatenate(
         [plain, np.ones(len(refuted), int), np.full(len(referred), 2), np.full(len(addon), 3)]
     )
-    day = block.contacts.day[contact]
     withdrawn = np.zeros(len(code), np.int64)
     withdrawn[count : count + len(refuted)] = 1
-    parent = np.zeros(len(code), np.int64)
-    parent[-len(addon) :] = full[addon] if len(addon) else 0
-    parent_kind = np.zeros(len(code), np.int64)
-    parent_kind[-len(addon) :] = plain[addon] if len(addon) else 0
+    parent, parent_kind = np.zeros((2, len(code)), np.int64)
+    first_addon = len(code) - len(addon)
+    parent[first_addon:], parent_kind[first_addon:] = full[addon], plain[addon]
+    order = np.argsort(block.contacts.start[contact], kind="stable")
+    contact, code, kind, withdrawn = contact[order], code[order], kind[order], withdrawn[order]
+    parent, parent_kind, day = parent[order], parent_kind[order], block.contacts.day[contact]
     rows: Columns = {
         "dw_ek_kontakt": text(contact_id(block.number, contact)),
         "diagnosekode": choose(names, code),
@@ -176,7 +177,8 @@ def procedure_rows(
     sided = np.flatnonzero(surgical & (rng.random(count) < SIDES))
     names = [*table.code, "TUL1", "TUL2"]
     row = np.concatenate([np.arange(count), sided])
-    addon = np.arange(len(row)) >= count
+    order = np.argsort(done.minute[row], kind="stable")
+    row, addon = row[order], order >= count
     code = np.where(addon, len(names) - 2 + rng.integers(0, 2, len(row)), done.code[row])
     contact = done.contact[row]
     loose = (rng.random(count) < NO_CONTACT)[row]

@@ -96,7 +96,8 @@ def measure(
     value = np.maximum(centre + tables.sd[analysis] * spread, tables.sd[analysis] * 0.1)
     minute = when * 1440 + 450 + (rng.random(len(day)) * 420).astype(np.int64)[occasion]
     scaled = np.rint(value * 10.0 ** tables.decimals[analysis]).astype(np.int64)
-    here = people.present(who, when)
+    here = np.flatnonzero(people.present(who, when))
+    here = here[np.argsort(when[here], kind="stable")]
     return Results(
         who[here],
         minute[here],

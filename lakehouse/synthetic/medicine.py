@@ -41,7 +41,7 @@ class MedicineTables:
 
 def build_tables(catalogue: Catalogue, intensity: Intensity, rates: Rates) -> MedicineTables:
     """Draw tables and the days between dispensings of each medicine."""
-    fills = np.array([number(row["fills"]) for row in catalogue.medicines.extra]) * rates.dispensings
+    fills = np.array([number(row["fills"]) for row in catalogue.medicines.extra]) * rates.refills
     winter = catalogue.medicines.winter
     names, group = catalogue.groups
     column = {int(code): position for position, code in enumerate(catalogue.chronic)}

@@ -41,7 +41,13 @@ def dispensing_rows(block: Block, world: World, rng: np.random.Generator) -> tup
     other = lines.medicine[rng.integers(0, max(count, 1), len(mistaken))]
     medicine = np.concatenate([lines.medicine, other, other])
     packages = np.concatenate([lines.packages, lines.packages[mistaken], -lines.packages[mistaken]])
-    back = np.arange(len(row)) >= count + len(mistaken)
+    order = np.argsort(lines.day[row], kind="stable")
+    row, medicine, packages, back = (
+        row[order],
+        medicine[order],
+        packages[order],
+        order >= count + len(mistaken),
+    )
     brand = rng.integers(0, 3, count)[row]
     price = np.array(
         [int(number(extra["ddd"]) * 37 + number(extra["users"]) * 3 + 1900) for extra in table.extra]

@@ -18,19 +18,19 @@ from lakehouse.synthetic.rates import Ints
 from lakehouse.synthetic.registers import Columns
 
 OPTIONS = csv.WriteOptions(include_header=False, delimiter=";", quoting_style="none")
-Tally = dict[str, int]
 
 
 def write_block(block: Block, world: World, folder: Path, defects: float) -> list[tuple[str, str, int]]:
     """Write the block's part of every file below ``folder``; gives (path, what is counted, number) tallies."""
     rng = np.random.default_rng([world.seed, block.number, 100])
     tallies: list[tuple[str, str, int]] = []
+    lost: set[bytes] = set()
     for kind, rows, year in block_files(block, world, rng, tallies):
         path = kind.path(year)
         data = encode(rows, kind)
         count = len(next(iter(rows.values())))
         if defects > 0:
-            data, count, spoiled = spoil(data, kind, defects, rng)
+            data, count, spoiled = spoil(data, kind, defects, rng, lost)
             tallies.extend((path, name, number) for name, number in spoiled.items())
         tallies.append((path, "rows", count))
         target = folder / path / f"{block.number:06d}"
@@ -46,7 +46,14 @@ def encode(rows: Columns, kind: FileKind) -> bytes:
     buffer = io.BytesIO()
     csv.write_csv(pa.table({name: rows[name] for name in kind.columns}), buffer, OPTIONS)
     data = buffer.getvalue()
-    return data if kind.encoding == "utf-8" else data.decode("utf-8").encode(kind.encoding)
+    if kind.encoding == "utf-8" or data.isascii():
+        return data
+    text = data.decode("utf-8")
+    try:
+        # Latin-1 has the Danish letters where cp1252 has them, and is written ten times faster.
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode(kind.encoding)
 
 
 def block_files(
@@ -71,8 +78,10 @@ def block_files(
     yield from by_year("diagnoses", diagnoses, day, world)
     procedures, day, surgical = hospital_rows.procedure_rows(block, world, rng, places)
     for name, rows in (("surgery", surgical), ("procedures", ~surgical)):
-        table = pa.table(procedures).filter(pa.array(rows))
-        yield from by_year(name, {c: table.column(c) for c in table.column_names}, day[rows], world)
+        chosen = pa.array(np.flatnonzero(rows))
+        yield from by_year(
+            name, {c: values.take(chosen) for c, values in procedures.items()}, day[rows], world
+        )
     yield KINDS["courses"], hospital_rows.course_rows(block), None
     lines, day, reversed_lines = other_rows.dispensing_rows(block, world, rng)
     tallies.append(("lmdb/lmdb", "reversed", reversed_lines))
@@ -83,10 +92,8 @@ def block_files(
 
 
 def by_year(name: str, rows: Columns, day: Ints, world: World) -> Iterator[tuple[FileKind, Columns, int]]:
-    """Cut rows into calendar years, each sorted by day."""
-    order = np.argsort(day, kind="stable")
-    table = pa.table(rows).take(pa.array(order))
-    edges = np.searchsorted(day[order], np.append(world.calendar.starts, world.calendar.last + 1))
+    """Cut rows, which come in the order of their day, into calendar years."""
+    edges = np.searchsorted(day, np.append(world.calendar.starts, world.calendar.last + 1))
     for position, year in enumerate(range(world.catalogue.years[0], world.catalogue.years[1] + 1)):
-        piece = table.slice(edges[position], edges[position + 1] - edges[position])
-        yield KINDS[name], {c: piece.column(c) for c in piece.column_names}, year
+        first, count = int(edges[position]), int(edges[position + 1] - edges[position])
+        yield KINDS[name], {column: values.slice(first, count) for column, values in rows.items()}, year

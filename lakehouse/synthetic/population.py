@@ -20,7 +20,8 @@ from lakehouse.synthetic.rates import (
     population_by_band,
 )
 
-NEVER = np.int64(10**6)
+HOME_REGION = "1082"
+NEVER = 10**6
 """A day after all days."""
 
 CPR_SLOTS = 1999
@@ -179,7 +180,7 @@ def first_day(
 def residence(
     rng: np.random.Generator, count: int, catalogue: Catalogue, rates: Rates, since: Ints, calendar: Calendar
 ) -> tuple[Ints, Ints]:
-    """Municipality of each person, mostly of the home region (the middle one), and the day of moving there."""
+    """Municipality of each person, mostly of the home region, and the day of moving there."""
     size = np.array([float(row["population"]) for row in catalogue.municipalities])
     home = np.array([row["region"] == HOME_REGION for row in catalogue.municipalities])
     share = np.where(
@@ -187,9 +188,6 @@ def residence(
     )
     place = rng.choice(len(size), count, p=share)
     return place, np.maximum(since, calendar.last - rng.integers(0, 9000, count))
-
-
-HOME_REGION = "1082"
 
 
 def unique_births(birth: Ints, sex: Ints) -> Ints:
@@ -215,7 +213,8 @@ def cpr_numbers(birth: Ints, birth_year: Ints, sex: Ints, block: int) -> Ints:
     day = (date - date.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
     slot = 1 + (block * 1117 + birth * 733) % CPR_SLOTS
     serial = np.where(birth_year >= 2000, 4000, 0) + 2 * slot + sex
-    return (((day + 60) * 100 + month) * 100 + birth_year % 100) * 10_000 + serial
+    number: Ints = (((day + 60) * 100 + month) * 100 + birth_year % 100) * 10_000 + serial
+    return number
 
 
 def mothers(rng: np.random.Generator, sex: Ints, birth: Ints, newborn: Bools) -> Ints:

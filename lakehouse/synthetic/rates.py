@@ -17,21 +17,23 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Rates:
-    """Rows per person-year and the spread of utilisation.
+    """Occasions per person-year and the spread of utilisation.
 
+    ``visits``, ``emergencies`` and ``stays`` are occasions, some of which bring no diagnosis and so no contact;
+    ``controls`` follow each diagnosis; ``procedures`` and ``repeated`` set their number at a contact; ``refills``
+    scales the dispensings of a treatment; ``samplings`` are blood tests of some ten results.
     Hospital procedures and laboratory results are fewer than in a real region (11 and 30 a year) so that a
     delivery of a million persons stays within some twenty gigabytes; raise them here for a truer size.
     ``frailty_shape`` is the shape of the gamma distribution (mean 1) that multiplies every rate of a person.
     """
 
-    visits: float = 2.15
-    emergencies: float = 0.40
+    visits: float = 2.3
+    emergencies: float = 0.30
     stays: float = 0.115
-    chronic_visits: float = 0.62
     controls: float = 0.35
     procedures: float = 1.15
     repeated: float = 0.75
-    dispensings: float = 1.0
+    refills: float = 1.12
     samplings: float = 0.8
     frailty_shape: float = 4.0
     home_share: float = 0.85
@@ -40,7 +42,8 @@ class Rates:
 def shape(points: dict[int, float]) -> Floats:
     """Band weights by straight lines between (age, weight) points."""
     ages = np.arange(BANDS) * 5 + 2.5
-    return np.interp(ages, list(points), list(points.values()))
+    weights: Floats = np.interp(ages, list(points), list(points.values()))
+    return weights
 
 
 AGE_SHAPES: dict[str, Floats] = {

@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.catalogue import Catalogue
-from lakehouse.synthetic.population import NEVER
 from lakehouse.synthetic.rates import Bools, Ints
 
 REGION_NAMES = {
@@ -103,7 +102,7 @@ def residence_rows(block: Block, world: World, rng: np.random.Generator) -> Colu
 def death_rows(block: Block, world: World, rng: np.random.Generator) -> Columns:
     """Death register: plain ICD-10 without the Danish D."""
     people = block.people
-    dead = np.flatnonzero(people.death <= min(world.calendar.last, NEVER))
+    dead = np.flatnonzero(people.death <= world.calendar.last)
     causes = tuple(code + suffix for code in DEATH_CAUSES for suffix in ("", "9"))
     return {
         "pnr": text(people.cpr[dead]),
@@ -117,7 +116,7 @@ def unit_code(hospital: int, specialty: int) -> str:
     return f"99{hospital + 1:03d}{specialty + 1:02d}1000016"
 
 
-def organisation_rows(catalogue: Catalogue, start: int) -> Columns:
+def organisation_rows(catalogue: Catalogue) -> Columns:
     """List of organisations: one row a department of each hospital."""
     rows = [
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def row(catalogue: Catalogue, effect: Effect) -> dict[str, Any]:
 
 def is_step(effect: Effect, chain: tuple[int, ...]) -> bool:
     """Whether an effect is a step of a trajectory."""
-    steps = set(zip(chain, chain[1:], strict=False))
+    steps = set(itertools.pairwise(chain))
     return effect.kind == "trajectory" and (effect.exposure, effect.outcome) in steps
 
 
