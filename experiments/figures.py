@@ -122,7 +122,7 @@ def _root(values: Floats) -> Floats:
 
 
 def _points(table: pa.Table) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Relative risk (O/E of pairs that were not called) and −log10 p, kept inside what can be drawn, of the rows that show both; and which do."""
+    """Relative risk (O/E of pairs that were not called), −log10 p, and which rows show both; within the plot."""
     rr = np.asarray(table.column("rr"), dtype=float)
     rough = np.asarray(table.column("O"), dtype=float) / np.asarray(table.column("E"), dtype=float)
     rr = np.where(np.isfinite(rr), rr, rough)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
-import signal
-import sys
 import tempfile
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,9 +23,9 @@ from mlflow.data.dataset import Dataset
 from mlflow.data.dataset_source import DatasetSource
 
 from experiments.pattern_model import INPUT, OUTPUT, USED
+from experiments.processes import alive, reason_of, terminable
 from experiments.results import run_folder
 from experiments.versions import code_version
-from lakehouse.errors import PatternlakeError
 from lakehouse.governance.disclosure import Thresholds
 from lakehouse.governance.outputs import clean_scope
 from lakehouse.tables import GOLD
@@ -229,8 +227,21 @@ class RunRecord:
                 metadata={"scope.digest": self.scope_digest, "scope.state": self.state, **_short(self.facts)},
             )
         if self.state == ACCOUNTED:
-            tags = {"run.id": self.run_id, "scope.digest": self.scope_digest, **_short(self.facts)}
-            mlflow.register_model(info.model_uri, name, tags=tags, await_registration_for=0)
+            self._register(name, info)
+
+    def _register(self, name: str, info: Any) -> None:
+        """A new version of the study's model, with what it was learned from."""
+        import mlflow
+
+        client = mlflow.MlflowClient()
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(
+                name, description=f"What tends to follow what in study {self.study}."
+            )
+        tags = {"run.id": self.run_id, "scope.digest": self.scope_digest, **_short(self.facts)}
+        client.create_model_version(
+            name, info.model_uri, self.run_id, tags=tags, description=self.question, model_id=info.model_id
+        )
 
 
 @contextmanager
@@ -248,7 +259,7 @@ def run(
     experiment = prepare(settings, f"{use_case}/{study}")
     sweep(experiment)
     name = f"{job}-{study}-{time.strftime('%Y%m%d-%H%M%S')}"
-    with _terminable(), mlflow.start_run(experiment_id=experiment, run_name=name) as active:
+    with terminable(), mlflow.start_run(experiment_id=experiment, run_name=name) as active:
         run_id = str(active.info.run_id)
         record = RunRecord(
             settings,
@@ -271,25 +282,33 @@ def run(
 
 
 def prepare(settings: Settings, experiment: str) -> str:
-    """Point MLflow at the settings' store and return the id of an experiment, made when missing."""
+    """Point MLflow at the settings' store and return the id of an experiment, made when missing.
+
+    MLflow writes the store into the environment, where the next home's settings would find it: it is taken out.
+    """
     import mlflow
 
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    before = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(settings.tracking_uri)
     mlflow.set_registry_uri(settings.tracking_uri)
+    if before is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
     local = settings.tracking_uri.startswith("sqlite")
     if local:
         settings.artifacts.mkdir(parents=True, exist_ok=True, mode=0o700)
     if (found := mlflow.get_experiment_by_name(experiment)) is not None:
         return str(found.experiment_id)
     place = (settings.artifacts / experiment.replace("/", "_")).as_uri() if local else None
-    return str(mlflow.create_experiment(experiment, artifact_location=place))
+    about = "One run a job or notebook. Start with report.html and scope.json under a run's artifacts."
+    tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": about}
+    return str(mlflow.create_experiment(experiment, artifact_location=place, tags=tags))
 
 
 def fail(record: RunRecord, error: BaseException) -> None:
     """Mark a run as failed with a reason that holds no value of anybody; details stay in the study."""
-    last = traceback.extract_tb(error.__traceback__)[-1:] if error.__traceback__ else []
-    place = f" in {Path(last[0].filename).name}, line {last[0].lineno}" if last else ""
-    reason = str(error) if isinstance(error, PatternlakeError) else f"{type(error).__name__}{place}"
+    reason = reason_of(error)
     details = record.folder / "failure.txt"
     details.write_text("".join(traceback.format_exception(error)), "utf-8")
     details.chmod(0o600)
@@ -305,7 +324,7 @@ def sweep(experiment: str) -> int:
     mine = f"attributes.status = 'RUNNING' and tags.`process.host` = '{platform.node()}'"
     swept = 0
     for found in client.search_runs([experiment], mine):
-        if _alive(int(found.data.tags.get("process.id", "0"))):
+        if alive(int(found.data.tags.get("process.id", "0"))):
             continue
         client.set_tag(
             found.info.run_id, "failure.reason", "Its process ended without a word (killed or crashed)."
@@ -314,33 +333,6 @@ def sweep(experiment: str) -> int:
         client.set_terminated(found.info.run_id, "FAILED")
         swept += 1
     return swept
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return process > 0
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM raise inside the block, so that the run is closed like any other failure."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        sys.exit(128 + number)
-
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _source_of(file: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from scipy import stats
@@ -110,3 +112,27 @@ def patterns(n_codes: int = 40, **options: object) -> Patterns:
     """A raw result table with names."""
     codes, texts = code_names(n_codes)
     return Patterns.from_scan(scan_table(n_codes, **options), codes, texts, meta())  # type: ignore[arg-type]
+
+
+def scope_like(state: str = "accounted") -> dict[str, Any]:
+    """A scope record as a study makes it, as plain values."""
+    return {
+        "study": "demo",
+        "permit": {"id": "p1", "version": 1, "hash": "ab" * 32},
+        "state": state,
+        "digest": "3f" * 18,
+        "denials": [],
+        "remarks": [],
+        "reads": [
+            {
+                "table": "gold.timeline", "path": "lake/gold/timeline", "version": 3,
+                "columns_direct": ["code", "day", "sex", "birth_year"], "columns_filter": ["split"],
+                "columns_join": [], "predicates": [], "rows": 20_000, "persons": 20_000,
+            },
+            {
+                "table": "gold.vocabulary", "path": "lake/gold/vocabulary", "version": 1,
+                "columns_direct": ["code", "text"], "columns_filter": [], "columns_join": [], "predicates": [],
+                "rows": 812, "persons": None,
+            },
+        ],
+    }  # fmt: skip

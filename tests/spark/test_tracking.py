@@ -1,0 +1,217 @@
+"""The record of a run in a real tracking store: what a reviewer finds there, and what must not be there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from experiments import tracking
+from experiments.evidence import Outcome, conclude, spread_of_z
+from experiments.patterns import PERSON_COUNTS, Patterns
+from experiments.report import Story
+from experiments.statistics.empirical_null import empirical_null
+from lakehouse.errors import PermissionRefused
+from lakehouse.governance.disclosure import Thresholds
+from lakehouse.governance.outputs import assert_clean
+from lakehouse.settings import Settings
+from tests.support.pattern_tables import patterns, scope_like
+
+QUESTION = "Which codes follow which?"
+RAW = patterns(30, persons=20_000, planted=12)
+
+
+def run_job(settings: Settings, raw: Patterns = RAW, scope: Mapping[str, Any] | None = None) -> Outcome:
+    """A finished run as the job runner makes it."""
+    facts = {
+        "permit_id": "p1",
+        "permit_hash": "ab" * 32,
+        "purpose": "research",
+        "seed": 7,
+        "kind": "synthetic",
+    }
+    with tracking.run(
+        settings, study="demo", job="mine_pairs", use_case="A1", question=QUESTION, facts=facts
+    ) as run:
+        named = Patterns(raw.table, replace(raw.meta, run_id=run.run_id))
+        null = empirical_null(spread_of_z(named))
+        story = Story(
+            question=QUESTION, persons=20_000, codes=30, null=null, command="patternlake run mine_pairs",
+            scope=scope or scope_like(), attrition=[("everyone", 20_010), ("in the period", 20_000)],
+        )  # fmt: skip
+        return conclude(run, named, story)
+
+
+def artifacts(run_id: str) -> dict[str, Path]:
+    """Files of a run in the tracking store, by their path in it."""
+    folder = Path(mlflow.artifacts.download_artifacts(run_id=run_id))
+    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_reviewer_finds_question_permit_scope_findings_and_report(settings: Settings) -> None:
+    outcome = run_job(settings)
+    run = mlflow.get_run(outcome.run_id)
+    assert mlflow.get_experiment(run.info.experiment_id).name == "A1/demo"
+    assert run.info.run_name.startswith("mine_pairs-demo-") and run.info.status == "FINISHED"
+    expected = {
+        "study.id": "demo", "permit.id": "p1", "permit.hash": "ab" * 32, "purpose": "research", "seed": "7",
+        "kind": "synthetic", "scope.state": "accounted", "scope.digest": scope_like()["digest"],
+        "release.state": "checked", "data.versions": "gold.timeline@3 gold.vocabulary@1",
+    }  # fmt: skip
+    assert {name: run.data.tags[name] for name in expected} == expected
+    assert run.data.tags["code.version"]
+    assert "20,000 persons" in run.data.tags["mlflow.note.content"]
+    assert run.data.params == {"horizon_days": "1826"}
+    assert run.data.metrics["pairs.tested"] == outcome.counts.tested > 100
+    assert run.data.metrics["pairs.called"] == outcome.counts.called > 0
+    assert 0.8 < run.data.metrics["calibration.sd_of_z"] < 1.3
+    kept = artifacts(outcome.run_id)
+    assert {"report.html", "scope.json", "params.toml", "patterns.parquet", "disclosure.json"} <= set(kept)
+    assert {"figures/volcano.png", "figures/network.png", "figures/calibration.png"} <= set(kept)
+    assert json.loads(kept["scope.json"].read_text()) == scope_like()
+
+
+def test_inputs_name_table_version_and_columns_and_hold_no_values(settings: Settings) -> None:
+    run = mlflow.get_run(run_job(settings).run_id)
+    inputs = {one.dataset.name: one for one in run.inputs.dataset_inputs}
+    assert set(inputs) == {"gold.timeline@3", "gold.vocabulary@1"}
+    timeline = inputs["gold.timeline@3"]
+    assert json.loads(timeline.dataset.source) == {
+        "table": "gold.timeline", "version": 3, "columns": ["birth_year", "code", "day", "sex", "split"],
+    }  # fmt: skip
+    assert {tag.key: tag.value for tag in timeline.tags} == {
+        "columns.direct": "code, day, sex, birth_year", "columns.filter": "split", "mlflow.data.context": "mining",
+    }  # fmt: skip
+    assert timeline.dataset.profile in (None, "null", "")
+    assert {"name": "day", "type": "ARRAY<INT>"} in json.loads(timeline.dataset.schema)["mlflow_colspec"]
+    source = tracking.LakeTableSource.from_json(timeline.dataset.source)
+    assert source.to_json() == timeline.dataset.source
+    with pytest.raises(PermissionRefused, match="open_study"):
+        source.load()
+
+
+def test_no_small_count_is_anywhere_in_the_store(settings: Settings) -> None:
+    outcome = run_job(settings)
+    assert_clean(settings.artifacts, PERSON_COUNTS, Thresholds())
+    raw = pq.read_table(settings.results / "demo" / outcome.run_id / "patterns.parquet")
+    assert raw.num_rows == RAW.table.num_rows, "the study keeps every pair"
+    with sqlite3.connect(settings.home / "mlflow" / "mlflow.db") as store:
+        metrics = dict(store.execute("select key, value from metrics").fetchall())
+    counted = {name: value for name, value in metrics.items() if "person" in name}
+    assert all(value == 0 or value >= 5 for value in counted.values())
+
+
+def test_a_run_that_cannot_account_for_its_reads_releases_nothing(settings: Settings) -> None:
+    outcome = run_job(settings, scope=scope_like(state="unaccounted"))
+    assert outcome.state == "unaccounted" and outcome.report is None
+    run = mlflow.get_run(outcome.run_id)
+    assert run.data.tags["scope.state"] == "unaccounted" and run.data.tags["release.state"] == "withheld"
+    assert "Withheld" in run.data.tags["mlflow.note.content"]
+    assert set(artifacts(outcome.run_id)) == {"scope.json", "params.toml"}
+    assert not any(name.startswith("pairs.") for name in run.data.metrics)
+    assert mlflow.search_registered_models() == [] and not run.outputs.model_outputs
+    assert (settings.results / "demo" / outcome.run_id / "patterns.parquet").is_file()
+
+
+def test_the_model_answers_what_tends_to_come_next(settings: Settings) -> None:
+    outcome = run_job(settings)
+    version = mlflow.MlflowClient().get_model_version("demo-mine_pairs", "1")
+    assert version.tags["scope.digest"] == scope_like()["digest"] and version.tags["run.id"] == outcome.run_id
+    model = mlflow.pyfunc.load_model("models:/demo-mine_pairs/1")
+    assert model.metadata.metadata["scope.state"] == "accounted"
+    assert [column.name for column in model.metadata.signature.inputs] == ["person", "code"]
+    checked, _ = RAW.check(Thresholds())
+    strongest = checked.called().filter(tracking_more_often(checked)).to_pylist()[0]
+    answer = model.predict(pd.DataFrame({"person": ["x"], "code": [strongest["code_a"]]}))
+    row = answer[answer["code"] == strongest["code_b"]].iloc[0]
+    assert row["rr"] == pytest.approx(strongest["rr"]) and row["because_of"] == strongest["code_a"]
+    assert row["persons"] == strongest["O"] >= 5
+    with pytest.raises(mlflow.exceptions.MlflowException):
+        model.predict(pd.DataFrame({"wrong": ["x"]}))
+
+
+def tracking_more_often(checked: Patterns) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.greater(checked.called().column("rr"), 1.0)
+
+
+def test_a_run_that_raises_is_failed_with_a_reason_and_without_its_values(settings: Settings) -> None:
+    with (
+        pytest.raises(KeyError),
+        tracking.run(settings, study="demo", job="j", use_case="A1", question=QUESTION, facts={}) as run,
+    ):
+        raise KeyError("0101701234 had I21")
+    failed = mlflow.get_run(run.run_id)
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["failure.reason"].startswith("KeyError in test_tracking.py, line ")
+    assert not any("0101701234" in value for value in failed.data.tags.values())
+    details = run.folder / "failure.txt"
+    assert "0101701234" in details.read_text() and details.stat().st_mode & 0o077 == 0
+
+
+def test_a_refusal_is_told_in_its_own_words(settings: Settings) -> None:
+    with (
+        pytest.raises(PermissionRefused),
+        tracking.run(settings, study="demo", job="j", use_case="A1", question=QUESTION, facts={}) as run,
+    ):
+        raise PermissionRefused(
+            "gold.spell is not granted.", "The permit names gold.timeline.", "Ask for it."
+        )
+    assert mlflow.get_run(run.run_id).data.tags["failure.reason"].startswith("gold.spell is not granted.")
+
+
+@pytest.mark.parametrize(("signal", "reason"), [("KILL", "ended without a word"), ("TERM", "SystemExit")])
+def test_a_run_whose_process_dies_is_marked_failed(settings: Settings, signal: str, reason: str) -> None:
+    code = f"""
+        import os, signal, time
+        from pathlib import Path
+        from experiments import tracking
+        from lakehouse.settings import load_settings
+        settings = load_settings({str(settings.home)!r}, "test")
+        with tracking.run(settings, study="demo", job="j", use_case="A1", question="?", facts={{}}) as run:
+            print(run.run_id, flush=True)
+            os.kill(os.getpid(), signal.SIG{signal})
+            time.sleep(30)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False,
+        cwd=Path(tracking.__file__).parents[1], env=os.environ | {"PYTHONPATH": "."},
+    )  # fmt: skip
+    assert done.returncode != 0
+    run_id = done.stdout.split()[0]
+    with tracking.run(settings, study="demo", job="j", use_case="A1", question="?", facts={}) as later:
+        assert mlflow.get_run(later.run_id).info.status == "RUNNING"
+    dead = mlflow.get_run(run_id)
+    assert dead.info.status == "FAILED" and reason in dead.data.tags["failure.reason"]
+
+
+def test_a_scope_with_small_counts_is_shown_without_them(settings: Settings) -> None:
+    scope = scope_like()
+    scope["reads"][0] |= {"persons": 19_998, "predicates": ["person_id = 'deadbeefdeadbeefdeadbeefdeadbeef'"]}
+    scope["reads"][1] |= {"persons": 20_000}
+    outcome = run_job(settings, scope=scope)
+    shown = json.loads(artifacts(outcome.run_id)["scope.json"].read_text())
+    assert [read["persons"] for read in shown["reads"]] == [19_995, 20_000]
+    assert shown["reads"][0]["predicates"] == ["person_id = '…'"] and "shown" in shown
+    exact = json.loads((settings.results / "demo" / outcome.run_id / "scope.json").read_text())
+    assert exact == scope
+
+
+def test_nothing_is_told_to_the_makers_of_the_tracking_store() -> None:
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true" and os.environ["DO_NOT_TRACK"] == "true"
+    from mlflow.telemetry.utils import is_telemetry_disabled
+
+    assert is_telemetry_disabled()
