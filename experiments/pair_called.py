@@ -50,7 +50,7 @@ def look_closer(
         followed[a, b].astype(np.float64), followed[b, a].astype(np.float64), nsr, harmful, level
     )
     everybody = sums[:, ALL]
-    risk = relative_risk(everybody[:, 0], everybody[:, 1], everybody[:, 2], everybody[:, 3])
+    risk = relative_risk(*(everybody[:, figure] for figure in range(5)))
     return Called(pairs, risk, order, lags, replicate(sums[:, LOCKED], harmful, candidate, level))
 
 

@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.design import PairScanSettings
+from experiments.kernels.design import HALVES, PairScanSettings
 from experiments.kernels.exposures import ExposureFinder
 from experiments.kernels.persons import Persons
-from experiments.kernels.reference import PERSONS_AT_ONCE, ReferenceCounts
+from experiments.kernels.reference import EXPOSED, PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.strata import StrataIndex
 
+WHAT = 5
+OWN_FOLLOWED, OWN_BARRED, EXPOSED_BARRED, EXPOSED_FOLLOWED, LATER_FOLLOWED = range(WHAT)
+_PLACES = HALVES * WHAT
 _RECORDS_HELD = 1 << 24
 _RECORDS_AT_ONCE = 1 << 20
 
@@ -22,10 +25,14 @@ _RECORDS_AT_ONCE = 1 << 20
 class CalledCounts:
     """Counts for called pairs, in sparse form: parallel arrays, one entry for each cell that is not empty.
 
-    ``pairs`` [n, 2]: codes (a, b). ``cells`` [3, m]: number of the pair, of the stratum in ``keys``, and
-    2 x half + what, where ``what`` is 0 for exposures of a followed by b and 1 for exposures of a not at risk
-    of b; ``cell_counts`` [m]. ``lags`` [2, k]: number of the pair and days from a to b; ``lag_counts`` [k].
-    ``incidence`` [code, day]: persons whose first day of the code is ``first_day`` + day, for ``codes``.
+    ``pairs`` [n, 2]: codes (a, b). ``cells`` [4, m]: number of the pair, of the stratum in ``keys``, half, and
+    what was counted there (see below); ``cell_counts`` [m]. ``lags`` [2, k]: number of the pair and days from
+    a to b; ``lag_counts`` [k]. ``incidence`` [code, day]: persons whose first day of the code is
+    ``first_day`` + day, for ``codes``. Only strata in which a has exposures are kept.
+
+    What: exposures of a 0 followed by b within the horizon, 1 not at risk of b; exposures of any code by
+    persons who have had a by that day (a itself included) 2 not at risk of b, 3 followed by b; and by persons
+    who had a only later 4 followed by b after that a.
     """
 
     pairs: NDArray[np.int32]
@@ -46,15 +53,15 @@ class CalledCounts:
             raise ValueError("counts of different pairs do not add up")
         if any(not np.array_equal(part.keys, head.keys) for part in counts):
             raise ValueError("counts made against different references do not add up")
-        cells = [(part.cells[0], part.cells[1] * 4 + part.cells[2], part.cell_counts) for part in counts]
+        cells = [(part.cells[0], _place(part.cells[1:]), part.cell_counts) for part in counts]
         lags = [(part.lags[0], part.lags[1], part.lag_counts) for part in counts]
-        pair, place, number = _tally(cells, len(head.pairs), 4 * len(head.keys))
+        pair, place, number = _tally(cells, len(head.pairs), _PLACES * len(head.keys))
         lag_pair, lag, lag_number = _tally(lags, len(head.pairs), _longest(lags) + 1)
         first_day, incidence = _add_incidence([(part.first_day, part.incidence) for part in counts])
         return CalledCounts(
             head.pairs,
             head.keys,
-            np.stack([pair, place // 4, place % 4]),
+            _cells(pair, place),
             number,
             np.stack([lag_pair, lag]),
             lag_number,
@@ -75,6 +82,17 @@ class CalledCounts:
 
 
 _Entries = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
+
+
+def _place(cells: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Stratum, half and what as one number."""
+    place: NDArray[np.int32] = (cells[0] * HALVES + cells[1]) * WHAT + cells[2]
+    return place
+
+
+def _cells(pair: NDArray[np.int32], place: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Pair, stratum, half and what, from the number that holds the last three."""
+    return np.stack([pair, place // _PLACES, place // WHAT % HALVES, place % WHAT])
 
 
 def _longest(entries: list[_Entries]) -> int:
@@ -120,8 +138,8 @@ class CalledPass:
         self._finder = ExposureFinder(settings)
         self._number = np.full((n, n), -1, np.int32)
         self._number[self._pairs[:, 0], self._pairs[:, 1]] = np.arange(len(self._pairs))
-        self._called = self._number >= 0
         self._codes = np.unique(self._pairs)
+        self._present = reference.cells[:, :, EXPOSED].any(axis=1)
         self._place = np.full(n, -1, np.int32)
         self._place[self._codes] = np.arange(len(self._codes))
         self._incidence = (0, np.zeros((len(self._codes), 0), np.int32))
@@ -144,7 +162,7 @@ class CalledPass:
         return CalledCounts(
             self._pairs,
             self._keys,
-            np.stack([cells[0], cells[1] // 4, cells[1] % 4]),
+            _cells(cells[0], cells[1]),
             cells[2],
             np.stack([lags[0], lags[1]]),
             lags[2],
@@ -158,20 +176,21 @@ class CalledPass:
         if self._strata.count > len(self._keys):
             raise ValueError("the reference was counted over other persons: a stratum is missing")
         self._count_incidence(exposures.codes, exposures.days)
-        start, most = 0, int(np.diff(exposures.offsets).max(initial=0))
-        while start < persons.count:
-            room = max(_RECORDS_AT_ONCE, most * most)
+        person, exposure, most = 0, 0, int(np.diff(exposures.offsets).max(initial=0))
+        while person < persons.count:
+            room = max(_RECORDS_AT_ONCE, most * (most + 1))
             pairs, places, lags = (np.empty(room, np.int32) for _ in range(3))
-            start, size = _record(
-                start,
+            person, exposure, size = _record(
+                person,
+                exposure,
                 exposures.offsets,
                 exposures.codes.view(np.uint32),
                 exposures.days,
                 rows,
                 persons.half,
                 self._settings.horizon_days,
-                self._called,
                 self._number,
+                self._present,
                 pairs,
                 places,
                 lags,
@@ -203,7 +222,7 @@ class CalledPass:
         empty = np.empty(0, np.int32)
         nothing = (empty, empty, empty)
         n = len(self._pairs)
-        self._cells = [_tally([*self._cells, nothing], n, 4 * len(self._keys))]
+        self._cells = [_tally([*self._cells, nothing], n, _PLACES * len(self._keys))]
         self._lags = [_tally([*self._lags, nothing], n, _longest(self._lags) + 1)]
         self._held = 0
 
@@ -211,40 +230,60 @@ class CalledPass:
 @compiled
 def _record(
     first_person: int,
+    first_exposure: int,
     offsets: NDArray[np.int64],
     codes: NDArray[np.uint32],
     days: NDArray[np.int32],
     rows: NDArray[np.int32],
     halves: NDArray[np.int8],
     horizon: int,
-    called: NDArray[np.bool_],
     number: NDArray[np.int32],
+    present: NDArray[np.bool_],
     pairs: NDArray[np.int32],
     places: NDArray[np.int32],
     lags: NDArray[np.int32],
-) -> tuple[int, int]:
-    """One record for each called pair a person has: followed within the horizon, or not at risk (lag -1).
+) -> tuple[int, int, int]:
+    """Records of the called pairs persons have both codes of; lag -1 where a record tells of no lag.
 
-    Stops before the person whose records might not fit. Returns (persons done, records written).
+    Stops before an exposure whose records might not fit. Returns where to go on and the records written.
     """
     size = 0
     for person in range(first_person, len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], np.int64(halves[person])
-        if size + (end - start) * (end - start) > len(pairs):
-            return person, size
-        for exposure in range(start, end):
-            day, place = np.int64(days[exposure]), np.int64(rows[exposure]) * 4 + 2 * half
+        for exposure in range(max(start, first_exposure), end):
+            if size + (end - start) * (end - start + 1) > len(pairs):
+                return person, exposure, size
+            a, day_a = codes[exposure], np.int64(days[exposure])
             for other in range(start, end):
-                if not called[codes[exposure], codes[other]]:
+                pair = number[a, codes[other]]
+                if pair < 0:
                     continue
-                lag = np.int64(days[other]) - day
-                if lag > horizon:
-                    continue
-                pairs[size] = number[codes[exposure], codes[other]]
-                places[size] = place + (1 if lag <= 0 else 0)
-                lags[size] = lag if lag > 0 else -1
-                size += 1
-    return len(offsets) - 1, size
+                day_b = np.int64(days[other])
+                own = OWN_FOLLOWED if day_b > day_a else OWN_BARRED
+                if day_b - day_a <= horizon:
+                    pairs[size] = pair
+                    places[size] = (np.int64(rows[exposure]) * HALVES + half) * WHAT + own
+                    lags[size] = day_b - day_a if day_b > day_a else -1
+                    size += 1
+                for any_exposure in range(start, end):
+                    day, row = np.int64(days[any_exposure]), rows[any_exposure]
+                    what = _what(day, day_a, day_b, horizon)
+                    if what >= 0 and present[row, a]:
+                        pairs[size] = pair
+                        places[size] = (np.int64(row) * HALVES + half) * WHAT + what
+                        lags[size] = -1
+                        size += 1
+    return len(offsets) - 1, 0, size
+
+
+@compiled
+def _what(day: int, day_a: int, day_b: int, horizon: int) -> int:
+    """What an exposure on ``day`` of a person with both codes counts as, -1 for nothing out of the common."""
+    if day >= day_a and day >= day_b:
+        return EXPOSED_BARRED
+    if day_b <= day_a or day_b <= day or day_b > day + horizon:
+        return -1
+    return EXPOSED_FOLLOWED if day >= day_a else LATER_FOLLOWED
 
 
 @compiled

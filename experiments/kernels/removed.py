@@ -1,4 +1,4 @@
-"""The reference of a called pair without the exposed themselves, stratum by stratum."""
+"""The reference of a called pair without the exposed, stratum by stratum."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.called import CalledCounts
+from experiments.kernels.called import (
+    EXPOSED_BARRED,
+    EXPOSED_FOLLOWED,
+    LATER_FOLLOWED,
+    OWN_BARRED,
+    OWN_FOLLOWED,
+    WHAT,
+    CalledCounts,
+)
 from experiments.kernels.reference import BARRED, EXPOSED, OUTCOMES, ReferenceCounts
 
 ALL, LOCKED = 0, 1
@@ -14,14 +22,16 @@ ALL, LOCKED = 0, 1
 
 
 def exposed_removed(reference: ReferenceCounts, counts: CalledCounts) -> NDArray[np.float64]:
-    """Sums over strata for each called pair: [pair, 0 all or 1 locked half, (O, E, V, W)].
+    """Sums over strata for each called pair: [pair, 0 all or 1 locked half, (O, E before, E after, V, W)].
 
-    With A exposures of a at risk of b in a stratum and p the share with the outcome among everybody else at
-    risk there: E = Σ A p, V = Σ A p(1-p), and W = Σ A² p(1-p) / (others at risk), the variance of E itself.
-    Strata where nobody else is at risk count neither in O nor in the rest.
+    The reference of a pair (a, b) is every exposure, of any code, by persons at risk of b who have not had a by
+    that day: not the exposures of a alone, since a person who has had a carries its effect into every later
+    exposure. Some of them get a later, and b after it: E after is what these contribute to E, E before the
+    rest. V = Σ A p(1-p) over the A exposures of a; W = Σ A² p(1-p) / (reference) is the variance of E itself.
+    Strata without a reference count neither in O nor in the rest.
     """
     pairs, cells = counts.pairs, reference.cells
-    sums = np.zeros((len(pairs), 2, 4))
+    sums = np.zeros((len(pairs), 2, 5))
     if not len(pairs):
         return sums
     exposures = cells[:, :, EXPOSED].sum(axis=2, dtype=np.int64)
@@ -68,8 +78,8 @@ def _remove(
 ) -> None:
     """Pairs with one outcome come together, so that its column of the reference is gathered once."""
     n_strata = len(exposures)
-    reference = np.zeros((n_strata, 2, 2), np.float64)
-    own = np.zeros((n_strata, 4), np.float64)
+    reference = np.zeros((n_strata, 2, 2), np.int64)
+    own = np.zeros((n_strata, 2, WHAT), np.int64)
     current = -1
     for pair in by_outcome:
         a, b = pairs[pair]
@@ -80,32 +90,53 @@ def _remove(
                     reference[row, half, 0] = exposures[row, half] - cells[row, half, BARRED, b]
                     reference[row, half, 1] = cells[row, half, OUTCOMES, b]
         for entry in range(starts[pair], starts[pair + 1]):
-            own[entries[1, entry], entries[2, entry]] = numbers[entry]
+            own[entries[1, entry], entries[2, entry], entries[3, entry]] = numbers[entry]
         for at in range(row_starts[place_a[pair]], row_starts[place_a[pair] + 1]):
             row = rows[at]
-            locked = cells[row, 1, EXPOSED, a] - own[row, 3]
-            exposed = cells[row, 0, EXPOSED, a] - own[row, 1] + locked
-            _add_stratum(
-                sums[pair, 0],
-                exposed,
-                own[row, 0] + own[row, 2],
-                reference[row, 0, 0] + reference[row, 1, 0],
-                reference[row, 0, 1] + reference[row, 1, 1],
-            )
-            _add_stratum(sums[pair, 1], locked, own[row, 2], reference[row, 1, 0], reference[row, 1, 1])
+            everybody, locked = (0, 0, 0, 0, 0), (0, 0, 0, 0, 0)
+            for half in range(2):
+                locked = _free_of(
+                    cells[row, half, EXPOSED, a],
+                    cells[row, half, BARRED, a],
+                    reference[row, half],
+                    own[row, half],
+                )
+                everybody = (
+                    everybody[0] + locked[0],
+                    everybody[1] + locked[1],
+                    everybody[2] + locked[2],
+                    everybody[3] + locked[3],
+                    everybody[4] + locked[4],
+                )
+            _add_stratum(sums[pair, 0], everybody)
+            _add_stratum(sums[pair, 1], locked)
         for entry in range(starts[pair], starts[pair + 1]):
-            own[entries[1, entry]] = 0.0
+            own[entries[1, entry]] = 0
+
+
+_Stratum = tuple[int, int, int, int, int]
 
 
 @compiled
-def _add_stratum(
-    sums: NDArray[np.float64], exposed: float, followed: float, at_risk: float, outcomes: float
-) -> None:
-    others = at_risk - exposed
-    if exposed <= 0.0 or others <= 0.0:
+def _free_of(exposed: int, with_a: int, reference: NDArray[np.int64], own: NDArray[np.int64]) -> _Stratum:
+    """Exposures of a at risk and followed; reference without a, its outcomes, those of them after a later a."""
+    return (
+        np.int64(exposed - own[OWN_BARRED]),
+        own[OWN_FOLLOWED],
+        reference[0] - (with_a - own[EXPOSED_BARRED]),
+        reference[1] - own[EXPOSED_FOLLOWED],
+        own[LATER_FOLLOWED],
+    )
+
+
+@compiled
+def _add_stratum(sums: NDArray[np.float64], stratum: _Stratum) -> None:
+    exposed, followed, others, outcomes, later = stratum
+    if exposed <= 0 or others <= 0:
         return
-    p = (outcomes - followed) / others
+    p = outcomes / others
     sums[0] += followed
-    sums[1] += exposed * p
-    sums[2] += exposed * p * (1.0 - p)
-    sums[3] += exposed * exposed * p * (1.0 - p) / others
+    sums[1] += exposed * (outcomes - later) / others
+    sums[2] += exposed * later / others
+    sums[3] += exposed * p * (1.0 - p)
+    sums[4] += exposed * exposed * p * (1.0 - p) / others

@@ -13,7 +13,7 @@ from experiments.statistics.tails import tail_pair
 
 
 class RelativeRisk(NamedTuple):
-    """O / E with the limits of its interval; NaN where nothing is expected."""
+    """Relative risk with the limits of its interval; NaN where nothing is expected."""
 
     rr: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -22,25 +22,30 @@ class RelativeRisk(NamedTuple):
 
 def relative_risk(
     observed: NDArray[np.float64],
-    expected: NDArray[np.float64],
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
     variance: NDArray[np.float64],
     uncertainty: NDArray[np.float64],
     level: float = 0.95,
 ) -> RelativeRisk:
-    """Relative risk and the rates r at which each mid-p tail of the count equals half of what is left.
+    """Relative risk, and the rates at which each mid-p tail of the count equals half of what is left.
 
-    At rate r the count is taken to have mean r E and variance r E - r² (E - V - W): ``variance`` V is that of
-    the exposed, ``uncertainty`` W that of E, which comes from a finite reference.
+    The expected count comes from persons not exposed. Part of it (``after``) is of persons who became exposed
+    later and had the outcome after that, so it already carries the effect: at rate r the count has the mean
+    r x ``before`` + ``after``, hence RR = (O - ``after``) / ``before``. ``variance`` is that of the count
+    among the exposed, ``uncertainty`` that of the expected count, which comes from a finite reference.
     """
     out = RelativeRisk(*(np.full(len(observed), np.nan) for _ in range(3)))
-    _limits(observed, expected, expected - variance - uncertainty, math.log((1.0 - level) / 2), *out)
+    lack = before + after - variance - uncertainty
+    _limits(observed, before, after, lack, math.log((1.0 - level) / 2), *out)
     return out
 
 
 @compiled
 def _limits(
     observed: NDArray[np.float64],
-    expected: NDArray[np.float64],
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
     lack: NDArray[np.float64],
     log_tail: float,
     rr: NDArray[np.float64],
@@ -48,12 +53,16 @@ def _limits(
     high: NDArray[np.float64],
 ) -> None:
     for at in range(len(observed)):
-        if expected[at] > 0.0:
-            rr[at] = observed[at] / expected[at]
-            low[at] = 0.0
-            if observed[at] > 0.0:
-                low[at] = _solve(observed[at], expected[at], lack[at], log_tail, True)
-            high[at] = _solve(observed[at], expected[at], lack[at], log_tail, False)
+        if before[at] <= 0.0:
+            continue
+        expected = before[at] + after[at]
+        rr[at] = max(observed[at] - after[at], 0.0) / before[at]
+        low[at] = 0.0
+        if observed[at] > 0.0:
+            ratio = _solve(observed[at], expected, lack[at], log_tail, True)
+            low[at] = max(ratio * expected - after[at], 0.0) / before[at]
+        ratio = _solve(observed[at], expected, lack[at], log_tail, False)
+        high[at] = max(ratio * expected - after[at], 0.0) / before[at]
 
 
 @compiled
@@ -68,7 +77,7 @@ def _miss(
 
 @compiled
 def _solve(observed: float, expected: float, lack: float, log_tail: float, low: bool) -> float:
-    """Rate at which the tail is as wanted: bracket, then false position (Illinois) on the log scale."""
+    """Ratio to the expected count at which the tail is as wanted: bracket, then false position (Illinois) on the log scale."""
     middle = math.log(max(observed, 0.5) / expected)
     step = 2.5 / math.sqrt(max(observed, 0.5))
     left, right = (middle - step, middle) if low else (middle, middle + step)

@@ -21,11 +21,11 @@ def replicate(
 ) -> NDArray[np.int8]:
     """Verdict by called pair: 1 confirmed in the locked half, 0 not confirmed, -1 no candidate.
 
-    ``locked`` [pair, (O, E, V, W)] comes from the locked half against its own reference. The test is
+    ``locked`` [pair, (O, E before, E after, V, W)] comes from the locked half against its own reference. The test is
     one-sided (same direction), its error rate Benjamini-Hochberg among the candidates.
     """
-    observed, expected = locked[:, 0], locked[:, 1]
-    lower, upper = mid_p_tails(observed, expected, locked[:, 2] + locked[:, 3])
+    observed, expected = locked[:, 0], locked[:, 1] + locked[:, 2]
+    lower, upper = mid_p_tails(observed, expected, locked[:, 3] + locked[:, 4])
     log10_p = np.where(harmful, upper, lower) / math.log(10.0)
     log10_p[expected <= 0.0] = 0.0
     q, _ = q_values(log10_p, candidate)

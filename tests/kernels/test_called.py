@@ -50,11 +50,11 @@ def test_called__equals_the_oracle(block: int) -> None:
         for at, (a, b) in enumerate(counts.pairs.tolist()):
             answer = oracle.called(people, a, b, horizon)
             assert tuple(sums[at, ALL]) == pytest.approx(
-                (answer.observed, answer.expected, answer.variance, answer.uncertainty), abs=1e-9
+                (answer.observed, answer.before, answer.after, answer.variance, answer.uncertainty), abs=1e-9
             )
             answer_locked = oracle.called(locked, a, b, horizon)
-            assert tuple(sums[at, LOCKED])[:2] == pytest.approx(
-                (answer_locked.observed, answer_locked.expected), abs=1e-9
+            assert tuple(sums[at, LOCKED])[:3] == pytest.approx(
+                (answer_locked.observed, answer_locked.before, answer_locked.after), abs=1e-9
             )
             for place, share in enumerate(SHARES):
                 if not answer.lags:

@@ -122,7 +122,8 @@ class CalledAnswer:
     """What is reported of a called pair (a, b) beyond the screen; ``lags`` in days, ascending."""
 
     observed: int
-    expected: float
+    before: float
+    after: float
     variance: float
     uncertainty: float
     lags: list[int]
@@ -131,31 +132,40 @@ class CalledAnswer:
 def called(persons: list[Person], a: int, b: int, horizon: int = HORIZON) -> CalledAnswer:
     """O, E and V of one pair with the exposed of a taken out of the reference, stratum by stratum.
 
-    ``uncertainty`` is the variance of E from the finite reference. Strata where nobody else is at risk count
-    neither in O nor in E.
+    The reference is every exposure, of any code, by a person at risk of b who has not had a by that day. The
+    part of E owed to persons who got a later, and b after it, is ``after``. ``uncertainty`` is the variance of
+    E from the finite reference. Strata without reference count neither in O nor in E.
     """
     first = [first_days(person) for person in persons]
     exposed: dict[Stratum, list[bool]] = defaultdict(list)
     others: dict[Stratum, list[bool]] = defaultdict(list)
+    later: dict[Stratum, int] = defaultdict(int)
     lags = []
     for exposure in exposures_of(persons):
-        when = first[exposure.person].get(b)
+        when_a, when = first[exposure.person].get(a), first[exposure.person].get(b)
         if when is not None and when <= exposure.day:
             continue
         outcome = when is not None and when <= exposure.day + horizon
-        (exposed if exposure.code == a else others)[exposure.stratum].append(outcome)
-        if exposure.code == a and outcome and when is not None:
-            lags.append(when - exposure.day)
-    observed, expected, variance, uncertainty = 0, 0.0, 0.0, 0.0
+        if exposure.code == a:
+            exposed[exposure.stratum].append(outcome)
+            if outcome and when is not None:
+                lags.append(when - exposure.day)
+        elif when_a is None or when_a > exposure.day:
+            others[exposure.stratum].append(outcome)
+            later[exposure.stratum] += bool(
+                outcome and when_a is not None and when is not None and when_a < when
+            )
+    observed, before, after, variance, uncertainty = 0, 0.0, 0.0, 0.0, 0.0
     for stratum, outcomes in exposed.items():
         if not others[stratum]:
             continue
         p = sum(others[stratum]) / len(others[stratum])
         observed += sum(outcomes)
-        expected += len(outcomes) * p
+        before += len(outcomes) * (p - later[stratum] / len(others[stratum]))
+        after += len(outcomes) * later[stratum] / len(others[stratum])
         variance += len(outcomes) * p * (1 - p)
         uncertainty += len(outcomes) ** 2 * p * (1 - p) / len(others[stratum])
-    return CalledAnswer(observed, expected, variance, uncertainty, sorted(lags))
+    return CalledAnswer(observed, before, after, variance, uncertainty, sorted(lags))
 
 
 def null_effect_ratio(persons: list[Person], a: int, b: int, window: int) -> float:
