@@ -19,8 +19,14 @@ from lakehouse.synthetic.rates import Bools, Ints, Rates
 
 PROCEDURES_AT = np.array([0.9, 1.1, 1.8])
 """Relative number of procedures at visits, emergency contacts and ward contacts of a stay."""
-KNOWN_DISEASE_AT = np.array([0.14, 0.2, 0.75])
+KNOWN_DISEASE_AT = np.array([0.55, 0.5, 0.9])
 """Chance that a lasting disease already known is listed as a secondary diagnosis."""
+
+
+SHORTEST_STAY = 14 * 60
+"""Minutes."""
+KNOWN_TRIES = 16
+"""Lasting diseases looked at in search of one the person has."""
 
 
 @dataclass(frozen=True)
@@ -115,19 +121,11 @@ def make_block(world: World, number: int, count: int) -> Block:
     contacts, records = settle(people, contacts, Records(candidates.contact[kept], candidates.code[kept]))
     own = len(contacts.person)
     visits, repeats = hospital.controls(streams[4], people, contacts, records, world.rates, calendar)
-    second = known_diseases(streams[5], people, contacts, lasting, world)
     table = join_contacts([contacts, shift_course(lasting.contacts, 1), shift_course(visits, 2, contacts)])
-    all_records = Records(
-        np.concatenate(
-            [
-                records.contact,
-                lasting.records.contact + own,
-                repeats.contact + own + len(lasting.contacts.person),
-                second.contact,
-            ]
-        ),
-        np.concatenate([records.code, lasting.records.code, repeats.code, second.code]),
-    )
+    visit, control = own, own + len(lasting.contacts.person)
+    listed = join_records([(records, 0), (lasting.records, visit), (repeats, control)])
+    second = known_diseases(streams[5], table, listed, lasting, world)
+    all_records = join_records([(listed, 0), (second, 0)])
     table, all_records, number_of = in_time(table, all_records)
     main = np.zeros(len(all_records.code), bool)
     main[np.unique(all_records.contact, return_index=True)[1]] = True
@@ -163,6 +161,9 @@ def settle(people: People, contacts: Contacts, records: Records) -> tuple[Contac
         leaving = np.zeros(stays, np.int64)
         np.maximum.at(leaving, contacts.stay[ward], contacts.stop[ward])
         kept = ward[has[ward]]
+        entering = np.full(stays, np.iinfo(np.int64).max)
+        np.minimum.at(entering, contacts.stay[kept], contacts.start[kept])
+        leaving = np.maximum(leaving, np.minimum(entering, leaving) + SHORTEST_STAY)
         same = np.append(contacts.stay[kept][1:] == contacts.stay[kept][:-1], False)
         following = np.append(contacts.start[kept][1:], 0)
         gapless = np.maximum(stop[kept], following - 120)
@@ -180,16 +181,27 @@ def unique_courses(contacts: Contacts) -> Ints:
     return numbers
 
 
+def join_records(parts: list[tuple[Records, int]]) -> Records:
+    """One table out of several, each with the position of its first contact."""
+    return Records(
+        np.concatenate([records.contact + offset for records, offset in parts]),
+        np.concatenate([records.code for records, _ in parts]),
+    )
+
+
 def known_diseases(
-    rng: np.random.Generator, people: People, contacts: Contacts, lasting: Lasting, world: World
+    rng: np.random.Generator, contacts: Contacts, listed: Records, lasting: Lasting, world: World
 ) -> Records:
     """Lasting diseases recorded before, listed again as secondary diagnoses (never a first record)."""
+    main = np.full(len(contacts.person), -1)
+    main[listed.contact[::-1]] = listed.code[::-1]
     wanted = np.flatnonzero(rng.random(len(contacts.person)) < KNOWN_DISEASE_AT[contacts.setting])
-    column = rng.integers(0, len(world.hospital.chronic), (len(wanted), 6))
+    column = rng.integers(0, len(world.hospital.chronic), (len(wanted), KNOWN_TRIES))
     known = lasting.first[contacts.person[wanted][:, None], column] < contacts.day[wanted][:, None]
-    pick = np.argmax(known, axis=1)
+    known &= world.hospital.chronic[column] != main[wanted][:, None]
     rows = np.flatnonzero(known.any(axis=1))
-    return Records(wanted[rows], world.hospital.chronic[column[rows, pick[rows]]])
+    pick = column[rows, np.argmax(known[rows], axis=1)]
+    return Records(wanted[rows], world.hospital.chronic[pick])
 
 
 def make_procedures(rng: np.random.Generator, people: People, contacts: Contacts, world: World) -> Procedures:

@@ -26,6 +26,8 @@ WINTER_SWING = 0.6
 """Winter codes follow 1 + swing * cos(2 pi day / 365), highest on 1 January, so that no year is tilted."""
 THERAPY_YEARS = 4.0
 """Mean length of a long-term treatment."""
+DISEASE_THERAPY_YEARS = 12.0
+"""Mean length of a treatment for a lasting disease."""
 COMMON_USERS = 50.0
 """Users per 1,000 a year from which a medicine counts as common: its users take it again sooner."""
 COURSES_A_YEAR = (0.4, 1.0)
@@ -120,10 +122,11 @@ def medicine_intensity(catalogue: Catalogue) -> tuple[Floats, Floats, Floats, Fl
     prone = users / (1 - np.exp(-courses)) * ~chronic
     using = users / (1 + 0.8 / THERAPY_YEARS) * chronic
     ageing = np.maximum(np.diff(using, axis=0, append=using[-1:]), 0) / 5
-    starts = using / THERAPY_YEARS + ageing
     drift = table.drift.T[:, None, None, :]
     first = table.drift[:, 0][None, None, :]
-    return prone[None] * drift, courses, starts[None] * drift, using * first
+    rise = np.gradient(drift, axis=0) if len(drift) > 1 else 0 * drift
+    starts = np.maximum(using * (drift / THERAPY_YEARS + rise) + ageing * drift, 0)
+    return prone[None] * drift, courses, starts, using * first
 
 
 def population_table() -> Floats:

@@ -8,7 +8,15 @@ import numpy as np
 
 from lakehouse.synthetic.catalogue import Catalogue, number
 from lakehouse.synthetic.hospital import day_in_year
-from lakehouse.synthetic.intensity import THERAPY_YEARS, WINTER_SWING, Draw, Intensity, cell_of, long_term
+from lakehouse.synthetic.intensity import (
+    DISEASE_THERAPY_YEARS,
+    THERAPY_YEARS,
+    WINTER_SWING,
+    Draw,
+    Intensity,
+    cell_of,
+    long_term,
+)
 from lakehouse.synthetic.population import NEVER, Calendar, People
 from lakehouse.synthetic.rates import Bools, Floats, Ints, Rates
 
@@ -95,7 +103,9 @@ def dispense(
         treatments(rng, onset, first, tables, calendar),
     ]
     who, begin, what = (np.concatenate([spell[k] for spell in spells]) for k in range(3))
-    filler, fill_day, fill_medicine = refill(rng, who, begin, what, tables, calendar)
+    sizes = [len(spell[0]) for spell in spells]
+    years = np.repeat([THERAPY_YEARS, THERAPY_YEARS, DISEASE_THERAPY_YEARS], sizes)
+    filler, fill_day, fill_medicine = refill(rng, who, begin, what, years, tables, calendar)
     person = np.concatenate([courses[0], filler])
     day = np.concatenate([courses[1], fill_day])
     medicine = np.concatenate([course_medicine, fill_medicine])
@@ -182,11 +192,12 @@ def refill(
     person: Ints,
     begin: Ints,
     medicine: Ints,
+    years: Floats,
     tables: MedicineTables,
     calendar: Calendar,
 ) -> tuple[Ints, Ints, Ints]:
     """Dispensings of long-term treatments: at even intervals with some days' play until the treatment ends."""
-    length = rng.exponential(THERAPY_YEARS * 365.25, len(person))
+    length = rng.exponential(years * 365.25)
     length = np.minimum(length, np.maximum(calendar.last - begin, 0))
     interval = tables.interval[medicine]
     count = 1 + (length / interval).astype(np.int64)
