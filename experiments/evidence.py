@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from experiments.figures import draw
 from experiments.patterns import PERSON_COUNTS, Patterns
 from experiments.report import Story, Tally, answer, render, tally, warning
-from lakehouse.governance.disclosure import DisclosureRecord
-from lakehouse.governance.outputs import assert_clean
+from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
+from lakehouse.governance.outputs import assert_clean, clean_scope, differ_by_few, rounded
 
 if TYPE_CHECKING:
     from experiments.tracking import RunRecord
@@ -46,7 +46,8 @@ def conclude(
     """
     raw.write(run.folder / "patterns.parquet")
     run.params(raw.meta.params)
-    run.store_scope(story.scope)
+    run.store_scope(story.scope, totals(story))
+    story = shown(story, run.thresholds)
     counts = tally(raw)
     if run.state != ACCOUNTED:
         run.withhold()
@@ -86,6 +87,22 @@ def conclude(
     run.tag(release_state="checked", calibrated=str(story.null.calibrated).lower())
     run.answer(" ".join(part for part in (warning(story.null), *answer(story, counts, called)) if part))
     return Outcome(run.run_id, run.state, counts, record, report)
+
+
+def totals(story: Story) -> list[int]:
+    """Persons the page would name."""
+    return [story.persons, *(persons for _, persons in story.attrition)]
+
+
+def shown(story: Story, thresholds: Thresholds) -> Story:
+    """The story as it may be told: totals that differ by 1 to k−1 persons are rounded down, scope included."""
+    named = totals(story)
+    read = [entry.get("persons") for entry in story.scope.get("reads", ())]
+    scope = clean_scope(story.scope, thresholds, named)
+    if not differ_by_few([*named, *read], thresholds):
+        return replace(story, scope=scope)
+    attrition = [(rule, rounded(persons, thresholds)) for rule, persons in story.attrition]
+    return replace(story, scope=scope, attrition=attrition, persons=rounded(story.persons, thresholds))
 
 
 def spread_of_z(raw: Patterns) -> np.ndarray:

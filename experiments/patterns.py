@@ -190,10 +190,15 @@ class Patterns:
         return Patterns(checked, replace(self.meta, checked=True)), record
 
     def called(self) -> pa.Table:
-        """Called patterns, strongest evidence first (smallest p, then the larger effect)."""
+        """Called patterns, strongest first: by the end of the interval nearest to 1.
+
+        That end is what the data vouch for, so a large but uncertain relative risk does not lead the list.
+        """
         table = self.table.filter(pc.fill_null(self.table.column("called"), False))
-        order = pc.sort_indices(table, [("log10_p", "ascending"), ("rr", "descending")])
-        return table.take(order)
+        low, high = (np.asarray(table.column(name), dtype=float) for name in ("rr_low", "rr_high"))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            strength = np.nan_to_num(np.fmax(low, 1 / high), nan=0.0)
+        return table.take(pa.array(np.argsort(-strength, kind="stable")))
 
 
 def _constants(meta: PatternMeta, rows: int, given: Mapping[str, Any]) -> dict[str, pa.Array]:

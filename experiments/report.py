@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from experiments.patterns import Patterns
 from experiments.statistics.empirical_null import EmpiricalNull
 from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
-from lakehouse.governance.outputs import clean_scope, merge_steps
+from lakehouse.governance.outputs import merge_steps
 
 FIRST_ROWS, MOST_ROWS = 25, 2_000
 """Rows written into the page for reading without scripts, and rows it holds for search."""
@@ -210,7 +210,7 @@ def _content(
         "job": meta.job, "study": meta.study, "kind": story.kind, "question": story.question,
         "warning": warning(story.null), "answer": answer(story, counts, called),
         "figures": _key_figures(story, counts),
-        "scope": _scope_box(story, thresholds),
+        "scope": _scope_box(story),
         "columns": [{"key": k, "label": label, "about": about, "number": n} for k, label, about, n in COLUMNS],
         "rows": {"first": rows[:FIRST_ROWS], "total": called.num_rows, "kept": len(rows)},
         "data": {key: [row[key] for row in rows] for key in keys},
@@ -280,8 +280,8 @@ def _key_figures(story: Story, counts: Tally) -> list[dict[str, str]]:
     return [{"label": label, "value": value} for label, value in shown]
 
 
-def _scope_box(story: Story, thresholds: Thresholds) -> dict[str, Any]:
-    record = clean_scope(story.scope, thresholds)
+def _scope_box(story: Story) -> dict[str, Any]:
+    record = story.scope
     meaning = {
         "accounted": ": everything this run touched is listed here and lies inside the permit.",
         "unaccounted": ": not everything this run touched could be listed, so nothing of it is released.",
@@ -294,6 +294,7 @@ def _scope_box(story: Story, thresholds: Thresholds) -> dict[str, Any]:
             "direct": ", ".join(read.get("columns_direct", ())) or HIDDEN,
             "indirect": ", ".join(sorted({*read.get("columns_filter", ()), *read.get("columns_join", ())})) or HIDDEN,
             "rows": HIDDEN if read.get("rows") is None else f"{read['rows']:,}",
+            "count": read.get("persons"),
             "persons": HIDDEN if read.get("persons") is None else f"{read['persons']:,}",
         } for read in record["reads"]
     ]  # fmt: skip

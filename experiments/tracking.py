@@ -10,7 +10,7 @@ import platform
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,12 +160,15 @@ class RunRecord:
         lines = [f"{name} = {json.dumps(value, default=str)}" for name, value in values.items()]
         mlflow.log_text("\n".join(lines) + "\n", "params.toml")
 
-    def store_scope(self, scope: Mapping[str, Any]) -> None:
-        """The scope: exact in the study's folder, as it may be shown in MLflow, as tags and inputs."""
+    def store_scope(self, scope: Mapping[str, Any], beside: Iterable[int] = ()) -> None:
+        """The scope: exact in the study's folder, as it may be shown in MLflow, as tags and inputs.
+
+        ``beside`` holds other totals of persons that the run will show.
+        """
         import mlflow
 
         (self.folder / "scope.json").write_text(json.dumps(scope, indent=2, ensure_ascii=False), "utf-8")
-        mlflow.log_dict(clean_scope(scope, self.thresholds), "scope.json")
+        mlflow.log_dict(clean_scope(scope, self.thresholds, beside), "scope.json")
         self.state = str(scope.get("state", "unaccounted"))
         self.scope_digest = str(scope.get("digest", ""))
         self.tag(scope_state=self.state, scope_digest=self.scope_digest)

@@ -147,7 +147,10 @@ class _Masks:
 
     def _hidden(self) -> NDArray[np.int8]:
         """How many facts of each row are hidden."""
-        return np.sum([self.outcome, self.order, self.same_day, self.total], axis=0, dtype=np.int8)
+        number: NDArray[np.int8] = self.outcome.astype(np.int8)
+        for mask in (self.order, self.same_day, self.total):
+            number += mask
+        return number
 
 
 def check_pairs(

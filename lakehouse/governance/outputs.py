@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,26 +44,39 @@ def merge_steps(steps: Sequence[tuple[str, int]], thresholds: Thresholds) -> lis
     return told
 
 
-def clean_scope(record: Mapping[str, Any], thresholds: Thresholds) -> dict[str, Any]:
+def differ_by_few(totals: Iterable[int | None], thresholds: Thresholds) -> bool:
+    """Whether totals shown in one place stand for 1 to k−1 persons, or differ by so few from one another."""
+    counts = sorted({0, *(total for total in totals if total is not None)})
+    return any(later - earlier < thresholds.persons for earlier, later in pairwise(counts))
+
+
+def rounded(total: int, thresholds: Thresholds) -> int:
+    """A total rounded down to a multiple of k."""
+    return total // thresholds.persons * thresholds.persons
+
+
+def clean_scope(
+    record: Mapping[str, Any], thresholds: Thresholds, beside: Iterable[int | None] = ()
+) -> dict[str, Any]:
     """A scope record that may be shown: no small count, none by difference, no identifier in a predicate.
 
-    Persons (and rows, which bound them) of reads that differ by 1 to k−1 are rounded down to multiples of k.
-    When nothing had to change, the record comes back as it was; otherwise ``shown`` says that the exact one,
-    to which the digest belongs, stays in the study.
+    When persons of two reads, or of a read and a total shown ``beside`` the record, differ by 1 to k−1, all
+    persons and rows (which bound them) are rounded down to multiples of k. When nothing had to change, the
+    record comes back as it was; otherwise ``shown`` says that the exact one, to which the digest belongs,
+    stays in the study.
     """
-    k = thresholds.persons
     reads = [dict(read) for read in record.get("reads", ())]
-    counts = sorted({int(read["persons"]) for read in reads if read.get("persons") is not None})
-    near = any(0 < later - earlier < k for earlier, later in zip([0, *counts], counts, strict=False))
+    near = differ_by_few([*(read.get("persons") for read in reads), *beside], thresholds)
     for read in reads:
         for name in ("persons", "rows"):
             value = read.get(name)
-            if value is not None and (near or 0 < value < k):
-                read[name] = int(value) // k * k
+            if value is not None and (near or 0 < value < thresholds.persons):
+                read[name] = rounded(int(value), thresholds)
         read["predicates"] = [IDENTIFIER.sub("…", str(text)) for text in read.get("predicates", ())]
     cleaned = {**record, "reads": reads}
     if cleaned != dict(record):
-        cleaned["shown"] = f"counts rounded down to multiples of {k}; the exact record stays in the study"
+        multiples = f"multiples of {thresholds.persons}"
+        cleaned["shown"] = f"counts rounded down to {multiples}; the exact record stays in the study"
     return cleaned
 
 
@@ -110,15 +124,11 @@ def assert_clean(folder: Path, columns: Sequence[str], thresholds: Thresholds) -
 
 
 def _small_keys(value: Any, keys: set[str], k: int) -> Iterator[str]:
-    """Keys anywhere in a JSON value whose number is a small count."""
+    """Keys anywhere in a JSON value that hold a small count, alone or in a list."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if (
-                key in keys
-                and isinstance(inner, int | float)
-                and not isinstance(inner, bool)
-                and 0 < inner < k
-            ):
+            listed = inner if isinstance(inner, list) else [inner]
+            if key in keys and any(type(one) in (int, float) and 0 < one < k for one in listed):
                 yield key
             yield from _small_keys(inner, keys, k)
     elif isinstance(value, list):

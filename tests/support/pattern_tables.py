@@ -86,7 +86,7 @@ def scan_table(
     called = tested & (q <= 0.05)
     words = np.where(direction_p * 2 > 0.05, "none", np.where(O > after, "forward", "backward"))  # noqa: SIM300
     return pa.table(
-        {name: pa.array(values) for name, values in columns.items()}
+        {name: pa.array(values, from_pandas=True) for name, values in columns.items()}
         | {
             "window": pa.array(["0-1826"] * len(a)),
             "direction": pa.array(words),
