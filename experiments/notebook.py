@@ -25,28 +25,34 @@ def open_study(
     settings: Settings | None = None,
     spark: SparkSession | None = None,
 ) -> Iterator[Study]:
-    """A study opened for exploring: ``study.table(...)`` gives a Spark frame, ``study.pandas(...)`` a
-    pandas-like one.
+    """A study opened for exploring: ``study.table(...)`` gives a Spark frame, ``study.pandas(...)`` a pandas one.
 
-    An MLflow run is open meanwhile, so ``mlflow.log_metric`` and the like land on it. On the way out, also by
-    an error, the run gets the scope record (what was truly read), its tags and one input a table. The Spark
-    session stays for the next cell.
+    The pandas frame is one of ``pyspark.pandas``. An MLflow run is open meanwhile, so ``mlflow.log_metric`` and
+    the like land on it. On the way out, also by an error, the run gets the scope record (what was truly read),
+    its tags and one input a table, and the ledger its receipt. The Spark session stays for the next cell.
     """
     from experiments import tracking
-    from experiments.evidence import ACCOUNTED
+    from experiments.versions import code_version
+    from lakehouse.governance import ledger
+    from lakehouse.governance.permits import lake_kind
     from lakehouse.session import spark_session
     from lakehouse.study import open_data
 
     chosen = settings or load_settings(home, profile)
     session = spark or spark_session(chosen, "patternlake notebook")
+    facts = {"kind": lake_kind(chosen)}
     with tracking.run(
-        chosen, study=study_id, job="notebook", use_case="explore", question=question, facts={}
+        chosen, study=study_id, job="notebook", use_case="explore", question=question, facts=facts
     ) as record:
+        intent = {"run": record.run_id, "study": study_id, "job": "notebook", "code": code_version()}
+        ledger.append(chosen, "intent", intent)
         with open_data(session, chosen, study_id) as study:
             record.bind(study)
             try:
                 yield study
             finally:
-                record.store_scope(tracking.scope_record(study))
-        if record.state != ACCOUNTED:
+                scope = tracking.scope_record(study)
+                record.store_scope(scope)
+                ledger.append(chosen, "receipt", {**intent, **tracking.receipt(scope), "released": False})
+        if record.state != tracking.ACCOUNTED:
             record.withhold()

@@ -369,3 +369,9 @@ def _short(facts: Mapping[str, str]) -> dict[str, str]:
 def scope_record(study: Study) -> dict[str, Any]:
     """The scope of a study as plain JSON values."""
     return dict(json.loads(study.scope().to_json()))
+
+
+def receipt(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """What the ledger keeps of a scope: state, digest, tables and versions; no counts."""
+    reads = sorted({f"{read['table']}@{read['version']}" for read in scope.get("reads", ())})
+    return {"state": scope.get("state"), "scope": scope.get("digest"), "reads": reads}
