@@ -1,0 +1,197 @@
+"""Gold rebuilt as one: each table in an atomic commit that notes what it was built from, so a killed build resumes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from lakehouse import gold, stays
+from lakehouse import timeline as lines
+from lakehouse.delivery import all_sources
+from lakehouse.delta_log import added_rows, newest_version, stamp_of
+from lakehouse.gold import Current
+from lakehouse.lake import Entry, current, versions_file
+from lakehouse.tables import GOLD, create_table, table_path
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from lakehouse.settings import Settings
+
+FORM = 1
+"""Counts up when gold is computed differently, so that lakes are rebuilt by the next ingest."""
+ENCOUNTER, UNLINKED, DEATHS = "silver.encounter", "quarantine.unlinked", "silver.person_facts"
+UNLINKED_DDL = "file_id STRING, source_table STRING, row_number BIGINT, reason STRING, example STRING"
+
+
+class Counter(Protocol):
+    """Whoever shows progress."""
+
+    def begin(self, name: str, total: int) -> None:
+        """A stage of ``total`` steps."""
+
+    def finish(self, name: str = "") -> None:
+        """One step is done."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """Rows by gold table, rows without a person by reason, and persons without a birth year."""
+
+    rows: dict[str, int]
+    unlinked: dict[str, int]
+    without_birth: int
+
+
+def state_of(all_entries: Sequence[Entry]) -> tuple[Current, str]:
+    """What gold is to be built from, and the stamp that says so."""
+    newest = current(all_entries)
+    tables: dict[str, list[str]] = {}
+    for entry in newest:
+        tables.setdefault(entry.source_table, []).append(entry.file_id)
+    begins = [entry.covers_from for entry in newest if entry.covers_from]
+    ends = [entry.covers_to for entry in newest if entry.covers_to]
+    covers = (min(begins, default=None), max(ends, default=None))
+    described = json.dumps([FORM, tables, [str(day) for day in covers]], sort_keys=True)
+    sources = tuple(source for each in all_sources().values() for source in each)
+    return Current(sources, tables, covers), hashlib.sha256(described.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Writes tables that do not bear the stamp yet."""
+
+    spark: SparkSession
+    settings: Settings
+    stamp: str
+    counter: Counter
+
+    def path(self, name: str) -> Path:
+        """Folder of a table."""
+        return table_path(self.settings, name)
+
+    def read(self, name: str) -> DataFrame:
+        """A table as it stands."""
+        return self.spark.read.format("delta").load(str(self.path(name)))
+
+    def write(
+        self, name: str, frame: Callable[[], DataFrame | None], ddl: str, keep: tuple[str, ...] = ()
+    ) -> None:
+        """Replace a table by one commit that bears the stamp; a table that bears it already is left alone."""
+        path = self.path(name)
+        if stamp_of(path) != self.stamp:
+            create_table(self.spark, path, ddl, keep)
+            rows = frame()
+            if rows is None:
+                rows = self.spark.createDataFrame([], ddl)
+            rows.write.format("delta").mode("overwrite").option("userMetadata", self.stamp).save(str(path))
+        self.counter.finish(name)
+
+    def write_gold(self, name: str, frame: Callable[[], DataFrame | None]) -> None:
+        """The same for a gold table, as declared."""
+
+        def ordered() -> DataFrame | None:
+            rows = frame()
+            return None if rows is None else rows.select(*GOLD[name].column_names)
+
+        self.write(name, ordered, GOLD[name].ddl, GOLD[name].keep_statistics)
+
+
+def build_gold(
+    spark: SparkSession, settings: Settings, all_entries: Sequence[Entry], counter: Counter
+) -> Built:
+    """Bring gold up to the recorded files; does nothing when it is."""
+    now, stamp = state_of(all_entries)
+    if not is_built(settings, stamp):
+        counter.begin("Building gold", len(GOLD) + 3)
+        build(Builder(spark, settings, stamp, counter), now)
+        note_versions(settings, stamp, summarise(spark, settings))
+    noted = json.loads(versions_file(settings).read_text(encoding="utf-8"))
+    return Built(noted["rows"], noted["unlinked"], noted["without_birth"])
+
+
+def build(builder: Builder, now: Current) -> None:
+    """All tables, in the order they need one another."""
+    spark, settings = builder.spark, builder.settings
+
+    def encounter() -> DataFrame | None:
+        found = gold.contacts(spark, settings, now)
+        return stays.chain(found) if found is not None else None
+
+    facts_ddl = GOLD["gold.person"].ddl + ", death_code STRING"
+    with ThreadPoolExecutor(2) as pool:
+        together(
+            pool,
+            lambda: builder.write(ENCOUNTER, encounter, stays.ENCOUNTER),
+            lambda: builder.write(DEATHS, lambda: gold.persons(spark, settings, now), facts_ddl),
+        )
+        frames = gold.lookups(spark, settings, now)
+        person = builder.read(DEATHS)
+        together(
+            pool,
+            lambda: builder.write_gold(
+                "gold.event", lambda: gold.events(spark, settings, now, person, frames)
+            ),
+            lambda: (
+                builder.write_gold("gold.person", lambda: person.drop("death_code")),
+                builder.write_gold("gold.spell", lambda: stays.spells(builder.read(ENCOUNTER))),
+                builder.write_gold(
+                    "gold.observation_period", lambda: gold.periods(spark, settings, now, person)
+                ),
+                builder.write(UNLINKED, lambda: gold.unlinked(spark, settings, now, frames), UNLINKED_DDL),
+            ),
+        )
+    event = builder.read("gold.event")
+    rolled = [source.name for source in now.sources if source.levels]
+    builder.write_gold(
+        "gold.vocabulary",
+        lambda: lines.vocabulary(spark, settings, event, gold.names(spark, settings, now), rolled),
+    )
+    partitions = max(2, spark.sparkContext.defaultParallelism * 2)
+    builder.write_gold(
+        "gold.timeline", lambda: lines.timeline(event, builder.read("gold.vocabulary"), person, partitions)
+    )
+
+
+def together(pool: ThreadPoolExecutor, *work: Callable[[], object]) -> None:
+    """Run pieces of work side by side; the first failure is raised once all have ended."""
+    for future in [pool.submit(piece) for piece in work]:
+        future.result()
+
+
+def is_built(settings: Settings, stamp: str) -> bool:
+    """Whether gold was finished from exactly these inputs."""
+    path = versions_file(settings)
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["stamp"] == stamp
+
+
+def summarise(spark: SparkSession, settings: Settings) -> Built:
+    """What was built, from the writers' counts; only what they do not say is counted."""
+    rows = {name: added_rows(table_path(settings, name)) for name in GOLD}
+    unlinked: dict[str, int] = {}
+    if added_rows(table_path(settings, UNLINKED)):
+        frame = spark.read.format("delta").load(str(table_path(settings, UNLINKED)))
+        unlinked = {row["reason"]: int(row["count"]) for row in frame.groupBy("reason").count().collect()}
+    person = spark.read.format("delta").load(str(table_path(settings, "gold.person")))
+    without = int(person.where("birth_year IS NULL").count())
+    return Built(rows, dict(sorted(unlinked.items())), without)
+
+
+def note_versions(settings: Settings, stamp: str, built: Built) -> None:
+    """Note the versions that belong together: the last step, and what readers pin."""
+    noted = {
+        "stamp": stamp,
+        "versions": {name: newest_version(table_path(settings, name)) for name in GOLD},
+        "rows": built.rows,
+        "unlinked": built.unlinked,
+        "without_birth": built.without_birth,
+    }
+    path = versions_file(settings)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,53 @@
+"""Delta's log read as the text it is: newest version, what its commit says, rows its writer counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def newest_commit(table: Path) -> Path | None:
+    """The newest commit file of a table; None where there is no table."""
+    return max((table / "_delta_log").glob("*.json"), default=None)
+
+
+def newest_version(table: Path) -> int:
+    """Newest version, -1 where there is no table."""
+    commit = newest_commit(table)
+    return int(commit.stem) if commit else -1
+
+
+def actions(commit: Path | None) -> Iterator[dict[str, Any]]:
+    """The actions of one commit."""
+    if commit is not None:
+        with commit.open(encoding="utf-8") as lines:
+            yield from (json.loads(line) for line in lines if line.strip())
+
+
+def stamp_of(table: Path) -> str | None:
+    """The note the newest commit was made with."""
+    for action in actions(newest_commit(table)):
+        if "commitInfo" in action:
+            note = action["commitInfo"].get("userMetadata")
+            return None if note is None else str(note)
+    return None
+
+
+def added_rows(table: Path) -> int:
+    """Rows the newest commit wrote."""
+    return sum(
+        json.loads(each["add"]["stats"])["numRecords"]
+        for each in actions(newest_commit(table))
+        if "add" in each
+    )
+
+
+def added_rows_by_file(table: Path) -> dict[str, int]:
+    """Rows the newest commit of a table partitioned by delivered file wrote, by file."""
+    rows: dict[str, int] = {}
+    for add in (each["add"] for each in actions(newest_commit(table)) if "add" in each):
+        file_id = add["partitionValues"]["file_id"]
+        rows[file_id] = rows.get(file_id, 0) + json.loads(add["stats"])["numRecords"]
+    return rows

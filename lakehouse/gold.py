@@ -1,0 +1,278 @@
+"""Gold: persons, events, observation periods and stays, built from whatever silver the declarations give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from lakehouse.codes import municipality_regions
+from lakehouse.schema import Event, Source, Table
+from lakehouse.stays import contact_events, contact_rows
+from lakehouse.tables import GOLD, Setting, table_path
+
+if TYPE_CHECKING:
+    import datetime
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from lakehouse.settings import Settings
+
+FACTS = {
+    "sex": "STRING",
+    "birth_date": "DATE",
+    "birth_year": "SMALLINT",
+    "municipality": "STRING",
+    "death_date": "DATE",
+}
+EVENT_TYPES = {column.name: column.type for column in GOLD["gold.event"].columns}
+
+
+@dataclass(frozen=True)
+class Current:
+    """The files gold is built from: of several deliveries of one file, the latest.
+
+    ``file_ids`` by table name; ``covers`` are the first and last day the deliveries say they cover.
+    """
+
+    sources: tuple[Source, ...]
+    file_ids: dict[str, list[str]]
+    covers: tuple[datetime.date | None, datetime.date | None]
+
+    def tables(self) -> list[tuple[Source, Table]]:
+        """Tables with at least one current file."""
+        return [
+            (source, table)
+            for source in self.sources
+            for table in source.tables
+            if table.name in self.file_ids
+        ]
+
+
+def silver_rows(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
+    """Current silver rows of a table."""
+    frame = spark.read.format("delta").load(str(table_path(settings, table.silver)))
+    return frame.where(frame["file_id"].isin(current.file_ids[table.name]))
+
+
+def union(frames: Sequence[DataFrame]) -> DataFrame | None:
+    """All rows of several frames of equal columns; None of none."""
+    return reduce(lambda left, right: left.unionByName(right), frames) if frames else None
+
+
+def contacts(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+    """Contacts of all sources that have any."""
+    return union(
+        [
+            contact_rows(
+                silver_rows(spark, settings, current, table), table.contacts, source.name, table.name
+            )
+            for source, table in current.tables()
+            if table.contacts
+        ]
+    )
+
+
+def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+    """``gold.person``: facts of all sources brought together, with the code each death is an event under."""
+    frames = []
+    for source, table in current.tables():
+        rows = silver_rows(spark, settings, current, table) if table.facts else None
+        for facts in table.facts if rows is not None else ():
+            given = [
+                f"CAST({facts.columns.get(name, 'NULL')} AS {type}) AS {name}" for name, type in FACTS.items()
+            ]
+            frames.append(
+                rows.where(facts.where).selectExpr(
+                    "person_id", *given, f"'{source.name}' AS source", f"'{source.death_code}' AS death_code"
+                )
+            )
+    facts_of_all = union(frames)
+    if facts_of_all is None:
+        return None
+    regions = ", ".join(f"'{place}', '{region}'" for place, region in municipality_regions(settings).items())
+    return (
+        facts_of_all.groupBy("person_id")
+        .agg(*brought_together())
+        .selectExpr(
+            "person_id",
+            "coalesce(sex, 'U') AS sex",
+            "birth_date",
+            "coalesce(birth_year, CAST(year(birth_date) AS SMALLINT)) AS birth_year",
+            "municipality",
+            f"try_element_at(map({regions}), municipality) AS region",
+            "death_date",
+            "source",
+            "death_code",
+        )
+    )
+
+
+def brought_together() -> list[object]:
+    """How several facts of one person become one: the same whatever the order they come in."""
+    from pyspark.sql import functions as F
+
+    return [
+        F.max("sex").alias("sex"),
+        F.min("birth_date").alias("birth_date"),
+        F.min("birth_year").alias("birth_year"),
+        F.max("municipality").alias("municipality"),
+        F.min("death_date").alias("death_date"),
+        F.min("source").alias("source"),
+        F.max("death_code").alias("death_code"),
+    ]
+
+
+def death_events(person: DataFrame) -> DataFrame:
+    """An event for each date of death of a source that does not deliver deaths as events."""
+    return person.where("death_date IS NOT NULL AND death_code <> ''").selectExpr(
+        "person_id",
+        "CAST(death_date AS TIMESTAMP_NTZ) AS time_start",
+        "'day' AS time_precision",
+        "'death' AS domain",
+        "substring_index(death_code, '//', 1) AS code_system",
+        "death_code AS code",
+        f"CASE WHEN source = 'omop' THEN {Setting.UNKNOWN:d} ELSE {Setting.REGISTER:d} END AS setting",
+        "source",
+    )
+
+
+def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[str, DataFrame]:
+    """Frames that events may be joined with, by role; the stays are one of them."""
+    frames: dict[str, list[DataFrame]] = {}
+    for _, table in current.tables():
+        if table.role:
+            frames.setdefault(table.role, []).append(silver_rows(spark, settings, current, table))
+    found = {
+        role: reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), each)
+        for role, each in frames.items()
+    }
+    path = table_path(settings, "silver.encounter")
+    if any(table.contacts for _, table in current.tables()):
+        found["encounter"] = spark.read.format("delta").load(str(path))
+    return found
+
+
+def joined(rows: DataFrame, event: Event, frames: dict[str, DataFrame]) -> DataFrame:
+    """Rows with the lookups their event needs; a lookup the lake has no data for gives nulls."""
+    from pyspark.sql import functions as F
+
+    frame = rows.alias("row")
+    for join in event.joins:
+        if join.frame in frames:
+            side = frames[join.frame]
+            if join.frame != "encounter":
+                side = side.dropDuplicates([join.right])
+            condition = F.col(f"row.{join.left}") == F.col(f"{join.frame}.{join.right}")
+            frame = frame.join(side.alias(join.frame), condition, "left")
+    return frame
+
+
+def without_missing(sql: str, event: Event, frames: dict[str, DataFrame]) -> str:
+    """SQL in which columns of lookups that are not there are null."""
+    import re
+
+    for join in event.joins:
+        if join.frame not in frames:
+            sql = re.sub(rf"\b{join.frame}\.\w+", "NULL", sql)
+    return sql
+
+
+def event_rows(
+    rows: DataFrame, source: Source, table: Table, event: Event, frames: dict[str, DataFrame]
+) -> DataFrame:
+    """Rows of one table as rows of ``gold.event``; ``person_id`` is null where nobody could be found."""
+    given = {
+        "person_id": "row.person_id",
+        "time_precision": "'day'",
+        "status": "'active'",
+        "setting": f"{Setting.UNKNOWN:d}",
+        "source": f"'{source.name}'",
+        "source_table": f"'{table.name}'",
+        "file_id": "row.file_id",
+        "row_number": "row.row_number",
+    } | dict(event.columns)
+    frame = joined(rows.where(event.where), event, frames)
+    return as_events(frame, {name: without_missing(sql, event, frames) for name, sql in given.items()})
+
+
+def as_events(frame: DataFrame, given: dict[str, str]) -> DataFrame:
+    """All columns of ``gold.event`` in order; the day follows from the start."""
+    day = f"CAST(datediff(CAST({given['time_start']} AS DATE), DATE'1970-01-01') AS INT)"
+    columns = given | {"day": day}
+    return frame.selectExpr(
+        *(f"CAST({columns.get(name, 'NULL')} AS {type}) AS {name}" for name, type in EVENT_TYPES.items())
+    )
+
+
+def events(
+    spark: SparkSession, settings: Settings, current: Current, person: DataFrame, frames: dict[str, DataFrame]
+) -> DataFrame:
+    """``gold.event``: everything that happened, of every source."""
+    found = []
+    for source, table in current.tables():
+        for event in table.events:
+            rows = silver_rows(spark, settings, current, table)
+            found.append(event_rows(rows, source, table, event, frames).where("person_id IS NOT NULL"))
+    extra = [death_events(person)]
+    if "encounter" in frames:
+        extra.append(contact_events(frames["encounter"]))
+    for frame in extra:
+        found.append(as_events(frame, {name: name for name in frame.columns}))
+    everything = union(found)
+    assert everything is not None
+    return everything
+
+
+def unlinked(
+    spark: SparkSession, settings: Settings, current: Current, frames: dict[str, DataFrame]
+) -> DataFrame | None:
+    """Silver rows that found no person: procedures and diagnoses whose contact was never delivered."""
+    found = []
+    for source, table in current.tables():
+        for event in table.events:
+            if "person_id" in event.columns and event.joins:
+                rows = silver_rows(spark, settings, current, table)
+                lost = event_rows(rows, source, table, event, frames).where("person_id IS NULL")
+                found.append(
+                    lost.selectExpr(
+                        "file_id", "source_table", "row_number", "'no_contact' AS reason", "code AS example"
+                    )
+                )
+    return union(found)
+
+
+def periods(spark: SparkSession, settings: Settings, current: Current, person: DataFrame) -> DataFrame | None:
+    """``gold.observation_period``: declared spans, cut to what the deliveries cover, to birth and to death."""
+    frames = []
+    for _, table in current.tables():
+        for period in table.periods:
+            rows = silver_rows(spark, settings, current, table).where(period.where)
+            frames.append(
+                rows.selectExpr(
+                    "person_id", f"{period.start} AS first_date", f"{period.end} AS last_date"
+                ).where("person_id IS NOT NULL")
+            )
+    spans = union(frames)
+    if spans is None:
+        return None
+    begins, ends = (f"DATE'{day}'" if day else "CAST(NULL AS DATE)" for day in current.covers)
+    cut = spans.join(person.select("person_id", "birth_date", "death_date"), "person_id", "left").selectExpr(
+        "person_id",
+        f"CAST(datediff(greatest(first_date, birth_date, {begins}), DATE'1970-01-01') AS INT) AS start_day",
+        f"CAST(datediff(least(last_date, death_date, {ends}), DATE'1970-01-01') AS INT) AS end_day",
+    )
+    return cut.where("end_day >= start_day").distinct()
+
+
+def names(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+    """Texts of codes that sources deliver themselves."""
+    found = []
+    for _, table in current.tables():
+        for each in table.names:
+            rows = silver_rows(spark, settings, current, table)
+            found.append(
+                rows.selectExpr(f"{each.code} AS code", f"{each.text} AS text").where("text IS NOT NULL")
+            )
+    return union(found)

@@ -1,0 +1,256 @@
+"""Ingest: a delivery to bronze, silver and gold, with every row accounted for; safe to repeat and to kill."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.bronze import write_bronze
+from lakehouse.build import build_gold
+from lakehouse.delivery import Delivery, Found, find_delivery
+from lakehouse.errors import DataError
+from lakehouse.failures import explained
+from lakehouse.lake import Entry, claim_kind, entries, record
+from lakehouse.pseudonym import root_key_file
+from lakehouse.schema import Table
+from lakehouse.silver import reasons_by_file, write_silver
+from lakehouse.survey import Surveyed, survey
+from lakehouse.writer_lock import only_writer
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from lakehouse.settings import Settings
+
+Progress = Callable[[str, int, int], None]
+TABLES_AT_ONCE = 3
+"""Delta commits wait more than they work: several tables at a time keep two cores busy."""
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """What an ingest did. ``files`` are all files of the delivery, ``new`` the ids of those not known before.
+
+    ``gold`` holds rows by gold table, ``unlinked`` rows that found no person by reason,
+    ``without_birth`` the persons left out of the timeline because no source says when they were born.
+    """
+
+    format: str
+    kind: str
+    files: tuple[Entry, ...]
+    new: tuple[str, ...]
+    gold: dict[str, int]
+    unlinked: dict[str, int]
+    without_birth: int
+    warnings: tuple[str, ...]
+    seconds: float
+
+    @property
+    def rows_in(self) -> int:
+        """Data rows of all files of the delivery."""
+        return sum(entry.rows_in for entry in self.files)
+
+    def __str__(self) -> str:
+        """The balance of every file, and what gold holds, for standard output."""
+        width = max(len(entry.name) for entry in self.files)
+        lines = [f"{'file':<{width}} {'rows in':>11} {'silver':>11} {'quarantine':>10}"]
+        for entry in self.files:
+            known = "" if entry.file_id in self.new else "  known, nothing done"
+            why = "".join(f"  {reason} {count}" for reason, count in sorted(entry.reasons.items()))
+            lines.append(
+                f"{entry.name:<{width}} {entry.rows_in:>11,} {entry.rows_silver:>11,} {entry.rows_quarantine:>10,}{known}{why}"
+            )
+        lines += [f"{name}: {rows:,} rows" for name, rows in self.gold.items()]
+        lines += [f"without a person, {reason}: {count:,} rows" for reason, count in self.unlinked.items()]
+        if self.without_birth:
+            lines.append(f"not in the timeline, birth unknown: {self.without_birth:,} persons")
+        lines += [f"note: {warning}" for warning in self.warnings]
+        lines.append(
+            f"{self.rows_in:,} rows in, all accounted for; {len(self.new)} new files; {self.seconds:.0f} s"
+        )
+        return "\n".join(lines)
+
+
+@dataclass
+class Steps:
+    """Counts finished steps for whoever shows progress."""
+
+    show: Progress | None
+    total: int = 0
+    done: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def begin(self, name: str, total: int) -> None:
+        """A stage of ``total`` steps."""
+        self.name, self.total, self.done = name, total, 0
+        self.tell()
+
+    def finish(self, name: str = "") -> None:
+        """One step is done."""
+        self.done += 1
+        self.tell()
+
+    def tell(self) -> None:
+        """Show where the stage stands."""
+        if self.show and self.total:
+            self.show(self.name, self.done, self.total)
+
+
+def ingest(
+    spark: SparkSession,
+    settings: Settings,
+    folder: Path,
+    *,
+    format: str = "auto",
+    progress: Progress | None = None,
+) -> IngestSummary:
+    """Bring a delivery into the lake.
+
+    Each table of the delivery passes bronze and silver in atomic commits that replace exactly the rows of the
+    files at hand, and is then recorded; gold is rebuilt when the recorded files differ from those it was built
+    from. So the same delivery again does nothing, and one that was killed is taken up where it stopped.
+    """
+    began = time.monotonic()
+    steps = Steps(progress)
+    delivery = find_delivery(Path(folder), format)
+    writers = [os.getpid(), int(spark._jvm.java.lang.ProcessHandle.current().pid())]
+    with only_writer(settings.lake / ".writer.lock", writers), explained():
+        claim_kind(settings, delivery)
+        key_file = root_key_file(settings, create=delivery.kind != "real")
+        surveyed = survey_all(delivery, steps)
+        known = entries(spark, settings)
+        recorded = {entry.file_id for entry in known}
+        new = unique_new(surveyed, recorded)
+        known += bring_in(spark, settings, key_file, new, known, steps)
+        gold = build_gold(spark, settings, known, steps)
+    by_id = {entry.file_id: entry for entry in known}
+    ours = dict.fromkeys(file.file_id for file in surveyed)
+    return IngestSummary(
+        format=delivery.format,
+        kind=delivery.kind,
+        files=tuple(by_id[file_id] for file_id in ours),
+        new=tuple(file.file_id for file in new),
+        gold=gold.rows,
+        unlinked=gold.unlinked,
+        without_birth=gold.without_birth,
+        warnings=tuple(steps.warnings + ignored_warning(delivery)),
+        seconds=time.monotonic() - began,
+    )
+
+
+def ignored_warning(delivery: Delivery) -> list[str]:
+    """A line on files that belong to no declared table."""
+    if not delivery.ignored:
+        return []
+    shown = ", ".join(delivery.ignored[:5]) + (" …" if len(delivery.ignored) > 5 else "")
+    return [f"{len(delivery.ignored)} files belong to no declared table and were left alone: {shown}"]
+
+
+def survey_all(delivery: Delivery, steps: Steps) -> list[Surveyed]:
+    """Digest and count every file, several at a time."""
+    steps.begin("Counting and hashing files", len(delivery.files))
+
+    def look(found: Found) -> Surveyed:
+        seen = survey(found, delivery)
+        steps.finish()
+        return seen
+
+    with ThreadPoolExecutor(2) as pool:
+        surveyed = list(pool.map(look, delivery.files))
+    steps.warnings += [warning for each in surveyed for warning in each.warnings]
+    return surveyed
+
+
+def unique_new(surveyed: Sequence[Surveyed], recorded: set[str]) -> list[Surveyed]:
+    """Files not yet recorded; of two equal files in one delivery the first."""
+    new: dict[str, Surveyed] = {}
+    for file in surveyed:
+        if file.file_id not in recorded:
+            new.setdefault(file.file_id, file)
+    return list(new.values())
+
+
+def bring_in(
+    spark: SparkSession,
+    settings: Settings,
+    key_file: Path,
+    new: Sequence[Surveyed],
+    known: Sequence[Entry],
+    steps: Steps,
+) -> list[Entry]:
+    """Bronze, silver, quarantine and the record of all new files, a few tables at a time."""
+    by_table: dict[str, list[Surveyed]] = {}
+    for file in new:
+        by_table.setdefault(file.found.table.name, []).append(file)
+    if not by_table:
+        return []
+    steps.begin("Reading tables", len(by_table))
+    largest_first = sorted(by_table.values(), key=lambda files: -sum(file.size for file in files))
+    recorded: list[Entry] = []
+
+    def bring(files: list[Surveyed]) -> list[Entry]:
+        return bring_table(spark, settings, key_file, files[0].found.table, files, known)
+
+    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+        for balances in pool.map(bring, largest_first):
+            record(spark, settings, balances)
+            recorded += balances
+            steps.finish()
+    return recorded
+
+
+def bring_table(
+    spark: SparkSession,
+    settings: Settings,
+    key_file: Path,
+    table: Table,
+    files: Sequence[Surveyed],
+    known: Sequence[Entry],
+) -> list[Entry]:
+    """One table through bronze and silver; raises when a file's rows do not balance."""
+    bronze = write_bronze(spark, settings, table, files, key_file)
+    silver, quarantine = write_silver(
+        spark, settings, table, {file.file_id: bronze.get(file.file_id, 0) for file in files}
+    )
+    reasons = reasons_by_file(spark, settings, table, list(quarantine))
+    balances = [
+        Entry(
+            file_id=file.file_id,
+            sha256=file.sha256,
+            name=file.found.name,
+            format=file.delivery.format,
+            issuer=file.delivery.issuer,
+            source=file.found.source.name,
+            source_table=table.name,
+            delivered=file.delivery.delivered,
+            covers_from=file.delivery.covers_from,
+            covers_to=file.delivery.covers_to,
+            edition=1 + edition_before(file, known),
+            rows_in=file.rows,
+            rows_bronze=bronze.get(file.file_id, 0),
+            rows_silver=silver.get(file.file_id, 0),
+            rows_quarantine=quarantine.get(file.file_id, 0),
+            reasons=reasons.get(file.file_id, {}),
+        )
+        for file in files
+    ]
+    for entry in balances:
+        if not entry.balanced:
+            raise DataError(
+                f"{entry.name} has {entry.rows_in} rows, but bronze {entry.rows_bronze}, silver {entry.rows_silver} "
+                f"and quarantine {entry.rows_quarantine}.",
+                "Every row must be in silver or in quarantine; nothing of the file is used.",
+                "Report this with the file's digest " + entry.sha256 + ".",
+            )
+    return balances
+
+
+def edition_before(file: Surveyed, known: Sequence[Entry]) -> int:
+    """How often a file of this name has been delivered already."""
+    series = (file.delivery.format, file.delivery.issuer, file.found.name)
+    return sum(entry.series == series for entry in known)

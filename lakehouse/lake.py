@@ -1,0 +1,144 @@
+"""What a lake is (its kind), what has come into it (``meta.ingest``), and which versions of gold belong together."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.delivery import KINDS, Delivery
+from lakehouse.errors import ConfigurationError, DataError
+from lakehouse.settings import read_toml
+from lakehouse.tables import GOLD, table_path
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from lakehouse.settings import Settings
+
+INGEST = "meta.ingest"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One delivered file as recorded: where it came from and the balance of its rows.
+
+    ``edition`` counts deliveries of a file of that name; gold reads the newest one.
+    """
+
+    file_id: str
+    sha256: str
+    name: str
+    format: str
+    issuer: str
+    source: str
+    source_table: str
+    delivered: datetime.date | None
+    covers_from: datetime.date | None
+    covers_to: datetime.date | None
+    edition: int
+    rows_in: int
+    rows_bronze: int
+    rows_silver: int
+    rows_quarantine: int
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def series(self) -> tuple[str, str, str]:
+        """What a later delivery of the same file has in common with it."""
+        return self.format, self.issuer, self.name
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every row that came in is somewhere."""
+        return self.rows_in == self.rows_bronze == self.rows_silver + self.rows_quarantine
+
+
+SCHEMA = (
+    "file_id STRING, sha256 STRING, name STRING, format STRING, issuer STRING, source STRING, source_table STRING, "
+    "delivered DATE, covers_from DATE, covers_to DATE, edition INT, rows_in BIGINT, rows_bronze BIGINT, "
+    "rows_silver BIGINT, rows_quarantine BIGINT, reasons MAP<STRING, BIGINT>"
+)
+
+
+def lake_kind(settings: Settings) -> str | None:
+    """synthetic, foreign or real; None where nothing has come in yet."""
+    path = settings.lake / "lake.toml"
+    if not path.is_file():
+        return None
+    kind = read_toml(path).get("kind")
+    if kind not in KINDS:
+        raise ConfigurationError(f"{path} names the kind '{kind}'.", "", f"Known: {', '.join(KINDS)}.")
+    return str(kind)
+
+
+def claim_kind(settings: Settings, delivery: Delivery) -> None:
+    """Make the lake of the delivery's kind, or refuse a delivery of another kind.
+
+    Real persons beside made-up ones could be opened by a study that never saw the data unit.
+    """
+    kind = lake_kind(settings)
+    if kind == delivery.kind:
+        return
+    if kind is not None:
+        raise DataError(
+            f"The delivery is {delivery.kind}, the lake is {kind}.",
+            "A lake holds persons of one kind, because what may be opened without a permit hangs on it.",
+            "Give another lake with --lake.",
+        )
+    settings.lake.mkdir(parents=True, exist_ok=True)
+    temporary = settings.lake / "lake.toml.tmp"
+    temporary.write_text(f'# Written by the first ingest.\nkind = "{delivery.kind}"\n', encoding="utf-8")
+    temporary.replace(settings.lake / "lake.toml")
+
+
+def entries(spark: SparkSession, settings: Settings) -> list[Entry]:
+    """Every recorded file."""
+    path = table_path(settings, INGEST)
+    if not (path / "_delta_log").is_dir():
+        return []
+    rows = spark.read.format("delta").load(str(path)).collect()
+    return sorted(
+        (Entry(**row.asDict()) for row in rows), key=lambda each: (each.source_table, each.name, each.edition)
+    )
+
+
+def record(spark: SparkSession, settings: Settings, new: Sequence[Entry]) -> None:
+    """Record files whose rows are all in silver or quarantine; from here on they count as delivered."""
+    rows = [tuple(asdict(entry).values()) for entry in new]
+    frame = spark.createDataFrame(rows, SCHEMA).coalesce(1)
+    frame.write.format("delta").mode("append").option("delta.dataSkippingStatsColumns", "").save(
+        str(table_path(settings, INGEST))
+    )
+
+
+def current(all_entries: Sequence[Entry]) -> list[Entry]:
+    """Of several deliveries of one file, the latest: a later delivery replaces the whole file."""
+    newest: dict[tuple[str, str, str], Entry] = {}
+    for entry in all_entries:
+        other = newest.get(entry.series)
+        age = (entry.delivered or datetime.date.min, entry.edition)
+        if other is None or age > (other.delivered or datetime.date.min, other.edition):
+            newest[entry.series] = entry
+    return sorted(newest.values(), key=lambda each: (each.source_table, each.name))
+
+
+def versions_file(settings: Settings) -> Path:
+    """Where the versions of gold that belong together are noted."""
+    return settings.lake / "gold" / "versions.json"
+
+
+def gold_versions(settings: Settings) -> dict[str, int]:
+    """Versions of the gold tables of the last finished ingest, by name.
+
+    Gold is several tables, each replaced by a commit of its own: only these versions fit together, and readers
+    pin them. Empty before the first ingest has finished.
+    """
+    path = versions_file(settings)
+    if not path.is_file():
+        return {}
+    noted: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))["versions"]
+    return {name: noted[name] for name in GOLD if name in noted}

@@ -1,0 +1,178 @@
+"""The words a source is declared in: files, columns with their types, and which columns become facts and events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+
+class Type(StrEnum):
+    """What a delivered text stands for; decides how silver converts it and what the door does to it."""
+
+    PERSON = "person"
+    """A person's identifier: becomes a token at the door."""
+    KEY = "key"
+    """A record's key, such as a contact number: becomes a token at the door."""
+    TEXT = "text"
+    CODE = "code"
+    """Trimmed and upper case."""
+    VERBATIM = "verbatim"
+    """A code of a foreign system that must come through unchanged."""
+    DATE = "date"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+    NUMBER = "number"
+    INTEGER = "integer"
+
+
+TOKENS = (Type.PERSON, Type.KEY)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a delivery.
+
+    ``aliases`` are other headers it comes under (lower case; the name itself always counts). ``required``
+    columns must be in the header; ``filled`` ones must hold a value in every row. ``domain`` separates kinds
+    of keys. ``pattern`` is a regular expression a value must match, ``values`` maps delivered values to stored
+    ones (any other is bad), ``pad`` restores leading zeros to that width.
+    """
+
+    name: str
+    type: Type = Type.TEXT
+    aliases: tuple[str, ...] = ()
+    required: bool = True
+    filled: bool = False
+    domain: str = ""
+    pattern: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    pad: int = 0
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Every header the column may come under, lower case."""
+        return (self.name, *self.aliases)
+
+
+@dataclass(frozen=True)
+class Join:
+    """A lookup an event needs: ``frame`` is a silver table's role, matched on ``left`` = ``right``."""
+
+    frame: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """How rows of a table become rows of ``gold.event``.
+
+    ``columns`` maps columns of ``gold.event`` to SQL over the silver row (``row.x``) and the joined frames
+    (``encounter.x``); those left out are null. ``where`` chooses rows by the silver row alone.
+    """
+
+    columns: Mapping[str, str]
+    where: str = "true"
+    joins: tuple[Join, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Person facts: SQL for columns of ``gold.person``; several sources of one person are brought together."""
+
+    columns: Mapping[str, str]
+    where: str = "true"
+
+
+@dataclass(frozen=True)
+class Period:
+    """Spans in which a person's care would be seen: SQL for first and last day (dates; a null end is open)."""
+
+    start: str
+    end: str
+    where: str = "true"
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Hospital contacts, from which stays are chained: SQL for key, start, end, whether acute, and the place."""
+
+    contact: str
+    start: str
+    end: str
+    precision: str
+    acute: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """Texts of codes: SQL for the code as it stands in ``gold.event`` and for its text."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a source, as delivered.
+
+    ``files`` is matched against the whole path below the delivery, lower case. ``issuer`` names the column
+    that tells who issued a decentral person number. ``role`` makes the table available to joins.
+    """
+
+    name: str
+    files: str
+    fields: tuple[Field, ...]
+    delimiter: str = ";"
+    encoding: str = "utf-8"
+    decimal: str = ","
+    issuer: str = ""
+    role: str = ""
+    events: tuple[Event, ...] = ()
+    facts: tuple[Facts, ...] = ()
+    periods: tuple[Period, ...] = ()
+    contacts: Contacts | None = None
+    names: tuple[Names, ...] = ()
+
+    @property
+    def bronze(self) -> str:
+        """Name of the bronze table."""
+        return f"bronze.{self.name}"
+
+    @property
+    def silver(self) -> str:
+        """Name of the silver table."""
+        return f"silver.{self.name}"
+
+    def takes(self, path: PurePosixPath) -> bool:
+        """Whether a file of the delivery belongs to this table."""
+        return re.fullmatch(self.files, str(path).lower()) is not None
+
+    def field(self, name: str) -> Field:
+        """A field by its name."""
+        return next(each for each in self.fields if each.name == name)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source: its tables, the delivery format it belongs to, and how identifiers in it are to be read.
+
+    ``identifier`` is ``"cpr"`` for Danish person numbers, else the kind of the foreign identifier, which is
+    then unique within one data set only. ``death_code`` makes an event of each date of death among the facts.
+    ``levels`` says that codes are mined at the platform's default level; else as they stand.
+    """
+
+    name: str
+    format: str
+    identifier: str
+    tables: tuple[Table, ...]
+    death_code: str = ""
+    levels: bool = False
+
+    def table_of(self, path: PurePosixPath) -> Table | None:
+        """The table a file belongs to."""
+        return next((table for table in self.tables if table.takes(path)), None)

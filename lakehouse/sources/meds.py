@@ -1,0 +1,56 @@
+"""MEDS data sets: one long table of coded events; births, deaths and sex as codes of their own."""
+
+from __future__ import annotations
+
+from lakehouse.schema import Event, Facts, Field, Names, Source, Table, Type
+
+SEX = r"^(GENDER|SEX)//"
+SEX_WORD = 'upper(regexp_replace(code, "^(GENDER|SEX)//", ""))'
+FACT = f"time IS NULL OR code = 'MEDS_BIRTH' OR code RLIKE '{SEX}'"
+
+EVENTS = Table(
+    name="meds_data",
+    files=r"data/(.*/)?[^/]+\.parquet",
+    decimal=".",
+    fields=(
+        Field("person_id", Type.PERSON, aliases=("subject_id",), filled=True),
+        Field("time", Type.TIMESTAMP),
+        Field("code", Type.VERBATIM, filled=True),
+        Field("numeric_value", Type.NUMBER, required=False),
+        Field("text_value", required=False),
+    ),
+    facts=(
+        Facts({"birth_date": "CAST(time AS DATE)"}, where="code = 'MEDS_BIRTH'"),
+        Facts(
+            {
+                "sex": f"CASE WHEN {SEX_WORD} IN ('F', 'FEMALE', 'K', 'WOMAN') THEN 'F' "
+                f"WHEN {SEX_WORD} IN ('M', 'MALE', 'MAN') THEN 'M' END"
+            },
+            where=f"code RLIKE '{SEX}'",
+        ),
+        Facts({"death_date": "CAST(time AS DATE)"}, where="code = 'MEDS_DEATH'"),
+    ),
+    events=(
+        Event(
+            {
+                "time_start": "row.time",
+                "time_precision": "CASE WHEN row.time = date_trunc('DAY', row.time) THEN 'day' ELSE 'minute' END",
+                "domain": "CASE WHEN row.code = 'MEDS_DEATH' THEN 'death' ELSE 'event' END",
+                "code_system": "CASE WHEN contains(row.code, '//') THEN substring_index(row.code, '//', 1) "
+                "ELSE 'MEDS' END",
+                "code_raw": "row.code",
+                "code": "row.code",
+                "value_num": "row.numeric_value",
+                "value_text": "row.text_value",
+            },
+            where=f"NOT ({FACT})",
+        ),
+    ),
+)
+CODES = Table(
+    name="meds_codes",
+    files=r"metadata/codes\.parquet",
+    fields=(Field("code", Type.VERBATIM, filled=True), Field("description", required=False)),
+    names=(Names("code", "description"),),
+)
+SOURCE = Source(name="meds", format="meds", identifier="meds", tables=(CODES, EVENTS))

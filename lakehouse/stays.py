@@ -1,0 +1,136 @@
+"""Hospital stays: contacts chained across at most four hours; twelve hours or longer is an admission."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakehouse.schema import Contacts
+from lakehouse.tables import Setting
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+GAP = "INTERVAL 4 HOURS"
+ADMISSION_HOURS = 12
+ENCOUNTER = """
+person_id STRING, contact_id STRING, time_start TIMESTAMP_NTZ, time_end TIMESTAMP_NTZ, time_precision STRING,
+acute BOOLEAN, place STRING, spell_id STRING, spell_start TIMESTAMP_NTZ, spell_end TIMESTAMP_NTZ,
+spell_contacts INT, hours DOUBLE, first BOOLEAN, setting TINYINT, source STRING, source_table STRING,
+file_id STRING, row_number BIGINT
+"""
+"""Schema of ``silver.encounter``: one row a contact, with the stay it belongs to and the setting it had."""
+
+
+def contact_rows(rows: DataFrame, declared: Contacts, source: str, table: str) -> DataFrame:
+    """Contacts of one table in common columns; of several rows of one contact the latest delivery counts."""
+    latest = (
+        "row_number() OVER (PARTITION BY contact_id ORDER BY delivered DESC NULLS LAST, file_id, row_number)"
+    )
+    return (
+        rows.selectExpr(
+            "person_id",
+            f"{declared.contact} AS contact_id",
+            f"{declared.start} AS time_start",
+            f"{declared.end} AS time_end",
+            f"{declared.precision} AS time_precision",
+            f"{declared.acute} AS acute",
+            f"{declared.place} AS place",
+            f"'{source}' AS source",
+            f"'{table}' AS source_table",
+            "file_id",
+            "row_number",
+            "delivered",
+        )
+        .selectExpr("*", f"{latest} AS recency")
+        .where("recency = 1")
+        .drop("recency", "delivered")
+    )
+
+
+def chain(contacts: DataFrame) -> DataFrame:
+    """Contacts with their stay, its length and the setting that follows from it (columns of ``ENCOUNTER``).
+
+    Danish registers since 2019 do not say who was admitted: a person's contacts with gaps of at most 4 hours
+    form one stay, and a stay of 12 hours or longer is an admission. Shorter acute contacts are emergency
+    contacts, all others out-patient ones. An open contact counts as long as is known: its start.
+    """
+    order = "PARTITION BY person_id ORDER BY time_start, coalesce(time_end, time_start), contact_id"
+    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    upto = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
+    stay = "PARTITION BY person_id, stay_number"
+    known_end = "greatest(time_start, coalesce(time_end, time_start))"
+    numbered = contacts.selectExpr("*", f"max({known_end}) OVER ({order} {before}) AS reached").selectExpr(
+        "*",
+        f"sum(CASE WHEN reached IS NULL OR time_start > reached + {GAP} THEN 1 ELSE 0 END) "
+        f"OVER ({order} {upto}) AS stay_number",
+    )
+    whole = numbered.selectExpr(
+        "*",
+        f"min(time_start) OVER ({stay}) AS spell_start",
+        f"max({known_end}) OVER ({stay}) AS spell_end",
+        f"CAST(count(*) OVER ({stay}) AS INT) AS spell_contacts",
+        f"first(contact_id) OVER ({stay} ORDER BY time_start, coalesce(time_end, time_start), contact_id) AS spell_id",
+    )
+    hours = "CAST(timestampdiff(SECOND, spell_start, spell_end) AS DOUBLE) / 3600"
+    return whole.selectExpr(
+        "person_id",
+        "contact_id",
+        "time_start",
+        "time_end",
+        "time_precision",
+        "acute",
+        "place",
+        "spell_id",
+        "spell_start",
+        "spell_end",
+        "spell_contacts",
+        f"{hours} AS hours",
+        "contact_id = spell_id AS first",
+        f"CAST(CASE WHEN {hours} >= {ADMISSION_HOURS} THEN {Setting.INPATIENT:d} "
+        f"WHEN acute THEN {Setting.EMERGENCY:d} ELSE {Setting.OUTPATIENT:d} END AS TINYINT) AS setting",
+        "source",
+        "source_table",
+        "file_id",
+        "row_number",
+    )
+
+
+def spells(encounters: DataFrame) -> DataFrame:
+    """Columns of ``gold.spell``: one row a stay, told by its first contact."""
+    return encounters.where("first").selectExpr(
+        "person_id",
+        "spell_id",
+        "spell_start AS time_start",
+        "spell_end AS time_end",
+        "spell_contacts AS contacts",
+        "hours",
+        "setting",
+        "place",
+    )
+
+
+def contact_events(encounters: DataFrame) -> DataFrame:
+    """Events of contacts, in columns of ``gold.event``: an admission at the start of a stay, an acute contact."""
+    admission = encounters.where(f"first AND setting = {Setting.INPATIENT:d}").selectExpr(
+        "*", "'LPR//ADMISSION' AS code", "spell_end AS until"
+    )
+    emergency = encounters.where(f"setting = {Setting.EMERGENCY:d}").selectExpr(
+        "*", "'LPR//EMERGENCY' AS code", "time_end AS until"
+    )
+    return admission.unionByName(emergency).selectExpr(
+        "person_id",
+        "time_start",
+        "until AS time_end",
+        "time_precision",
+        "'contact' AS domain",
+        "'LPR' AS code_system",
+        "code",
+        "contact_id AS encounter_id",
+        "place",
+        "setting",
+        "CASE WHEN until IS NULL THEN 'open' ELSE 'active' END AS status",
+        "source",
+        "source_table",
+        "file_id",
+        "row_number",
+    )
