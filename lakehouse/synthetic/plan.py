@@ -13,11 +13,13 @@ from lakehouse.synthetic.rates import Floats, Rates
 WINDOW_DAYS = 1826
 """An effect lasts from the day after the first exposure for five years."""
 PAIRS, TRAJECTORIES, STEPS, HARMS = 64, 6, 3, 22
-PROTECTIVE_SHARE = 0.2
+PROTECTIVE = 13
+"""Of the pairs."""
 REFERENCE_PERSONS = 100_000
-"""Effects are chosen strong enough to be found in a region of this size: |RR - 1| * sqrt(E) >= 8."""
+"""Effects are chosen strong enough to be found in a region of this size: |RR - 1| * sqrt(E) >= POWER."""
+POWER, PROTECTIVE_POWER = 11.0, 8.0
 FOLLOW_UP_YEARS = 3.3
-TOLERANCE = 0.09
+TOLERANCE = 0.13
 """How far (in log) the risk ratio seen by comparison with all others may fall short of the hazard ratio."""
 
 
@@ -98,14 +100,35 @@ def draw_plan(catalogue: Catalogue, intensity: Intensity, rates: Rates, seed: in
             effects.extend(chain)
     groups = [(True, group) for group in range(len(catalogue.groups[0]))]
     diagnoses = [(False, code) for code in exposures]
-    for wanted, pool, kind in ((HARMS, groups, "harm"), (PAIRS, diagnoses, "pair")):
-        found = 0
-        while found < wanted and outcomes:
-            effect = draw_effect(rng, odds, pool, outcomes.pop(), kind, 0)
-            if effect:
-                effects.append(effect)
-                found += 1
+    for wanted, pool, kind, protective in (
+        (PROTECTIVE, diagnoses, "pair", True),
+        (HARMS, groups, "harm", False),
+        (PAIRS - PROTECTIVE, diagnoses, "pair", False),
+    ):
+        effects.extend(draw_some(rng, odds, pool, outcomes, wanted, kind, protective=protective))
     return Plan(tuple(sorted(effects, key=lambda effect: effect.level)), tuple(trajectories))
+
+
+def draw_some(
+    rng: np.random.Generator,
+    odds: Odds,
+    pool: list[tuple[bool, int]],
+    outcomes: list[int],
+    wanted: int,
+    kind: str,
+    *,
+    protective: bool,
+) -> list[Effect]:
+    """As many effects of one kind as wanted, or as the outcomes allow; outcomes that fit no cause stay."""
+    found: list[Effect] = []
+    for outcome in list(outcomes):
+        if len(found) == wanted:
+            break
+        effect = draw_effect(rng, odds, pool, outcome, kind, 0, protective=protective)
+        if effect:
+            outcomes.remove(outcome)
+            found.append(effect)
+    return found
 
 
 def foresee(catalogue: Catalogue, intensity: Intensity, rates: Rates) -> Odds:
@@ -161,7 +184,14 @@ def draw_chain(
 
 
 def draw_effect(
-    rng: np.random.Generator, odds: Odds, sources: list[tuple[bool, int]], outcome: int, kind: str, level: int
+    rng: np.random.Generator,
+    odds: Odds,
+    sources: list[tuple[bool, int]],
+    outcome: int,
+    kind: str,
+    level: int,
+    *,
+    protective: bool = False,
 ) -> Effect | None:
     """A cause and a hazard ratio for an outcome, strong enough to be found; None when no cause fits."""
     for pick in rng.permutation(len(sources)):
@@ -169,12 +199,11 @@ def draw_effect(
         if odds.used.get((medicine, exposure), 0) >= 2 or (not medicine and exposure == outcome):
             continue
         shares = odds.groups[exposure] if medicine else odds.exposed[exposure]
-        protective = kind == "pair" and rng.random() < PROTECTIVE_SHARE
         low, high = (0.3, 0.7) if protective else (2.0 if kind == "trajectory" else 1.5, 5.0)
         ratio = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         expected, shown = odds.expected(shares, outcome, ratio)
         power = abs(ratio - 1) * np.sqrt(expected * REFERENCE_PERSONS)
-        if power >= 8 and abs(np.log(shown / ratio)) <= TOLERANCE:
+        if power >= (PROTECTIVE_POWER if protective else POWER) and abs(np.log(shown / ratio)) <= TOLERANCE:
             odds.used[(medicine, exposure)] = odds.used.get((medicine, exposure), 0) + 1
             return Effect(exposure, outcome, round(ratio, 3), medicine, kind, level, expected)
     return None

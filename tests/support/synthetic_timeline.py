@@ -23,9 +23,11 @@ def catalogue(years: tuple[int, int] = (2017, 2024)) -> Catalogue:
     return load_catalogue({name: settings.codelist(f"{name}.csv") for name in LISTS}, years)
 
 
-def region(seed: int, plan: Plan | None = None, rates: Rates | None = None) -> World:
+def region(
+    seed: int, plan: Plan | None = None, rates: Rates | None = None, years: tuple[int, int] = (2017, 2024)
+) -> World:
     """A world with the planted truth of the seed, or with another plan."""
-    return build_world(catalogue(), rates or Rates(), seed, plan)
+    return build_world(catalogue(years), rates or Rates(), seed, plan)
 
 
 def code_names(world: World) -> list[str]:
