@@ -50,7 +50,8 @@ def look_closer(
         followed[a, b].astype(np.float64), followed[b, a].astype(np.float64), nsr, harmful, level
     )
     everybody = sums[:, ALL]
-    risk = relative_risk(*(everybody[:, figure] for figure in range(5)))
+    observed, before, after, variance, uncertainty = np.ascontiguousarray(everybody.T)
+    risk = relative_risk(observed, before, after, variance, uncertainty)
     return Called(pairs, risk, order, lags, replicate(sums[:, LOCKED], harmful, candidate, level))
 
 

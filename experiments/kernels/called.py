@@ -139,7 +139,7 @@ class CalledPass:
         self._number = np.full((n, n), -1, np.int32)
         self._number[self._pairs[:, 0], self._pairs[:, 1]] = np.arange(len(self._pairs))
         self._codes = np.unique(self._pairs)
-        self._present = reference.cells[:, :, EXPOSED].any(axis=1)
+        self._present = reference.cells[:, :, EXPOSED].sum(axis=1) > 0
         self._place = np.full(n, -1, np.int32)
         self._place[self._codes] = np.arange(len(self._codes))
         self._incidence = (0, np.zeros((len(self._codes), 0), np.int32))
@@ -277,7 +277,7 @@ def _record(
 
 
 @compiled
-def _what(day: int, day_a: int, day_b: int, horizon: int) -> int:
+def _what(day: np.int64, day_a: np.int64, day_b: np.int64, horizon: int) -> int:
     """What an exposure on ``day`` of a person with both codes counts as, -1 for nothing out of the common."""
     if day >= day_a and day >= day_b:
         return EXPOSED_BARRED

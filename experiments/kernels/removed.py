@@ -121,11 +121,11 @@ _Stratum = tuple[int, int, int, int, int]
 def _free_of(exposed: int, with_a: int, reference: NDArray[np.int64], own: NDArray[np.int64]) -> _Stratum:
     """Exposures of a at risk and followed; reference without a, its outcomes, those of them after a later a."""
     return (
-        np.int64(exposed - own[OWN_BARRED]),
-        own[OWN_FOLLOWED],
-        reference[0] - (with_a - own[EXPOSED_BARRED]),
-        reference[1] - own[EXPOSED_FOLLOWED],
-        own[LATER_FOLLOWED],
+        int(exposed - own[OWN_BARRED]),
+        int(own[OWN_FOLLOWED]),
+        int(reference[0] - (with_a - own[EXPOSED_BARRED])),
+        int(reference[1] - own[EXPOSED_FOLLOWED]),
+        int(own[LATER_FOLLOWED]),
     )
 
 

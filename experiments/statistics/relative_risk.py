@@ -77,7 +77,7 @@ def _miss(
 
 @compiled
 def _solve(observed: float, expected: float, lack: float, log_tail: float, low: bool) -> float:
-    """Ratio to the expected count at which the tail is as wanted: bracket, then false position (Illinois) on the log scale."""
+    """Ratio to the expected count at which the tail is as wanted: false position (Illinois) on the log scale."""
     middle = math.log(max(observed, 0.5) / expected)
     step = 2.5 / math.sqrt(max(observed, 0.5))
     left, right = (middle - step, middle) if low else (middle, middle + step)

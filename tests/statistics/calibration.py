@@ -21,7 +21,7 @@ from experiments.kernels.pair_scan import PairScanSettings
 from experiments.pair_scan import InProcess, PairScan, scan
 from tests.support.worlds import Truth, World, null_world, planted_world
 
-BANDS = (5, 10, 20, 50, 100, 200, 500, 1000, float("inf"))
+BANDS = (5, 10, 20, 50, 100, 200, 500, float("inf"))
 """Bands of E in which the spread of z must be right."""
 FEWEST_IN_BAND = 200
 """A band with fewer pairs has a spread that is chance itself."""

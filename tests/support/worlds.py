@@ -162,7 +162,7 @@ def _people(rng: np.random.Generator, persons: int) -> _People:
     birth_year = (2016 - 95 * rng.beta(1.15, 1.5, persons)).astype(np.int16)
     order = np.lexsort((birth_year, sex))
     sex, birth_year = sex[order], birth_year[order]
-    frailty = rng.gamma(1.4, 1 / 1.4, persons)
+    frailty = rng.gamma(2.0, 0.5, persons)
     age = 2017.0 - birth_year
     start = 4e-5 * np.exp(0.09 * age) * np.sqrt(frailty) * np.where(sex == 2, 1.3, 1.0)
     years = np.log1p(0.09 * rng.exponential(size=persons) / start) / 0.09
@@ -218,11 +218,11 @@ def _cell(
 
 def _coding(rng: np.random.Generator, codes: int) -> _Coding:
     """Popularity falls off with rank; slopes per decade of age, leans to a sex, drifts per year, settings."""
-    popularity = -np.log(rng.permutation(codes) + 40.0)
+    popularity = -np.log(rng.permutation(codes) + 150.0)
     age_slope = rng.normal(0, 0.25, codes)
     sex_lean = np.where(rng.random(codes) < 0.15, rng.normal(0, 1.2, codes), rng.normal(0, 0.2, codes))
     drift = np.where(rng.random(codes) < 0.3, rng.normal(0, 0.15, codes), 0.0)
-    setting_lean = rng.normal(0, 0.8, (SETTINGS, codes))
+    setting_lean = rng.normal(0, 0.6, (SETTINGS, codes))
     recoded = rng.permutation(codes)[: 2 * (codes // 80)].reshape(-1, 2)
     popularity[recoded[:, 1]] = popularity[recoded[:, 0]]
     by_time = np.outer(np.arange(QUARTERS) / 4 - 4, drift)
