@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_NODES, MOST_EDGES, MOST_LAYERS = 40, 45, 4
-WIDTH, GAP, ROW = 2.0, 0.8, 0.44
+WIDTH, GAP, ROW = 2.1, 0.72, 0.5
 """Inches: width of a box, room for an arrow between two columns, height of a row."""
 
 TREATMENTS = ("ATC//", "SKS//", "NCSP//", "CPT", "HCPCS", "RxNorm")
@@ -59,7 +59,7 @@ def chart(called: pa.Table) -> Figure:
         _box(axes, places[node], texts.get(node) or node, node.startswith(TREATMENTS))
     axes.text(
         0, 0.3, "Round box: something found. Square box with a bar: medicine or procedure. "
-        "The number is the relative risk.", fontsize=8.5, color=INK, va="bottom",
+        "The number is the relative risk.", fontsize=9.5, color=INK, va="bottom",
     )  # fmt: skip
     return figure
 
@@ -98,7 +98,7 @@ def arrange(graph: Any) -> dict[Any, Place]:
 
     parts = sorted(nx.weakly_connected_components(graph), key=lambda part: (-len(part), min(part)))
     drawn = [_layers(graph.subgraph(part)) for part in parts]
-    widest = max(3, *(len(layers) for layers in drawn))
+    widest = MOST_LAYERS if any(len(layers) != 3 for layers in drawn) else 3
     places: dict[Any, Place] = {}
     column = row = shelf = 0
     for layers in drawn:
@@ -199,7 +199,7 @@ def _arrow(axes: Axes, stops: list[Place], rr: float, *, shared: bool, fanned: b
         (xb - 0.24, yb) if not shared else (xa + 0.24, ya) if not fanned else ((xa + xb) / 2, (ya + yb) / 2)
     )
     axes.text(
-        *place, f"{rr:.1f}", fontsize=7, color=INK, ha="center", va="center", zorder=3,
+        *place, f"{rr:.1f}", fontsize=8, color=INK, ha="center", va="center", zorder=3,
         bbox={"boxstyle": "round,pad=0.1", "facecolor": PAPER, "edgecolor": "none"},
     )  # fmt: skip
 
@@ -221,6 +221,6 @@ def _box(axes: Axes, place: Place, text: str, treatment: bool) -> None:
             FancyBboxPatch((x, y - height / 2), 0.07, height, boxstyle="square,pad=0", facecolor=RUST,
                            edgecolor=RUST, zorder=2)
         )  # fmt: skip
-    lines = textwrap.wrap(short(text, 54), 29)[:2]
-    axes.text(x + WIDTH / 2 + 0.03, y, "\n".join(lines), fontsize=7.6, color=INK, ha="center", va="center",
+    lines = textwrap.wrap(short(text, 52), 28)[:2]
+    axes.text(x + WIDTH / 2 + 0.03, y, "\n".join(lines), fontsize=8.8, color=INK, ha="center", va="center",
               linespacing=1.0, zorder=3)  # fmt: skip

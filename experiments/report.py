@@ -22,7 +22,7 @@ FIRST_ROWS, MOST_ROWS = 25, 2_000
 
 HIDDEN = "–"
 
-ORDER = {"forward": "as listed", "backward": "the other way", "none": "no clear order"}
+ORDER = {"forward": "as listed", "backward": "reversed", "none": "unclear"}
 """The scan's words for which code tends to come first, as a reader of the table would say it."""
 
 LIMITS = (
@@ -116,27 +116,25 @@ def tally(raw: Patterns) -> Tally:
 
 
 def answer(story: Story, counts: Tally, called: pa.Table) -> list[str]:
-    """The answer in three sentences, the strongest pattern in words; ``called`` is checked and ordered."""
-    sentences = [
-        f"In the treatment data of {story.persons:,} persons, {counts.tested:,} ordered pairs of "
-        f"{story.codes:,} codes "
-        "were tested for whether the second follows the first more, or less, often than it follows "
-        "comparable persons' "
-        "comparable days.",
-    ]
-    if not counts.called:
-        sentences.append(f"None was called a finding (by {story.rule}).")
-        sentences.append(_fairness(story.null))
-        return sentences
-    noun = "pair was called a finding" if counts.called == 1 else "pairs were called findings"
-    sentences.append(
-        f"{counts.called:,} {noun} (by {story.rule}), and {counts.replicated:,} of them "
-        f"{'was' if counts.replicated == 1 else 'were'} found again in a locked half of the persons that "
-        "the search "
-        "had not looked at."
+    """The answer in three sentences: what was found, the strongest in words, whether the comparison was fair.
+
+    ``called`` is checked and ordered by strength.
+    """
+    tested = (
+        f"In the treatment data of {story.persons:,} persons, {counts.tested:,} ordered pairs of {story.codes:,} "
+        "codes were tested for whether the second follows the first more, or less, often than it follows "
+        "comparable persons' comparable days"
     )
-    sentences.append(_strongest(called) + _fairness(story.null))
-    return sentences
+    if not counts.called:
+        return [f"{tested}.", f"None was called a finding (by {story.rule}).", _fairness(story.null)]
+    verb = "was called a finding" if counts.called == 1 else "were called findings"
+    again = "was" if counts.replicated == 1 else "were"
+    return [
+        f"{tested}; {counts.called:,} {verb} (by {story.rule}), and {counts.replicated:,} of them {again} found "
+        "again in a locked half of the persons that the search had not looked at.",
+        _strongest(called),
+        _fairness(story.null),
+    ]
 
 
 def _fairness(null: EmpiricalNull) -> str:
@@ -153,12 +151,11 @@ def _strongest(called: pa.Table) -> str:
         if row["replicated_person"] and not row["flags"] and row["rr"] is not None:
             lag = f", half of them within {_days(row['lag_q50'])}" if row["lag_q50"] is not None else ""
             return (
-                f"The strongest of these: after {_named(row, 'a')}, {_named(row, 'b')} came "
-                f"{_ratio(row['rr'])} times as "
-                f"often as expected (95 % interval {_ratio(row['rr_low'])} to {_ratio(row['rr_high'])}; "
-                f"{row['O']:,} persons{lag}). "
+                f"The strongest of these: after {_named(row, 'a')}, {_named(row, 'b')} came {_ratio(row['rr'])} "
+                f"times as often as expected (95 % interval {_ratio(row['rr_low'])} to {_ratio(row['rr_high'])}; "
+                f"{row['O']:,} persons{lag})."
             )
-    return "None of those found again can be shown in words. "
+    return "None of those found again can be shown in words."
 
 
 def warning(null: EmpiricalNull) -> str:
@@ -215,7 +212,12 @@ def _content(
         "rows": {"first": rows[:FIRST_ROWS], "total": called.num_rows, "kept": len(rows)},
         "data": {key: [row[key] for row in rows] for key in keys},
         "pictures": [
-            {"data": base64.b64encode(pictures[name]).decode(), "alt": alt, "caption": f"{alt}. {caption}"}
+            {
+                "data": base64.b64encode(pictures[name]).decode(),
+                "alt": alt,
+                "caption": f"{alt}. {caption}",
+                "broad": name == "network.png",
+            }
             for name, (alt, caption) in CAPTIONS.items() if name in pictures
         ],
         "attrition": [

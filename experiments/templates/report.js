@@ -53,7 +53,7 @@
   }));
   [search, replicated, effect].forEach((control) => control.addEventListener("input", () => { limit = 25; show(); }));
   more.addEventListener("click", () => { limit += step; show(); });
-  window.addEventListener("beforeprint", () => { limit = Math.max(limit, 60); show(); });
+  window.addEventListener("beforeprint", () => { limit = Math.max(limit, 40); show(); document.querySelectorAll("details").forEach((one) => { one.open = true; }); });
   document.querySelector(".controls").hidden = false;
   show();
 })();
