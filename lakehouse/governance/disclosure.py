@@ -160,8 +160,8 @@ def check_pairs(
 
     ``table`` holds every pair the scan looked at, with dictionary-encoded ``code_a`` and ``code_b``, the
     counts ``n_a n_b n_person n_before n_same_day n_after O`` (persons) and any further columns; ``facts``
-    says what each column lets a reader know. Only rows with ``tested`` leave. Hidden numbers become null, and
-    ``small_cell`` names the facts that were hidden.
+    says what each column lets a reader know. Only rows with ``tested`` leave, and none of a code that too few
+    persons have, not even its name. Hidden numbers become null, and ``small_cell`` names the hidden facts.
 
     Assumes that ``O`` of (a, b) counts the same persons as ``n_before`` of (a, b) and ``n_after`` of (b, a).
     """
@@ -170,34 +170,31 @@ def check_pairs(
         name: _counts(table, name) for name in ("n_a", "n_b", "n_person", "n_before", "n_same_day", "n_after")
     }
     counts["O"] = _counts(table, "O")
-    released = _flags(table, "tested")
+    tested = _flags(table, "tested")
     a, b = _codes(table, "code_a"), _codes(table, "code_b")
     masks, reasons = _small(counts, k)
+    released = tested & ~masks.margin
     twin = _twins(a, b)
     reasons["twin"] = masks.close(twin)
     reasons["remainder"] = _remainders(masks, counts["O"], b, released)
     masks.close(twin)
     hidden = _hidden_columns(table, facts, masks, counts["O"], thresholds)
-    lag = np.zeros(table.num_rows, bool)
-    for name, mask in hidden.items():
-        if facts.get(name) is Fact.LAG:
-            lag |= mask & ~masks.outcome
-    reasons["lag"] = lag
+    lags = [mask for name, mask in hidden.items() if facts[name] is Fact.LAG]
+    reasons["lag"] = np.logical_or.reduce([*lags, masks.outcome]) & ~masks.outcome
+    touched = np.logical_or.reduce([*hidden.values(), ~released])
     checked = _release(table, hidden, masks, released)
-    cells = sum(int((mask & released).sum()) for mask in hidden.values())
-    whole = released & ~masks.total & ~lag
     record = DisclosureRecord(
         output=output,
         threshold=k,
-        pairs=int(released.sum()),
-        pairs_whole=int(whole.sum()),
-        cells_hidden=cells,
+        pairs=int(tested.sum()),
+        pairs_whole=int((tested & ~touched).sum()),
+        cells_hidden=sum(int((mask & released).sum()) for mask in hidden.values()),
         hidden=tuple(
-            Hidden(rule, WHY[rule].format(k=k), int((mask & released).sum()))
+            Hidden(rule, WHY[rule].format(k=k), int((mask & tested).sum()))
             for rule, mask in reasons.items()
-            if (mask & released).any()
+            if (mask & tested).any()
         ),
-        verdict="clean" if cells == 0 else "released without small cells",
+        verdict="released without small cells" if (touched & tested).any() else "clean",
     )
     return checked, record
 
@@ -275,7 +272,7 @@ def _remainders(masks: _Masks, observed: np.ndarray, b: np.ndarray, released: Ma
 def _hidden_columns(
     table: pa.Table, facts: Mapping[str, Fact], masks: _Masks, observed: np.ndarray, thresholds: Thresholds
 ) -> dict[str, Mask]:
-    """For each column that may be hidden, the rows where it is."""
+    """For each column that may be hidden, the rows where a number of it is."""
     by_fact = {
         Fact.OUTCOME: masks.outcome,
         Fact.ORDER: masks.order,
@@ -283,18 +280,15 @@ def _hidden_columns(
         Fact.SAME_DAY: masks.same_day,
         Fact.TOTAL: masks.total,
     }
-    margins = {"n_a": _counts(table, "n_a"), "n_b": _counts(table, "n_b")}
     hidden: dict[str, Mask] = {}
     for name in table.column_names:
         fact = facts[name]
         if fact is Fact.LAG:
             share = int(name.rsplit("q", 1)[1]) / 100
             hidden[name] = masks.outcome | (observed < thresholds.quantile_needs(share))
-        elif fact is Fact.MARGIN:
-            hidden[name] = (margins[name] > 0) & (margins[name] < thresholds.persons)
-        elif fact is not Fact.KEY:
+        elif fact in by_fact:
             hidden[name] = by_fact[fact]
-    return hidden
+    return {name: mask & np.asarray(pc.is_valid(table.column(name))) for name, mask in hidden.items()}
 
 
 def _release(table: pa.Table, hidden: Mapping[str, Mask], masks: _Masks, released: Mask) -> pa.Table:
@@ -304,12 +298,23 @@ def _release(table: pa.Table, hidden: Mapping[str, Mask], masks: _Masks, release
     columns: dict[str, pa.Array | pa.ChunkedArray] = {}
     for name in rows.column_names:
         column = rows.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = _only_used(column.combine_chunks())
         if name in hidden and (mask := hidden[name][keep]).any():
-            nothing = pa.scalar(None, column.type)
-            column = pc.if_else(pa.array(~mask), column, nothing)
+            column = pc.if_else(pa.array(~mask), column, pa.scalar(None, column.type))
         columns[name] = column
     columns["small_cell"] = _facts_hidden(masks, keep)
     return pa.table(columns, metadata=table.schema.metadata)
+
+
+def _only_used(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The same words without those that no row uses: a rare code must not leave as an unused name."""
+    given = np.asarray(pc.fill_null(column.indices, 0))
+    used = np.unique(given)
+    place = np.zeros(len(column.dictionary), column.indices.type.to_pandas_dtype())
+    place[used] = np.arange(len(used))
+    index = pa.array(place[given], mask=np.asarray(pc.is_null(column.indices)))
+    return pa.DictionaryArray.from_arrays(index, column.dictionary.take(pa.array(used)))
 
 
 def _facts_hidden(masks: _Masks, keep: np.ndarray) -> pa.DictionaryArray:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.patterns import PERSON_COUNTS
@@ -43,6 +43,7 @@ def test_attrition_steps(steps: list[tuple[str, int]], told: list[tuple[str, int
     assert merge_steps(steps, K) == told
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=8), st.integers(5, 12))
 def test_no_two_told_steps_differ_by_few_persons(numbers: list[int], k: int) -> None:
     steps = [(f"step {i}", persons) for i, persons in enumerate(sorted(numbers, reverse=True))]
