@@ -39,7 +39,11 @@ def synth(settings: Settings, out: Path, persons: int, seed: int, defects: float
         summary = synthesise(spark, settings, out, persons, seed, defects=defects, progress=progress)
     finally:
         spark.stop()
-    print(summary)
+    print(f"{sum(summary.rows.values()):,} rows of {summary.persons:,} persons in {summary.delivery}")
+    for folder in sorted({name.partition("/")[0] for name in summary.rows}):
+        rows = [count for name, count in summary.rows.items() if name.startswith(f"{folder}/")]
+        print(f"  {folder:<8} {len(rows):>3} files {sum(rows):>12,} rows")
+    print(f"Planted truth (never read by a job): {summary.truth}")
 
 
 def ingest(settings: Settings, folder: Path, format: str) -> None:
