@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lakehouse.synthetic import hospital, laboratory, medicine
+from lakehouse.synthetic import lasting as recurring
 from lakehouse.synthetic.catalogue import Catalogue
 from lakehouse.synthetic.effects import apply_effects
-from lakehouse.synthetic.hospital import Contacts, Lasting, Records, join_contacts
+from lakehouse.synthetic.hospital import Contacts, Records, join_contacts
 from lakehouse.synthetic.intensity import STAY, VISIT, Draw, Intensity, build_intensity, cell_of
 from lakehouse.synthetic.laboratory import Results
+from lakehouse.synthetic.lasting import Lasting
 from lakehouse.synthetic.medicine import Dispensings
 from lakehouse.synthetic.plan import Plan, draw_plan
 from lakehouse.synthetic.population import Calendar, People, make_people
@@ -105,7 +107,7 @@ def make_block(world: World, number: int, count: int) -> Block:
     streams = [np.random.default_rng([world.seed, number, part]) for part in range(8)]
     calendar = world.calendar
     people = make_people(streams[0], number, count, world.catalogue, world.rates)
-    lasting = hospital.lasting(streams[1], people, world.hospital, calendar)
+    lasting = recurring.lasting(streams[1], people, world.hospital, calendar)
     lines = medicine.dispense(streams[2], people, lasting.onset, lasting.first, world.medicine, calendar)
     contacts, candidates, uniform = hospital.episodic(streams[3], people, world.hospital, calendar)
     kept = apply_effects(
@@ -120,7 +122,7 @@ def make_block(world: World, number: int, count: int) -> Block:
     )
     contacts, records = settle(people, contacts, Records(candidates.contact[kept], candidates.code[kept]))
     own = len(contacts.person)
-    visits, repeats = hospital.controls(streams[4], people, contacts, records, world.rates, calendar)
+    visits, repeats = recurring.controls(streams[4], people, contacts, records, world.rates, calendar)
     table = join_contacts([contacts, shift_course(lasting.contacts, 1), shift_course(visits, 2, contacts)])
     visit, control = own, own + len(lasting.contacts.person)
     listed = join_records([(records, 0), (lasting.records, visit), (repeats, control)])

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.synthetic.block import Block, World
-from lakehouse.synthetic.hospital import REGISTER_CHANGE
-from lakehouse.synthetic.intensity import EMERGENCY, STAY, VISIT
+from lakehouse.synthetic.intensity import VISIT
+from lakehouse.synthetic.lasting import REGISTER_CHANGE
 from lakehouse.synthetic.rates import Bools, Ints
 from lakehouse.synthetic.registers import Columns, choose, constant, dates, text, unit_code
 
@@ -213,14 +213,3 @@ def course_rows(block: Block) -> Columns:
         "dw_ek_forloeb": text(course_id(block.number, course)),
         "cpr": text(block.people.cpr[block.contacts.person[first]]),
     }
-
-
-__all__ = [
-    "EMERGENCY",
-    "STAY",
-    "contact_rows",
-    "course_rows",
-    "diagnosis_rows",
-    "place_contacts",
-    "procedure_rows",
-]

@@ -13,6 +13,11 @@ from lakehouse.synthetic.plan import WINDOW_DAYS, Effect, Odds, Plan, foresee
 from lakehouse.synthetic.rates import Floats, population_by_band
 
 DECOYS_PER_EFFECT = 6
+UNJUDGED = ("LPR//ADMISSION", "LPR//EMERGENCY")
+"""Contacts themselves: nearly everyone has one, and who has the first one late uses care less than others do.
+
+That is utilisation, not an effect, but no comparison of first occurrences removes it, so no judge should count it.
+"""
 Pair = tuple[str, str]
 
 
@@ -38,8 +43,12 @@ def describe_truth(world: World) -> dict[str, Any]:
             for chain in plan.trajectories
         ],
         "harms": [row(catalogue, e) for e in plan.effects if e.kind == "harm"],
-        "indications": [{"a": a, "b": b, "kind": "indication"} for a, b in sorted(treated | related)],
+        "indications": [
+            {"a": a, "b": b, "kind": "indication" if (a, b) in treated else "laboratory"}
+            for a, b in sorted(treated | related)
+        ],
         "induced": [{"a": a, "b": b} for a, b in sorted(induced)],
+        "unjudged": list(UNJUDGED),
         "decoys": [{"a": a, "b": b, "by": by} for a, b, by in decoys],
     }
 
