@@ -137,14 +137,7 @@ def build(builder: Builder, now: Current) -> None:
             lambda: builder.write_gold(
                 "gold.event", lambda: gold.events(spark, settings, now, person, frames)
             ),
-            lambda: (
-                builder.write_gold("gold.person", lambda: person.drop("death_code")),
-                builder.write_gold("gold.spell", lambda: stays.spells(builder.read(ENCOUNTER))),
-                builder.write_gold(
-                    "gold.observation_period", lambda: gold.periods(spark, settings, now, person)
-                ),
-                builder.write(UNLINKED, lambda: gold.unlinked(spark, settings, now, frames), UNLINKED_DDL),
-            ),
+            lambda: small_tables(builder, now, person, frames),
         )
     event = builder.read("gold.event")
     rolled = [source.name for source in now.sources if source.levels]
@@ -156,6 +149,15 @@ def build(builder: Builder, now: Current) -> None:
     builder.write_gold(
         "gold.timeline", lambda: lines.timeline(event, builder.read("gold.vocabulary"), person, partitions)
     )
+
+
+def small_tables(builder: Builder, now: Current, person: DataFrame, frames: dict[str, DataFrame]) -> None:
+    """What is quick to write beside the events."""
+    spark, settings = builder.spark, builder.settings
+    builder.write_gold("gold.person", lambda: person.drop("death_code"))
+    builder.write_gold("gold.spell", lambda: stays.spells(builder.read(ENCOUNTER)))
+    builder.write_gold("gold.observation_period", lambda: gold.periods(spark, settings, now, person))
+    builder.write(UNLINKED, lambda: gold.unlinked(spark, settings, now, frames), UNLINKED_DDL)
 
 
 def together(pool: ThreadPoolExecutor, *work: Callable[[], object]) -> None:

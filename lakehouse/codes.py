@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import ConfigurationError
@@ -50,7 +51,7 @@ def default_level(code: str) -> str:
 @cache
 def read_names(path: str, columns: tuple[str, ...]) -> dict[str, str]:
     """Names by code of one code list (``;``-separated, UTF-8, header)."""
-    with open(path, encoding="utf-8", newline="") as handle:
+    with Path(path).open(encoding="utf-8", newline="") as handle:
         return {
             row["code"]: next((row[column] for column in columns if row.get(column)), "")
             for row in csv.DictReader(handle, delimiter=";")

@@ -12,7 +12,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.cpr import CANDIDATE, mask, scrub
 from lakehouse.errors import DataError, PatternlakeError
@@ -114,11 +114,9 @@ def raw_blocks(table: Table, part: Part) -> Iterator[Block]:
 def line_blocks(chunk: Chunk) -> Iterator[bytes]:
     """Whole lines of a chunk, some megabytes at a time."""
     with Path(chunk.path).open("rb") as handle:
-        stream: IO[bytes] = handle
-        left = chunk.stop - chunk.start
-        if chunk.form == "gzip":
-            stream = gzip.GzipFile(fileobj=handle)
-            left = -1
+        packed = chunk.form == "gzip"
+        stream = gzip.GzipFile(fileobj=handle) if packed else handle
+        left = -1 if packed else chunk.stop - chunk.start
         stream.seek(chunk.start)
         tail = b""
         while left:
@@ -243,7 +241,8 @@ def bronze_block(
     import pyarrow as pa
 
     rows = len(bad)
-    reasons = np.where(bad, "corrupt_row", None).astype(object)
+    reasons = np.full(rows, None, dtype=object)
+    reasons[bad] = "corrupt_row"
     shown: dict[int, str] = dict(examples)
     issuers = columns.get(door.table.issuer)
     out: dict[str, Any] = {}

@@ -8,14 +8,14 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from lakehouse.codes import municipality_regions
-from lakehouse.schema import Event, Source, Table
+from lakehouse.schema import Event, Reversal, Source, Table
 from lakehouse.stays import contact_events, contact_rows
 from lakehouse.tables import GOLD, Setting, table_path
 
 if TYPE_CHECKING:
     import datetime
 
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from lakehouse.settings import Settings
 
@@ -56,6 +56,41 @@ def silver_rows(spark: SparkSession, settings: Settings, current: Current, table
     return frame.where(frame["file_id"].isin(current.file_ids[table.name]))
 
 
+def event_silver(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
+    """Current silver rows as events see them: with ``reversed`` where the table knows reversals."""
+    rows = silver_rows(spark, settings, current, table)
+    return with_reversals(rows, table.reversal) if table.reversal else rows
+
+
+def with_reversals(rows: DataFrame, declared: Reversal) -> DataFrame:
+    """Mark the rows that were taken back: for each negative row the latest earlier one of the opposite amount."""
+    from pyspark.sql import functions
+
+    amount, day = declared.amount, declared.day
+    taking = rows.where(f"{amount} < 0").selectExpr(
+        *declared.same,
+        f"-{amount} AS {amount}",
+        f"{day} AS taken_on",
+        "file_id AS taken_file",
+        "row_number AS taken_row",
+    )
+    nearest = (
+        f"row_number() OVER (PARTITION BY taken_file, taken_row ORDER BY {day} DESC, file_id, row_number)"
+    )
+    given = rows.where(f"{amount} > 0").select("file_id", "row_number", day, amount, *declared.same)
+    taken = (
+        given.join(functions.broadcast(taking), [*declared.same, amount])
+        .where(f"{day} <= taken_on AND datediff(taken_on, {day}) <= {declared.within_days}")
+        .selectExpr("file_id", "row_number", f"{nearest} AS rank")
+        .where("rank = 1")
+        .selectExpr("file_id", "row_number", "true AS reversed")
+        .distinct()
+    )
+    return rows.join(functions.broadcast(taken), ["file_id", "row_number"], "left").withColumn(
+        "reversed", functions.coalesce("reversed", functions.lit(False))
+    )
+
+
 def union(frames: Sequence[DataFrame]) -> DataFrame | None:
     """All rows of several frames of equal columns; None of none."""
     return reduce(lambda left, right: left.unionByName(right), frames) if frames else None
@@ -78,8 +113,8 @@ def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFr
     """``gold.person``: facts of all sources brought together, with the code each death is an event under."""
     frames = []
     for source, table in current.tables():
-        rows = silver_rows(spark, settings, current, table) if table.facts else None
-        for facts in table.facts if rows is not None else ():
+        for facts in table.facts:
+            rows = silver_rows(spark, settings, current, table)
             given = [
                 f"CAST({facts.columns.get(name, 'NULL')} AS {type}) AS {name}" for name, type in FACTS.items()
             ]
@@ -109,18 +144,18 @@ def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFr
     )
 
 
-def brought_together() -> list[object]:
+def brought_together() -> list[Column]:
     """How several facts of one person become one: the same whatever the order they come in."""
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions
 
     return [
-        F.max("sex").alias("sex"),
-        F.min("birth_date").alias("birth_date"),
-        F.min("birth_year").alias("birth_year"),
-        F.max("municipality").alias("municipality"),
-        F.min("death_date").alias("death_date"),
-        F.min("source").alias("source"),
-        F.max("death_code").alias("death_code"),
+        functions.max("sex").alias("sex"),
+        functions.min("birth_date").alias("birth_date"),
+        functions.min("birth_year").alias("birth_year"),
+        functions.max("municipality").alias("municipality"),
+        functions.min("death_date").alias("death_date"),
+        functions.min("source").alias("source"),
+        functions.max("death_code").alias("death_code"),
     ]
 
 
@@ -156,7 +191,7 @@ def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[s
 
 def joined(rows: DataFrame, event: Event, frames: dict[str, DataFrame]) -> DataFrame:
     """Rows with the lookups their event needs; a lookup the lake has no data for gives nulls."""
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions
 
     frame = rows.alias("row")
     for join in event.joins:
@@ -164,7 +199,7 @@ def joined(rows: DataFrame, event: Event, frames: dict[str, DataFrame]) -> DataF
             side = frames[join.frame]
             if join.frame != "encounter":
                 side = side.dropDuplicates([join.right])
-            condition = F.col(f"row.{join.left}") == F.col(f"{join.frame}.{join.right}")
+            condition = functions.col(f"row.{join.left}") == functions.col(f"{join.frame}.{join.right}")
             frame = frame.join(side.alias(join.frame), condition, "left")
     return frame
 
@@ -213,7 +248,7 @@ def events(
     found = []
     for source, table in current.tables():
         for event in table.events:
-            rows = silver_rows(spark, settings, current, table)
+            rows = event_silver(spark, settings, current, table)
             found.append(event_rows(rows, source, table, event, frames).where("person_id IS NOT NULL"))
     extra = [death_events(person)]
     if "encounter" in frames:

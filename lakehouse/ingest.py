@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.bronze import write_bronze
 from lakehouse.build import build_gold
@@ -62,9 +62,8 @@ class IngestSummary:
         for entry in self.files:
             known = "" if entry.file_id in self.new else "  known, nothing done"
             why = "".join(f"  {reason} {count}" for reason, count in sorted(entry.reasons.items()))
-            lines.append(
-                f"{entry.name:<{width}} {entry.rows_in:>11,} {entry.rows_silver:>11,} {entry.rows_quarantine:>10,}{known}{why}"
-            )
+            counts = f"{entry.rows_in:>11,} {entry.rows_silver:>11,} {entry.rows_quarantine:>10,}"
+            lines.append(f"{entry.name:<{width}} {counts}{known}{why}")
         lines += [f"{name}: {rows:,} rows" for name, rows in self.gold.items()]
         lines += [f"without a person, {reason}: {count:,} rows" for reason, count in self.unlinked.items()]
         if self.without_birth:
@@ -118,7 +117,8 @@ def ingest(
     began = time.monotonic()
     steps = Steps(progress)
     delivery = find_delivery(Path(folder), format)
-    writers = [os.getpid(), int(spark._jvm.java.lang.ProcessHandle.current().pid())]
+    jvm: Any = spark._jvm
+    writers = [os.getpid(), int(jvm.java.lang.ProcessHandle.current().pid())]
     with only_writer(settings.lake / ".writer.lock", writers), explained():
         claim_kind(settings, delivery)
         key_file = root_key_file(settings, create=delivery.kind != "real")

@@ -37,7 +37,7 @@ def root_key_file(settings: Settings, *, create: bool) -> Path:
         settings.keys.mkdir(parents=True, exist_ok=True)
         settings.keys.chmod(0o700)
         temporary = settings.keys / f"root.key.{os.getpid()}"
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
             handle.write(secrets.token_bytes(32))
             handle.flush()
             os.fsync(handle.fileno())

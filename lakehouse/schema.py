@@ -109,6 +109,20 @@ class Contacts:
 
 
 @dataclass(frozen=True)
+class Reversal:
+    """Rows of a negative amount that take back an earlier row.
+
+    The one taken back has the ``same`` columns and the opposite ``amount``, and is the latest within so many
+    days; its silver row gets ``reversed`` = true for the events to see.
+    """
+
+    same: tuple[str, ...]
+    amount: str
+    day: str
+    within_days: int
+
+
+@dataclass(frozen=True)
 class Names:
     """Texts of codes: SQL for the code as it stands in ``gold.event`` and for its text."""
 
@@ -121,7 +135,8 @@ class Table:
     """One table of a source, as delivered.
 
     ``files`` is matched against the whole path below the delivery, lower case. ``issuer`` names the column
-    that tells who issued a decentral person number. ``role`` makes the table available to joins.
+    that tells who issued a decentral person number. ``role`` makes the table available to joins. ``once``
+    says that of equal rows in one file the first counts (not for tables whose own key is not read).
     """
 
     name: str
@@ -132,6 +147,8 @@ class Table:
     decimal: str = ","
     issuer: str = ""
     role: str = ""
+    once: bool = False
+    reversal: Reversal | None = None
     events: tuple[Event, ...] = ()
     facts: tuple[Facts, ...] = ()
     periods: tuple[Period, ...] = ()

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lakehouse.bronze import replace_files
-from lakehouse.convert import converted, fault, raw, stored
+from lakehouse.convert import fault, stored
 from lakehouse.delta_log import added_rows_by_file
-from lakehouse.schema import Table
+from lakehouse.schema import TOKENS, Table
 from lakehouse.tables import table_path
 
 if TYPE_CHECKING:
@@ -16,49 +16,84 @@ if TYPE_CHECKING:
 
     from lakehouse.settings import Settings
 
-QUARANTINE = "file_id STRING, source_table STRING, row_number BIGINT, reason STRING, example STRING"
+
+HASHES = ("hash_a", "hash_b")
+FEW = 100_000
 
 
 def reason_sql(table: Table) -> str:
     """SQL of the first reason why a bronze row may not enter silver; null for a good row."""
-    faults = (fault(field, table.decimal) for field in table.fields)
-    return f"coalesce(door_reason, {', '.join(each for each in faults if each)}, CAST(NULL AS STRING))"
+    faults = [each for each in (fault(field, table.decimal) for field in table.fields) if each]
+    if table.once:
+        faults.append("CASE WHEN row_number > first_row THEN 'duplicate' END")
+    return f"coalesce({', '.join(['door_reason', *faults, 'CAST(NULL AS STRING)'])})"
 
 
 def example_sql(table: Table) -> str:
     """SQL of what stood in the way: the door's shape, or the (scrubbed) text of the column that did not convert."""
     whens = [
-        f"WHEN `{field.name}` IS NOT NULL AND {converted(field, table.decimal)} IS NULL "
+        f"WHEN `{field.name}` IS NOT NULL AND {stored(field, table.decimal)} IS NULL "
         f"THEN concat('{field.name}=', left(`{field.name}`, 40))"
         for field in table.fields
-        if fault(field, table.decimal) and raw(field)
+        if fault(field, table.decimal) and field.type not in TOKENS
     ]
+    if table.once:
+        whens.append("WHEN row_number > first_row THEN concat('as row ', first_row)")
     return f"coalesce(door_example, CASE {' '.join(whens)} END)" if whens else "door_example"
 
 
-def bronze_rows(spark: SparkSession, settings: Settings, table: Table, file_ids: Sequence[str]) -> DataFrame:
-    """Bronze rows of some files."""
-    frame = spark.read.format("delta").load(str(table_path(settings, table.bronze)))
-    return frame.where(frame["file_id"].isin(list(file_ids)))
+def hashed(bronze: DataFrame, table: Table) -> DataFrame:
+    """Bronze rows with 128 bits over everything delivered, by which equal rows are found."""
+    columns = ", ".join(f"`{field.name}`" for field in table.fields)
+    return bronze.selectExpr("*", f"xxhash64({columns}) AS hash_a", f"xxhash64('b', {columns}) AS hash_b")
 
 
-def silver_frame(bronze: DataFrame, table: Table) -> DataFrame:
+def doubles(bronze: DataFrame, table: Table) -> DataFrame:
+    """Rows that occur more than once in a file: their hashes and the number of the first one."""
+    return (
+        hashed(bronze, table)
+        .where("door_reason IS NULL")
+        .groupBy("file_id", *HASHES)
+        .agg({"row_number": "min", "*": "count"})
+        .where("`count(1)` > 1")
+        .selectExpr("file_id", *HASHES, "`min(row_number)` AS first_row")
+    )
+
+
+def marked(spark: SparkSession, bronze: DataFrame, table: Table) -> DataFrame:
+    """Bronze rows, those of tables without repetition with ``first_row``: the number of an equal row, or null.
+
+    Repeated rows are few, as a rule: they are then looked up in memory, and no row has to move for it.
+    """
+    from pyspark.sql import functions
+
+    if not table.once:
+        return bronze
+    repeated = doubles(bronze, table)
+    few = repeated.limit(FEW + 1).collect()
+    if not few:
+        return bronze.selectExpr("*", "CAST(NULL AS BIGINT) AS first_row")
+    if len(few) <= FEW:
+        repeated = functions.broadcast(spark.createDataFrame(few, repeated.schema))
+    return hashed(bronze, table).join(repeated, ["file_id", *HASHES], "left")
+
+
+def silver_frame(rows: DataFrame, table: Table) -> DataFrame:
     """Good rows, typed."""
     columns = [f"{stored(field, table.decimal)} AS `{field.name}`" for field in table.fields]
-    good = bronze.where(f"{reason_sql(table)} IS NULL")
+    good = rows.where(f"{reason_sql(table)} IS NULL")
     return good.selectExpr("file_id", "row_number", "delivered", *columns)
 
 
-def quarantine_frame(bronze: DataFrame, table: Table) -> DataFrame:
+def quarantine_frame(rows: DataFrame, table: Table) -> DataFrame:
     """Bad rows: where they stand, why, and a masked example; the row itself stays in bronze."""
-    rows = bronze.selectExpr(
+    return rows.selectExpr(
         "file_id",
         f"'{table.name}' AS source_table",
         "row_number",
         f"{reason_sql(table)} AS reason",
         f"{example_sql(table)} AS example",
-    )
-    return rows.where("reason IS NOT NULL")
+    ).where("reason IS NOT NULL")
 
 
 def write_silver(
@@ -70,16 +105,16 @@ def write_silver(
     subtraction.
     """
     file_ids = list(rows_in_bronze)
-    bronze = bronze_rows(spark, settings, table, file_ids)
+    bronze = spark.read.format("delta").load(str(table_path(settings, table.bronze)))
+    rows = marked(spark, bronze.where(bronze["file_id"].isin(file_ids)), table)
     path = table_path(settings, table.silver)
-    replace_files(silver_frame(bronze, table), path, file_ids)
+    replace_files(silver_frame(rows, table), path, file_ids)
     silver = added_rows_by_file(path)
-    lossy = [file_id for file_id, rows in rows_in_bronze.items() if silver.get(file_id, 0) != rows]
-    target = table_path(settings, f"quarantine.{table.name}")
+    lossy = [file_id for file_id, count in rows_in_bronze.items() if silver.get(file_id, 0) != count]
     if not lossy:
         return silver, {}
-    frame = quarantine_frame(bronze_rows(spark, settings, table, lossy), table)
-    replace_files(frame, target, lossy)
+    target = table_path(settings, f"quarantine.{table.name}")
+    replace_files(quarantine_frame(rows.where(rows["file_id"].isin(lossy)), table), target, lossy)
     return silver, added_rows_by_file(target)
 
 

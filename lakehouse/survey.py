@@ -116,16 +116,17 @@ def survey_text(found: Found) -> tuple[str, list[str], list[Chunk]]:
     form = form_of(found.path)
     with found.path.open("rb") as raw:
         hashing = Hashing(raw)
-        stream: IO[bytes] = io.BufferedReader(hashing, BLOCK_BYTES)
-        stream = gzip.GzipFile(fileobj=stream) if form == "gzip" else stream
-        header_line = b"\n"
+        buffered = io.BufferedReader(hashing, BLOCK_BYTES)
+        stream = gzip.GzipFile(fileobj=buffered) if form == "gzip" else buffered
+        header_line, begin = b"\n", 0
         while header_line and not header_line.strip(b"\r\n"):
             header_line = stream.readline()
+            begin += len(header_line)
         if not header_line:
             raise DataError(
                 f"{found.name} is empty.", "Every file starts with a header line.", "Fetch it again."
             )
-        begin = start = stream.tell()
+        start = begin
         header = split_line(header_line.decode(header_encoding(found.table), errors="replace"), found.table)
         counts: list[tuple[int, int, int]] = []
         rows, tail = 0, b""

@@ -37,22 +37,22 @@ def vocabulary(
 
     ``rolled`` are the sources whose codes are mined at the default level; all others are mined as they stand.
     """
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions
 
     codes = (
         coded_events(event)
         .groupBy("code")
         .agg(
-            F.min("domain").alias("domain"),
-            F.min("code_system").alias("code_system"),
-            F.min(F.col("source").isin(*rolled)).alias("rolled"),
+            functions.min("domain").alias("domain"),
+            functions.min("code_system").alias("code_system"),
+            functions.min(functions.col("source").isin(*rolled)).alias("rolled"),
         )
     )
     if names is not None:
-        texts = names.groupBy("code").agg(F.min("text").alias("text"))
+        texts = names.groupBy("code").agg(functions.min("text").alias("text"))
         codes = codes.join(texts, "code", "left")
     else:
-        codes = codes.withColumn("text", F.lit(None).cast("string"))
+        codes = codes.withColumn("text", functions.lit(None).cast("string"))
     rows = []
     for number, row in enumerate(sorted(codes.collect(), key=lambda each: str(each["code"]))):
         code = row["code"]
@@ -75,17 +75,17 @@ def timeline(event: DataFrame, words: DataFrame, person: DataFrame, partitions: 
     Day, code and setting travel as one integer, so that a person's list sorts as numbers do and the first of
     each (day, code) has the smallest known setting.
     """
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions
 
     packed = (
         f"shiftleft(CAST(day AS BIGINT) + {DAY_OFFSET}, 40) + shiftleft(CAST(code_id AS BIGINT), 8) "
         f"+ CASE WHEN setting < 0 THEN {NO_SETTING} ELSE setting END"
     )
-    numbered = coded_events(event).join(F.broadcast(words.select("code", "code_id")), "code")
+    numbered = coded_events(event).join(functions.broadcast(words.select("code", "code_id")), "code")
     lists = (
         numbered.selectExpr("person_id", f"{packed} AS packed")
         .groupBy("person_id")
-        .agg(F.sort_array(F.collect_list("packed")).alias("listed"))
+        .agg(functions.sort_array(functions.collect_list("packed")).alias("listed"))
         .selectExpr(
             "person_id",
             "filter(listed, (x, i) -> i = 0 OR shiftright(x, 8) <> shiftright(listed[i - 1], 8)) AS kept",
