@@ -44,6 +44,8 @@ def conclude(
     checked patterns, pictures, page and model follow in MLflow; otherwise only the scope and a note why
     nothing else does.
     """
+    made_by = replace(raw.meta, run_id=run.run_id, code_version=run.facts.get("code.version", ""))
+    raw = Patterns(raw.table, made_by)
     raw.write(run.folder / "patterns.parquet")
     run.params(raw.meta.params)
     run.store_scope(story.scope, totals(story))

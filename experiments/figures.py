@@ -124,7 +124,8 @@ def _root(values: Floats) -> Floats:
 def _points(table: pa.Table) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Relative risk (O/E of pairs that were not called), −log10 p, and which rows show both; within the plot."""
     rr = np.asarray(table.column("rr"), dtype=float)
-    rough = np.asarray(table.column("O"), dtype=float) / np.asarray(table.column("E"), dtype=float)
+    observed, expected = (np.asarray(table.column(name), dtype=float) for name in ("O", "E"))
+    rough = np.divide(observed, expected, out=np.full_like(observed, np.nan), where=expected > 0)
     rr = np.where(np.isfinite(rr), rr, rough)
     strength = -np.asarray(table.column("log10_p"), dtype=float)
     shown = np.isfinite(rr) & np.isfinite(strength) & (rr > 0)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from lakehouse.errors import DataError
 from lakehouse.governance.disclosure import DisclosureRecord, Fact, Thresholds, check_pairs
@@ -149,13 +150,11 @@ class Patterns:
                 "Every result table has the same columns, so that jobs can be compared.",
                 "Declare the column in experiments/patterns.py or correct the job.",
             )
-        names = pa.array(codes, pa.string())
-        labels = pa.array([text or "" for text in texts], pa.string())
         given: dict[str, pa.Array | pa.ChunkedArray] = {name: scan.column(name) for name in scan.column_names}
         for side in ("a", "b"):
-            index = scan.column(f"code_{side}").combine_chunks().cast(pa.int32())
-            given[f"code_{side}"] = pa.DictionaryArray.from_arrays(index, names)
-            given[f"text_{side}"] = pa.DictionaryArray.from_arrays(index, labels)
+            number = np.asarray(scan.column(f"code_{side}"))
+            given[f"code_{side}"] = _named(number, codes)
+            given[f"text_{side}"] = _named(number, texts)
         given |= _constants(meta, scan.num_rows, given)
         columns = [_stored(given.get(column.name), column, scan.num_rows) for column in COLUMNS]
         return cls(pa.table(columns, names=[column.name for column in COLUMNS]), meta)
@@ -199,6 +198,14 @@ class Patterns:
         with np.errstate(divide="ignore", invalid="ignore"):
             strength = np.nan_to_num(np.fmax(low, 1 / high), nan=0.0)
         return table.take(pa.array(np.argsort(-strength, kind="stable")))
+
+
+def _named(numbers: NDArray[np.int32], names: Sequence[str | None]) -> pa.DictionaryArray:
+    """Words by number; a word that several numbers share is kept once, as pandas wants its categories."""
+    words, place = np.unique([name or "" for name in names], return_inverse=True)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(place.astype(np.int32)[numbers]), pa.array(words, pa.string())
+    )
 
 
 def _constants(meta: PatternMeta, rows: int, given: Mapping[str, Any]) -> dict[str, pa.Array]:

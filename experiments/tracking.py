@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 
 from mlflow.data.dataset import Dataset
-from mlflow.data.dataset_source import DatasetSource
 
+from experiments.lake_source import LakeTableSource
 from experiments.pattern_model import INPUT, OUTPUT, USED
 from experiments.processes import alive, reason_of, terminable
 from experiments.results import run_folder
@@ -31,6 +31,8 @@ from lakehouse.governance.outputs import clean_scope
 from lakehouse.tables import GOLD
 
 if TYPE_CHECKING:
+    from mlflow.data.dataset_source import DatasetSource
+
     from experiments.patterns import Patterns
     from lakehouse.settings import Settings
     from lakehouse.study import Study
@@ -40,50 +42,12 @@ TAG_LENGTH = 5_000
 """Longest tag written; MLflow refuses more than 8,000 characters."""
 
 
-class LakeTableSource(DatasetSource):
-    """Where a dataset of the lake lies: table, version, and the columns a run may name. Never a value."""
-
-    def __init__(self, table: str, version: int, columns: list[str]) -> None:
-        self.table, self.version, self.columns = table, version, columns
-
-    @staticmethod
-    def _get_source_type() -> str:
-        return "patternlake"
-
-    def load(self) -> Any:
-        """Refused: data is read through a study alone."""
-        from lakehouse.errors import PermissionRefused
-
-        raise PermissionRefused(
-            f"{self.table} cannot be loaded from a run's record.",
-            "Reads are allowed and recorded by a study's permit.",
-            "Use 'with open_study(ID) as study: study.table(...)'.",
-        )
-
-    @staticmethod
-    def _can_resolve(raw_source: Any) -> bool:
-        return False
-
-    @classmethod
-    def _resolve(cls, raw_source: Any) -> LakeTableSource:
-        raise NotImplementedError(f"{raw_source!r} is not resolved by guessing; a study names its tables.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"table": self.table, "version": self.version, "columns": self.columns}
-
-    @classmethod
-    def from_dict(cls, source_dict: dict[Any, Any]) -> LakeTableSource:
-        """From JSON."""
-        return cls(str(source_dict["table"]), int(source_dict["version"]), list(source_dict["columns"]))
-
-
 class LakeTable(Dataset):
     """A table of the lake as a run read it: name, version and columns; no rows, no counts, no profile."""
 
     def __init__(self, source: LakeTableSource) -> None:
         self._read = source
-        super().__init__(source=source, name=f"{source.table}@{source.version}")
+        super().__init__(cast("DatasetSource", source), name=f"{source.table}@{source.version}")
 
     def _compute_digest(self) -> str:
         return hashlib.sha256(json.dumps(self._read.to_dict(), sort_keys=True).encode()).hexdigest()[:16]

@@ -20,20 +20,35 @@ import pytest
 
 from experiments import tracking
 from experiments.evidence import Outcome, conclude, spread_of_z
+from experiments.lake_source import LakeTableSource
 from experiments.patterns import PERSON_COUNTS, Patterns
 from experiments.report import Story
 from experiments.statistics.empirical_null import empirical_null
 from lakehouse.errors import PermissionRefused
 from lakehouse.governance.disclosure import Thresholds
 from lakehouse.governance.outputs import assert_clean
-from lakehouse.settings import Settings
+from lakehouse.settings import Settings, load_settings
 from tests.support.pattern_tables import patterns, scope_like
 
 QUESTION = "Which codes follow which?"
 RAW = patterns(30, persons=20_000, planted=12)
 
 
-def run_job(settings: Settings, raw: Patterns = RAW, scope: Mapping[str, Any] | None = None) -> Outcome:
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """One store for all tests here: making a new one takes seconds."""
+    return load_settings(tmp_path_factory.mktemp("tracking") / "home", "test")
+
+
+@pytest.fixture(scope="module")
+def done(settings: Settings) -> Outcome:
+    """A run as a reviewer finds it."""
+    return run_job(settings)
+
+
+def run_job(
+    settings: Settings, raw: Patterns = RAW, scope: Mapping[str, Any] | None = None, study: str = "demo"
+) -> Outcome:
     """A finished run as the job runner makes it."""
     facts = {
         "permit_id": "p1",
@@ -43,7 +58,7 @@ def run_job(settings: Settings, raw: Patterns = RAW, scope: Mapping[str, Any] | 
         "kind": "synthetic",
     }
     with tracking.run(
-        settings, study="demo", job="mine_pairs", use_case="A1", question=QUESTION, facts=facts
+        settings, study=study, job="mine_pairs", use_case="A1", question=QUESTION, facts=facts
     ) as run:
         named = Patterns(raw.table, replace(raw.meta, run_id=run.run_id))
         null = empirical_null(spread_of_z(named))
@@ -60,8 +75,8 @@ def artifacts(run_id: str) -> dict[str, Path]:
     return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_reviewer_finds_question_permit_scope_findings_and_report(settings: Settings) -> None:
-    outcome = run_job(settings)
+def test_a_reviewer_finds_question_permit_scope_findings_and_report(done: Outcome) -> None:
+    outcome = done
     run = mlflow.get_run(outcome.run_id)
     assert mlflow.get_experiment(run.info.experiment_id).name == "A1/demo"
     assert run.info.run_name.startswith("mine_pairs-demo-") and run.info.status == "FINISHED"
@@ -83,8 +98,8 @@ def test_a_reviewer_finds_question_permit_scope_findings_and_report(settings: Se
     assert json.loads(kept["scope.json"].read_text()) == scope_like()
 
 
-def test_inputs_name_table_version_and_columns_and_hold_no_values(settings: Settings) -> None:
-    run = mlflow.get_run(run_job(settings).run_id)
+def test_inputs_name_table_version_and_columns_and_hold_no_values(done: Outcome) -> None:
+    run = mlflow.get_run(done.run_id)
     inputs = {one.dataset.name: one for one in run.inputs.dataset_inputs}
     assert set(inputs) == {"gold.timeline@3", "gold.vocabulary@1"}
     timeline = inputs["gold.timeline@3"]
@@ -96,14 +111,15 @@ def test_inputs_name_table_version_and_columns_and_hold_no_values(settings: Sett
     }  # fmt: skip
     assert timeline.dataset.profile in (None, "null", "")
     assert {"name": "day", "type": "ARRAY<INT>"} in json.loads(timeline.dataset.schema)["mlflow_colspec"]
-    source = tracking.LakeTableSource.from_json(timeline.dataset.source)
+    source = mlflow.data.get_source(timeline)
+    assert isinstance(source, LakeTableSource), "found by its entry point"
     assert source.to_json() == timeline.dataset.source
     with pytest.raises(PermissionRefused, match="open_study"):
         source.load()
 
 
-def test_no_small_count_is_anywhere_in_the_store(settings: Settings) -> None:
-    outcome = run_job(settings)
+def test_no_small_count_is_anywhere_in_the_store(settings: Settings, done: Outcome) -> None:
+    outcome = done
     assert_clean(settings.artifacts, PERSON_COUNTS, Thresholds())
     raw = pq.read_table(settings.results / "demo" / outcome.run_id / "patterns.parquet")
     assert raw.num_rows == RAW.table.num_rows, "the study keeps every pair"
@@ -114,38 +130,33 @@ def test_no_small_count_is_anywhere_in_the_store(settings: Settings) -> None:
 
 
 def test_a_run_that_cannot_account_for_its_reads_releases_nothing(settings: Settings) -> None:
-    outcome = run_job(settings, scope=scope_like(state="unaccounted"))
+    outcome = run_job(settings, scope=scope_like(state="unaccounted"), study="around")
     assert outcome.state == "unaccounted" and outcome.report is None
     run = mlflow.get_run(outcome.run_id)
     assert run.data.tags["scope.state"] == "unaccounted" and run.data.tags["release.state"] == "withheld"
     assert "Withheld" in run.data.tags["mlflow.note.content"]
     assert set(artifacts(outcome.run_id)) == {"scope.json", "params.toml"}
     assert not any(name.startswith("pairs.") for name in run.data.metrics)
-    assert mlflow.search_registered_models() == [] and not run.outputs.model_outputs
-    assert (settings.results / "demo" / outcome.run_id / "patterns.parquet").is_file()
+    assert mlflow.search_registered_models(filter_string="name = 'around-mine_pairs'") == []
+    assert not run.outputs.model_outputs
+    assert (settings.results / "around" / outcome.run_id / "patterns.parquet").is_file()
 
 
-def test_the_model_answers_what_tends_to_come_next(settings: Settings) -> None:
+def test_the_model_answers_what_tends_to_come_next(done: Outcome) -> None:
     outcome = run_job(settings)
     version = mlflow.MlflowClient().get_model_version("demo-mine_pairs", "1")
-    assert version.tags["scope.digest"] == scope_like()["digest"] and version.tags["run.id"] == outcome.run_id
+    assert version.tags["scope.digest"] == scope_like()["digest"] and version.tags["run.id"] == done.run_id
     model = mlflow.pyfunc.load_model("models:/demo-mine_pairs/1")
     assert model.metadata.metadata["scope.state"] == "accounted"
     assert [column.name for column in model.metadata.signature.inputs] == ["person", "code"]
     checked, _ = RAW.check(Thresholds())
-    strongest = checked.called().filter(tracking_more_often(checked)).to_pylist()[0]
+    strongest = next(row for row in checked.called().to_pylist() if row["rr"] > 1)
     answer = model.predict(pd.DataFrame({"person": ["x"], "code": [strongest["code_a"]]}))
     row = answer[answer["code"] == strongest["code_b"]].iloc[0]
     assert row["rr"] == pytest.approx(strongest["rr"]) and row["because_of"] == strongest["code_a"]
     assert row["persons"] == strongest["O"] >= 5
     with pytest.raises(mlflow.exceptions.MlflowException):
         model.predict(pd.DataFrame({"wrong": ["x"]}))
-
-
-def tracking_more_often(checked: Patterns) -> Any:
-    import pyarrow.compute as pc
-
-    return pc.greater(checked.called().column("rr"), 1.0)
 
 
 def test_a_run_that_raises_is_failed_with_a_reason_and_without_its_values(settings: Settings) -> None:
@@ -202,12 +213,18 @@ def test_a_scope_with_small_counts_is_shown_without_them(settings: Settings) -> 
     scope = scope_like()
     scope["reads"][0] |= {"persons": 19_998, "predicates": ["person_id = 'deadbeefdeadbeefdeadbeefdeadbeef'"]}
     scope["reads"][1] |= {"persons": 20_000}
-    outcome = run_job(settings, scope=scope)
+    outcome = run_job(settings, scope=scope, study="small")
     shown = json.loads(artifacts(outcome.run_id)["scope.json"].read_text())
     assert [read["persons"] for read in shown["reads"]] == [19_995, 20_000]
     assert shown["reads"][0]["predicates"] == ["person_id = '…'"] and "shown" in shown
-    exact = json.loads((settings.results / "demo" / outcome.run_id / "scope.json").read_text())
+    exact = json.loads((settings.results / "small" / outcome.run_id / "scope.json").read_text())
     assert exact == scope
+
+
+def test_loading_the_record_keeper_warns_about_nothing() -> None:
+    code = "import warnings; warnings.simplefilter('error', UserWarning); import experiments.tracking"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
 
 
 def test_nothing_is_told_to_the_makers_of_the_tracking_store() -> None:

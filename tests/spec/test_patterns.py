@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -38,6 +39,15 @@ def test_names_come_from_the_codes_numbers() -> None:
     row = 17
     assert raw.table["code_a"][row].as_py() == codes[scan["code_a"][row].as_py()]
     assert raw.table["text_b"][row].as_py() == texts[scan["code_b"][row].as_py()]
+
+
+def test_codes_of_one_name_and_codes_without_a_name(tmp_path: Path) -> None:
+    codes, _ = code_names(20)
+    texts = [None, "Same", "Same", *[f"Text {i}" for i in range(17)]]
+    raw = Patterns.from_scan(scan_table(20), codes, texts, meta())
+    frame = pd.read_parquet(raw.write(tmp_path / "patterns.parquet"))
+    by_code = dict(zip(frame["code_a"], frame["text_a"], strict=True))
+    assert [by_code[code] for code in codes] == ["", *texts[1:]]
 
 
 def test_every_job_has_the_same_columns_in_the_same_types() -> None:
