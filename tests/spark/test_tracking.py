@@ -143,7 +143,6 @@ def test_a_run_that_cannot_account_for_its_reads_releases_nothing(settings: Sett
 
 
 def test_the_model_answers_what_tends_to_come_next(done: Outcome) -> None:
-    outcome = run_job(settings)
     version = mlflow.MlflowClient().get_model_version("demo-mine_pairs", "1")
     assert version.tags["scope.digest"] == scope_like()["digest"] and version.tags["run.id"] == done.run_id
     model = mlflow.pyfunc.load_model("models:/demo-mine_pairs/1")
