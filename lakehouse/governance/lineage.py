@@ -68,6 +68,11 @@ def union(lineages: Iterable[Lineage]) -> Lineage:
     return frozenset().union(*lineages)
 
 
+def identity_of(item: Node) -> int:
+    """A column's identity in the plan, -1 where it has none; the first column a session reads is number 0."""
+    return -1 if item.expr_id is None else item.expr_id
+
+
 def analyse(plan: Node) -> PlanUse:
     """Follow every column from the gates to the root of an analysed plan.
 
@@ -130,7 +135,7 @@ class Walker:
         use.columns = tuple(column for _, column, _ in columns)
         for node in plan.children[0].walk():
             if node.is_plan and not node.children and (output := node.trees("output")):
-                use.leaves.add(output[0].expr_id or -1)
+                use.leaves.add(identity_of(output[0]))
         return Flow(columns, frozenset({index}))
 
     def leaf(self, plan: Node) -> Flow:
@@ -138,7 +143,7 @@ class Walker:
         inner = [held for held in plan.held() if held.is_plan]
         if not inner:
             self.found.outside.append(plan)
-            return Flow([(item.expr_id or -1, "", NOTHING) for item in plan.trees("output")])
+            return Flow([(identity_of(item), "", NOTHING) for item in plan.trees("output")])
         if plan.name not in ("CreateViewCommand", "ExplainCommand"):
             for held in inner:
                 self.mark(self.flow(held).everything, Role.DIRECT)
