@@ -191,7 +191,7 @@ class Walker:
         self.mark(lineage, role)
         gates = {gate for gate, _ in lineage}
         if len(gates) == 1 and gates <= open:
-            text = render(part, lambda node: self.text.get(node.expr_id or -1))
+            text = render(part, lambda node: self.text.get(identity_of(node)))
             if text is not None:
                 self.found.gates[gates.pop()].conditions.append(text)
 
@@ -206,7 +206,7 @@ class Walker:
         lineage = self.uses(item, below.everything)
         if item.name == "Alias":
             self.origin[identity] = lineage
-            self.text[identity] = render(item.children[0], lambda node: self.text.get(node.expr_id or -1))
+            self.text[identity] = render(item.children[0], lambda node: self.text.get(identity_of(node)))
         return identity, str(item.fields.get("name")), lineage
 
     def on_aggregate(self, plan: Node) -> Flow:
@@ -234,7 +234,7 @@ class Walker:
             "RightOuter": right.open,
         }.get(kind, frozenset())
         extra = [
-            (item.expr_id or -1, "exists", right.everything)
+            (identity_of(item), "exists", right.everything)
             for item in _trees_of(plan.fields.get("joinType"))
             if item.name == "AttributeReference"
         ]
@@ -280,7 +280,7 @@ class Walker:
         below = self.flow(plan.children[0])
         source = union(self.uses(each, below.everything) for each in plan.trees("generator"))
         new = [
-            (item.expr_id or -1, str(item.fields.get("name")), source)
+            (identity_of(item), str(item.fields.get("name")), source)
             for item in plan.trees("generatorOutput")
         ]
         return self.known([*below.columns, *new], below.open)
@@ -293,7 +293,7 @@ class Walker:
         columns = []
         for place, item in enumerate(output):
             parts = [self.uses(row[place], below.everything) for row in rows if place < len(row)]
-            columns.append((item.expr_id or -1, str(item.fields.get("name")), union(parts)))
+            columns.append((identity_of(item), str(item.fields.get("name")), union(parts)))
         return self.known(columns)
 
     def on_union(self, plan: Node) -> Flow:
@@ -324,7 +324,7 @@ class Walker:
             for item in plan.trees(key):
                 self.mark(self.uses(item, everything), Role.JOIN)
         self.mark(union(self.uses(each, everything) for each in plan.trees("functionExpr")), Role.DIRECT)
-        return self.known([(item.expr_id or -1, "", NOTHING) for item in plan.trees("output")])
+        return self.known([(identity_of(item), "", NOTHING) for item in plan.trees("output")])
 
     on_mapinpandas = on_mapinarrow = on_pythonmapinarrow = python
     on_flatmapgroupsinpandas = on_flatmapgroupsinarrow = python
@@ -341,8 +341,8 @@ class Walker:
         target = self.common.get(int(plan.fields.get("cteId", -1)), Flow([]))
         columns = []
         for item, (_, name, lineage) in zip(plan.trees("output"), target.columns, strict=False):
-            self.origin[item.expr_id or -1] = lineage
-            columns.append((item.expr_id or -1, name, lineage))
+            self.origin[identity_of(item)] = lineage
+            columns.append((identity_of(item), name, lineage))
         return Flow(columns)
 
     def on_withcte(self, plan: Node) -> Flow:
