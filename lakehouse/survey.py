@@ -156,12 +156,8 @@ def survey_text(found: Found) -> tuple[str, list[str], list[Chunk]]:
 
 def count_lines(whole: bytes) -> int:
     """Lines of a block that are not empty; the block's last newline is already taken off."""
-    if (
-        whole.startswith((b"\n", b"\r\n"))
-        or b"\n\n" in whole
-        or b"\n\r\n" in whole
-        or whole.endswith(b"\n\r")
-    ):
+    doubled = b"\n\n" in whole or b"\n\r\n" in whole
+    if doubled or whole.startswith((b"\n", b"\r\n")) or whole.endswith((b"\n", b"\n\r")):
         return sum(1 for line in whole.split(b"\n") if line.strip(b"\r"))
     return whole.count(b"\n") + 1 if whole.strip(b"\r") else 0
 

@@ -1,0 +1,160 @@
+"""What a worker hands on: tokens instead of identifiers, scrubbed text, every physical row with its number."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lakehouse import door as module
+from lakehouse import survey as surveying
+from lakehouse.delivery import find_delivery
+from lakehouse.door import Door, Part, read_chunk
+from lakehouse.errors import DataError
+from lakehouse.pseudonym import root_key_file
+from lakehouse.settings import load_settings
+from tests.support.deliveries import ANNA, BENT, CARL, contact, persons, write_delivery, write_meds
+
+
+def door_of(root: Path, name: str, home: Path) -> Door:
+    delivery = find_delivery(root)
+    found = next(each for each in delivery.files if each.name == name)
+    file = surveying.survey(found, delivery)
+    key = root_key_file(load_settings(home, "test"), create=True)
+    parts = tuple(
+        Part(chunk, found.name, file.columns, "2025-01-15", delivery.issuer) for chunk in file.chunks
+    )
+    return Door(found.table, found.source.identifier, str(key), parts, verbatim=delivery.kind != "real")
+
+
+def rows(root: Path, name: str, home: Path) -> list[dict[str, Any]]:
+    door = door_of(root, name, home)
+    return [row for part in door.parts for table in read_chunk(door, part) for row in table.to_pylist()]
+
+
+def danish(tmp_path: Path, name: str, lines: Sequence[str]) -> list[dict[str, Any]]:
+    return rows(write_delivery(tmp_path / "out", {name: lines}), name, tmp_path / "home")
+
+
+def test_identifiers_become_tokens_and_stay_equal_across_tables(tmp_path: Path) -> None:
+    people = danish(tmp_path, "cpr/cpr3_t_person.csv", persons())
+    visits = danish(
+        tmp_path, "lpr_f/kontakter.csv", [contact("41", ANNA, "2020-01-01 08:00", "2020-01-01 09:00")]
+    )
+    assert people[0]["person_id"] == visits[0]["person_id"] != people[1]["person_id"]
+    assert visits[0]["contact_id"] != "41"
+    assert len(visits[0]["contact_id"]) == 34
+    assert str(people).count(ANNA) + str(visits).count(ANNA) == 0
+    assert [row["row_number"] for row in people] == [1, 2, 3]
+    assert {row["door_reason"] for row in people} == {None}
+
+
+def test_rows_that_are_none_keep_their_number_and_show_only_their_shape(tmp_path: Path) -> None:
+    lines = [f"{ANNA};2020-01-01;x", "too;few", f'{BENT};2020-01-01;"open', f"{CARL};2020-01-01;C10"]
+    seen = danish(tmp_path, "dod/dodsaars.csv", lines)
+    assert [row["door_reason"] for row in seen] == [None, "corrupt_row", "corrupt_row", None]
+    assert [row["row_number"] for row in seen] == [1, 2, 3, 4]
+    assert seen[1]["door_example"] == "2 of 3 fields: AAA;AAA"
+    assert seen[1]["person_id"] is None
+    assert BENT not in str(seen)
+
+
+def test_nobodies_are_refused_with_the_shape_of_what_stood_there(tmp_path: Path) -> None:
+    lines = ["0000000000;2020-01-01;", ";2020-01-01;", "9901901234;2020-01-01;", "x12;2020-01-01;"]
+    seen = danish(tmp_path, "dod/dodsaars.csv", lines)
+    assert [(row["door_reason"], row["door_example"]) for row in seen] == [
+        ("no_subject", "person_id=9999999999"),
+        ("no_subject", "person_id is empty"),
+        ("bad_cpr_date", "person_id=9999999999"),
+        ("bad_cpr_length", "person_id=A99"),
+    ]
+
+
+def test_numbers_hidden_in_text_are_scrubbed(tmp_path: Path) -> None:
+    hidden = f"efter aftale med {BENT[:6]}-{BENT[6:]}"
+    line = f"{ANNA};2020-01-01;123456;C10AA05;{hidden};100;1;50,0;1;2;3;;38,70"
+    (row,) = danish(tmp_path, "lmdb/lmdb_2020.csv", [line])
+    assert row["product"] == "efter aftale med [cpr]"
+    assert row["item"] == "123456"
+
+
+def test_decentral_numbers_are_kept_apart_by_region(tmp_path: Path) -> None:
+    here = contact("41", "0101900AB3", "2020-01-01 08:00", "")
+    lines = [here, here.replace(";1084;", ";1082;").replace("41;", "42;"), here.replace("41;", "43;")]
+    one, other, again = danish(tmp_path, "lpr_f/kontakter.csv", lines)
+    assert one["person_id"] == again["person_id"] != other["person_id"]
+
+
+def test_windows_letters_arrive_and_unknown_bytes_refuse_the_row(tmp_path: Path) -> None:
+    root = write_delivery(tmp_path / "out", {"sor/organisationer.csv": []})
+    path = root / "sor" / "organisationer.csv"
+    line = "99001011000016;Ørenæs – æstetik;afdeling;R;S;K;1301;130110;1084;2007-01-01;2500-01-01\n".encode(
+        "cp1252"
+    )
+    path.write_bytes(path.read_bytes() + line + line.replace(b"K;1301", b"\x81;1301"))
+    good, bad = rows(root, "sor/organisationer.csv", tmp_path / "home")
+    assert (good["name"], good["door_reason"]) == ("Ørenæs – æstetik", None)
+    assert (bad["door_reason"], bad["door_example"]) == (
+        "undecodable",
+        "specialty holds bytes that are not in the declared encoding",
+    )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("step", [40, 1 << 20])
+def test_rows_are_the_same_however_the_file_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool, step: int
+) -> None:
+    lines = [f"{ANNA};2020-01-{day:02d};C{day:02d}" for day in range(1, 29)]
+    lines[7] = "spoiled"
+    root = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": lines})
+    name = "dod/dodsaars.csv"
+    whole = rows(root, name, tmp_path / "home")
+    monkeypatch.setattr(surveying, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(surveying, "CHUNK_BYTES", 90)
+    monkeypatch.setattr(module, "STEP_BYTES", step)
+    if packed:
+        (root / f"{name}.gz").write_bytes(gzip.compress((root / name).read_bytes()))
+        (root / name).unlink()
+        name += ".gz"
+    cut = rows(root, name, tmp_path / "home")
+    assert [row | {"file_id": ""} for row in cut] == [row | {"file_id": ""} for row in whole]
+    assert [row["cause"] for row in whole if row["row_number"] != 8][7] == "C09"
+
+
+def test_a_file_that_changed_after_it_was_counted_is_refused(tmp_path: Path) -> None:
+    root = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [f"{ANNA};2020-01-01;x"] * 3})
+    door = door_of(root, "dod/dodsaars.csv", tmp_path / "home")
+    path = root / "dod" / "dodsaars.csv"
+    path.write_bytes(path.read_bytes().replace(b"x\n", b"xx", 1))
+    with pytest.raises(DataError, match="gave 2 rows where 3 were counted"):
+        list(read_chunk(door, door.parts[0]))
+    path.unlink()
+    with pytest.raises(DataError, match="could not be read") as refused:
+        list(read_chunk(door, door.parts[0]))
+    assert refused.value.__cause__ is None
+
+
+def test_foreign_ids_are_tokens_of_their_data_set_and_codes_unchanged(tmp_path: Path) -> None:
+    events = [(7, "2020-01-01T08:30:00", f"NDC//{ANNA}", 1.5), (7, None, "SEX//F", None)]
+    here = rows(write_meds(tmp_path / "a", events, name="a"), "data/train/0.parquet", tmp_path / "home")
+    there = rows(write_meds(tmp_path / "b", events, name="b"), "data/train/0.parquet", tmp_path / "home")
+    assert here[0]["person_id"] == here[1]["person_id"] != there[0]["person_id"]
+    assert (here[0]["code"], here[0]["numeric_value"]) == (f"NDC//{ANNA}", "1.5")
+    assert here[0]["time"].startswith("2020-01-01 08:30:00")
+    assert here[1]["time"] is None
+
+
+def test_row_groups_are_numbered_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surveying, "CHUNK_ROWS", 4)
+    root = write_meds(tmp_path / "a", [(number, None, "X", None) for number in range(10)])
+    path = root / "data" / "train" / "0.parquet"
+    table = pq.read_table(path)
+    pq.write_table(pa.concat_tables([table]), path, row_group_size=3)
+    seen = rows(root, "data/train/0.parquet", tmp_path / "home")
+    assert [row["row_number"] for row in seen] == list(range(1, 11))
