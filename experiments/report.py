@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from experiments.answer import HIDDEN, Story, Tally, answer, days, ratio, small_number, tally, warning
 from experiments.patterns import Patterns
 from experiments.statistics.empirical_null import EmpiricalNull
 from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
@@ -19,8 +18,6 @@ from lakehouse.governance.outputs import merge_steps
 
 FIRST_ROWS, MOST_ROWS = 25, 2_000
 """Rows written into the page for reading without scripts, and rows it holds for search."""
-
-HIDDEN = "–"
 
 ORDER = {"forward": "as listed", "backward": "reversed", "none": "unclear"}
 """The scan's words for which code tends to come first, as a reader of the table would say it."""
@@ -73,102 +70,6 @@ COLUMNS = (
     ("lag", "Median lag", "Days until half of the second codes had come", True),
     ("replicated", "Replicated", "Found again in the locked half of the persons", False),
 )
-
-
-@dataclass(frozen=True)
-class Story:
-    """What the page needs besides the patterns.
-
-    ``persons`` were counted; ``attrition`` holds (rule, persons left); ``command`` repeats the run.
-    """
-
-    question: str
-    persons: int
-    codes: int
-    null: EmpiricalNull
-    command: str
-    scope: Mapping[str, Any]
-    attrition: Sequence[tuple[str, int]] = ()
-    purpose: str = ""
-    kind: str = ""
-    rule: str = "a q-value of at most 0.05, Benjamini-Hochberg"
-    window: str = "five years"
-    seconds: float | None = None
-    remarks: Sequence[str] = field(default_factory=tuple)
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How many pairs were tested, called and found again; numbers of patterns, not of persons."""
-
-    tested: int
-    called: int
-    replicated: int
-
-
-def tally(raw: Patterns) -> Tally:
-    """Counted over all pairs, hidden ones too."""
-    columns = {name: pc.fill_null(raw.table.column(name), False) for name in ("tested", "called")}
-    again = pc.fill_null(raw.table.column("replicated_person"), False)
-    both = pc.and_(columns["called"], again)
-    sums = [int(pc.sum(one).as_py() or 0) for one in (columns["tested"], columns["called"], both)]
-    return Tally(*sums)
-
-
-def answer(story: Story, counts: Tally, called: pa.Table) -> list[str]:
-    """The answer in three sentences: what was found, the strongest in words, whether the comparison was fair.
-
-    ``called`` is checked and ordered by strength.
-    """
-    tested = (
-        f"In the treatment data of {story.persons:,} persons, {counts.tested:,} ordered pairs of {story.codes:,} "
-        "codes were tested for whether the second follows the first more, or less, often than it follows "
-        "comparable persons' comparable days"
-    )
-    if not counts.called:
-        return [f"{tested}.", f"None was called a finding (by {story.rule}).", _fairness(story.null)]
-    verb = "was called a finding" if counts.called == 1 else "were called findings"
-    again = "was" if counts.replicated == 1 else "were"
-    return [
-        f"{tested}; {counts.called:,} {verb} (by {story.rule}), and {counts.replicated:,} of them {again} found "
-        "again in a locked half of the persons that the search had not looked at.",
-        _strongest(called),
-        _fairness(story.null),
-    ]
-
-
-def _fairness(null: EmpiricalNull) -> str:
-    ending = "as it should be" if null.calibrated else "too wide"
-    return (
-        "The comparison itself was checked on pairs that have nothing to do with each other: their spread is "
-        f"{null.sd:.2f}, {ending} (1 is ideal)."
-    )
-
-
-def _strongest(called: pa.Table) -> str:
-    """The first called pattern that is replicated and not flagged, in words."""
-    for row in called.slice(0, 500).to_pylist():
-        if row["replicated_person"] and not row["flags"] and row["rr"] is not None:
-            lag = f", half of them within {_days(row['lag_q50'])}" if row["lag_q50"] is not None else ""
-            return (
-                f"The strongest of these: after {_named(row, 'a')}, {_named(row, 'b')} came {_ratio(row['rr'])} "
-                f"times as often as expected (95 % interval {_ratio(row['rr_low'])} to {_ratio(row['rr_high'])}; "
-                f"{row['O']:,} persons{lag})."
-            )
-    return "None of those found again can be shown in words."
-
-
-def warning(null: EmpiricalNull) -> str:
-    """What the first lines say when the comparison is not calibrated."""
-    if null.calibrated:
-        return ""
-    return (
-        f"The comparison is not calibrated: over pairs that carry no effect, z spreads {null.sd:.2f} times "
-        "as wide as "
-        "chance alone would have it (1 is ideal, 1.1 the limit). Something that differs between persons "
-        "is not matched. "
-        "Judge by the q-values against the empirical null (column q_empirical); the others are too small."
-    )
 
 
 def render(
@@ -254,14 +155,14 @@ def table_rows(called: pa.Table, null: EmpiricalNull) -> list[dict[str, Any]]:
                 "strength": low if rr > 1 else 1 / high,
                 "lag": row["lag_q50"],
                 "order": ORDER.get(row["direction"], HIDDEN),
-                "rr_text": _ratio(row["rr"]),
-                "interval": f"{_ratio(row['rr_low'])} to {_ratio(row['rr_high'])}",
+                "rr_text": ratio(row["rr"]),
+                "interval": f"{ratio(row['rr_low'])} to {ratio(row['rr_high'])}",
                 "left": round(place["low"], 1),
                 "width": round(place["high"] - place["low"], 1),
                 "point": round(place["rr"], 1),
-                "q_text": _small_number(q),
+                "q_text": small_number(q),
                 "persons_text": HIDDEN if row["O"] is None else f"{row['O']:,}",
-                "lag_text": HIDDEN if row["lag_q50"] is None else _days(row["lag_q50"]),
+                "lag_text": HIDDEN if row["lag_q50"] is None else days(row["lag_q50"]),
                 "replicated_text": {True: "yes", False: "no", None: HIDDEN}[row["replicated_person"]],
             }
         )
@@ -343,33 +244,4 @@ def _facts(story: Story, checked: Patterns) -> list[dict[str, str]]:
     return [{"label": label, "value": value} for label, value in facts.items() if value]
 
 
-def _named(row: Mapping[str, Any], side: str) -> str:
-    text = row[f"text_{side}"]
-    code = row[f"code_{side}"]
-    return f"{text} ({code})" if text else str(code)
-
-
-def _ratio(value: float | None) -> str:
-    """A ratio with as many digits as a reader can use."""
-    if value is None or not math.isfinite(value):
-        return HIDDEN if value is None else "∞"
-    return f"{value:.0f}" if value >= 20 else f"{value:.1f}" if value >= 3 else f"{value:.2f}"
-
-
-def _days(value: float) -> str:
-    """A time in the unit a reader thinks in."""
-    if value < 60:
-        return f"{value:.0f} days"
-    return f"{value / 30.44:.0f} months" if value < 730 else f"{value / 365.25:.1f} years"
-
-
-def _small_number(value: float | None) -> str:
-    """A q-value: two digits, or a power of ten where it is tiny."""
-    if value is None or math.isnan(value):
-        return HIDDEN
-    if value >= 0.001:
-        return f"{value:.3f}"
-    return "< 10⁻³⁰⁰" if value <= 1e-300 else "10" + str(math.floor(math.log10(value))).translate(SUPERSCRIPT)
-
-
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+__all__ = ["Story", "Tally", "answer", "render", "table_rows", "tally", "warning"]

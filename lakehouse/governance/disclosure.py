@@ -11,18 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from lakehouse.errors import ConfigurationError
+from lakehouse.governance.small_cells import Mask, Masks, remainders, small_rows, twins
 from lakehouse.settings import SMALL_CELL_FLOOR
-
-Mask = NDArray[np.bool_]
 
 
 class Fact(Enum):
@@ -113,46 +110,6 @@ WHY = {
 }
 
 
-@dataclass
-class _Masks:
-    """Which facts of which rows are hidden; arrays of one flag a row."""
-
-    outcome: Mask
-    order: Mask
-    same_day: Mask
-    total: Mask
-    margin: Mask
-
-    def close(self, twin: np.ndarray) -> Mask:
-        """Carry hiding over to the reversed rows and to totals; the rows that changed.
-
-        ``twin`` holds the row of the reversed pair, −1 where there is none.
-        """
-        self._within()
-        before = self._hidden()
-        has, other = twin >= 0, np.maximum(twin, 0)
-        outcome, order = self.outcome | (has & self.order[other]), self.order | (has & self.outcome[other])
-        self.outcome, self.order = outcome, order
-        self.same_day = self.same_day | (has & self.same_day[other])
-        self.total = self.total | (has & self.total[other])
-        self._within()
-        return np.asarray(self._hidden() != before)
-
-    def _within(self) -> None:
-        """Hide what follows inside a row: everything beside a small margin, the total of a hidden part."""
-        self.outcome |= self.margin
-        self.order |= self.margin
-        self.same_day |= self.margin
-        self.total |= self.outcome | self.order | self.same_day
-
-    def _hidden(self) -> NDArray[np.int8]:
-        """How many facts of each row are hidden."""
-        number: NDArray[np.int8] = self.outcome.astype(np.int8)
-        for mask in (self.order, self.same_day, self.total):
-            number += mask
-        return number
-
-
 def check_pairs(
     table: pa.Table, facts: Mapping[str, Fact], thresholds: Thresholds, output: str = "patterns"
 ) -> tuple[pa.Table, DisclosureRecord]:
@@ -172,11 +129,11 @@ def check_pairs(
     counts["O"] = _counts(table, "O")
     tested = _flags(table, "tested")
     a, b = _codes(table, "code_a"), _codes(table, "code_b")
-    masks, reasons = _small(counts, k)
+    masks, reasons = small_rows(counts, k)
     released = tested & ~masks.margin
-    twin = _twins(a, b)
+    twin = twins(a, b)
     reasons["twin"] = masks.close(twin)
-    reasons["remainder"] = _remainders(masks, counts["O"], b, released)
+    reasons["remainder"] = remainders(masks, counts["O"], b, released)
     masks.close(twin)
     hidden = _hidden_columns(table, facts, masks, counts["O"], thresholds)
     lags = [mask for name, mask in hidden.items() if facts[name] is Fact.LAG]
@@ -199,78 +156,8 @@ def check_pairs(
     return checked, record
 
 
-def _small(counts: Mapping[str, np.ndarray], k: int) -> tuple[_Masks, dict[str, Mask]]:
-    """Rows whose counts are small in themselves, through a complement or through a difference.
-
-    A complement is judged as if a hidden part were as large as it may be, so that the verdict itself tells
-    nothing about that part.
-    """
-
-    def small(values: np.ndarray) -> Mask:
-        return np.asarray((values > 0) & (values < k))
-
-    parts = [counts["n_before"], counts["n_same_day"], counts["n_after"]]
-    complement = np.zeros(len(parts[0]), bool)
-    whole_class = np.zeros(len(parts[0]), bool)
-    is_small = [small(part) for part in parts]
-    most = [np.where(hidden, k - 1, part) for part, hidden in zip(parts, is_small, strict=True)]
-    for margin in (counts["n_a"], counts["n_b"]):
-        for chosen in (which for size in (1, 2, 3) for which in combinations(range(3), size)):
-            left = margin - sum(most[part] for part in chosen)
-            unknown = np.logical_or.reduce([is_small[part] for part in chosen])
-            complement |= (left < k) & (unknown | (left > 0))
-        complement |= small(margin - counts["O"])
-        for part in (counts["n_before"], counts["n_after"]):
-            whole_class |= (part > 0) & (part == margin)
-    difference = small(np.abs(counts["O"] - counts["n_before"]))
-    reasons = {
-        "margin": small(counts["n_a"]) | small(counts["n_b"]),
-        "outcome": small(counts["O"]) | small(counts["n_before"]),
-        "order": small(counts["n_after"]),
-        "same day": small(counts["n_same_day"]),
-        "total": small(counts["n_person"]),
-        "complement": complement,
-        "class": whole_class,
-        "difference": difference,
-    }
-    left_over = complement | whole_class | difference
-    masks = _Masks(
-        outcome=reasons["outcome"] | left_over,
-        order=reasons["order"] | left_over,
-        same_day=reasons["same day"] | left_over,
-        total=reasons["total"] | left_over,
-        margin=reasons["margin"].copy(),
-    )
-    return masks, reasons
-
-
-def _twins(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """For each row the row of the reversed pair, −1 where it is not in the table."""
-    width = int(max(a.max(initial=0), b.max(initial=0))) + 1
-    key, reverse = a.astype(np.int64) * width + b, b.astype(np.int64) * width + a
-    order = np.argsort(key, kind="stable")
-    position = np.searchsorted(key, reverse, sorter=order)
-    found = order[np.minimum(position, len(key) - 1)] if len(key) else order
-    return np.where(key[found] == reverse, found, -1) if len(key) else order
-
-
-def _remainders(masks: _Masks, observed: np.ndarray, b: np.ndarray, released: Mask) -> Mask:
-    """Hide a second row where only one is missing from Σ_a O = Σ_a E, which every reader knows."""
-    visible = released & ~masks.outcome
-    size = int(b.max(initial=-1)) + 1
-    missing = np.bincount(b[~visible], minlength=size)
-    rows = np.flatnonzero(visible & (missing[b] == 1)) if size else np.empty(0, np.int64)
-    chosen = np.zeros(len(b), bool)
-    if len(rows):
-        rows = rows[np.lexsort((observed[rows], b[rows]))]
-        first = np.r_[True, b[rows][1:] != b[rows][:-1]]
-        chosen[rows[first]] = True
-        masks.outcome |= chosen
-    return chosen
-
-
 def _hidden_columns(
-    table: pa.Table, facts: Mapping[str, Fact], masks: _Masks, observed: np.ndarray, thresholds: Thresholds
+    table: pa.Table, facts: Mapping[str, Fact], masks: Masks, observed: np.ndarray, thresholds: Thresholds
 ) -> dict[str, Mask]:
     """For each column that may be hidden, the rows where a number of it is."""
     by_fact = {
@@ -291,7 +178,7 @@ def _hidden_columns(
     return {name: mask & np.asarray(pc.is_valid(table.column(name))) for name, mask in hidden.items()}
 
 
-def _release(table: pa.Table, hidden: Mapping[str, Mask], masks: _Masks, released: Mask) -> pa.Table:
+def _release(table: pa.Table, hidden: Mapping[str, Mask], masks: Masks, released: Mask) -> pa.Table:
     """The released rows with hidden numbers as null and ``small_cell`` filled."""
     keep = np.flatnonzero(released)
     rows = table.take(pa.array(keep))
@@ -317,7 +204,7 @@ def _only_used(column: pa.DictionaryArray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(index, column.dictionary.take(pa.array(used)))
 
 
-def _facts_hidden(masks: _Masks, keep: np.ndarray) -> pa.DictionaryArray:
+def _facts_hidden(masks: Masks, keep: np.ndarray) -> pa.DictionaryArray:
     """The hidden facts of each row in words, empty where none is."""
     parts = (
         ("outcome", masks.outcome),
