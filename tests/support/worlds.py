@@ -30,6 +30,9 @@ INPATIENT, OUTPATIENT, EMERGENCY, PRIMARY, PHARMACY, LABORATORY = range(SETTINGS
 REGISTER = 7
 _VISITS_A_YEAR = (0.0, 0.50, 0.10, 0.28, 0.34, 0.18)
 _STAYS_A_YEAR = 0.10
+_LARGEST_SHARE = 0.01
+"""Of what is coded in one setting at one age and sex. A code that a large part of all persons has is compared
+with persons most of whom have it: z then spreads less than 1, since V does not know of it."""
 
 
 class Effect(NamedTuple):
@@ -236,6 +239,8 @@ def _coding(rng: np.random.Generator, codes: int) -> _Coding:
         + by_age[None, None, :, None, :]
         + by_time[None, None, None, :, :]
     ).reshape(-1, codes)
+    weight /= weight.sum(axis=1, keepdims=True)
+    np.minimum(weight, _LARGEST_SHARE, out=weight)
     weight /= weight.sum(axis=1, keepdims=True)
     return _Coding(weight, age_slope, sex_lean, drift, setting_lean[INPATIENT], recoded)
 
