@@ -112,13 +112,13 @@ def test_origin_as_one_line() -> None:
 
 
 def test_a_national_table_is_written_in_time(tmp_path: Path) -> None:
-    """A fifth of 2.25 million pairs; the best of three, since the machine has other things to do."""
+    """A fifth of 2.25 million pairs; processor time, the best of three: the machine has other things to do."""
     raw = patterns(671, persons=200_000)
     assert len(raw) == 449_570
     times = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         raw.write(tmp_path / "patterns.parquet")
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     assert min(times) < 1.5 / 5 * 2, f"{min(times):.2f} s; the whole should take at most 1.5 s"
     assert pc.sum(Patterns.read(tmp_path / "patterns.parquet").table["O"]) == pc.sum(raw.table["O"])
