@@ -127,7 +127,7 @@ def make_block(world: World, number: int, count: int) -> Block:
     visit, control = own, own + len(lasting.contacts.person)
     listed = join_records([(records, 0), (lasting.records, visit), (repeats, control)])
     second = known_diseases(streams[5], table, listed, lasting, world)
-    all_records = join_records([(listed, 0), (second, 0)])
+    all_records = distinct(join_records([(listed, 0), (second, 0)]))
     table, all_records, number_of = in_time(table, all_records)
     main = np.zeros(len(all_records.code), bool)
     main[np.unique(all_records.contact, return_index=True)[1]] = True
@@ -189,6 +189,12 @@ def join_records(parts: list[tuple[Records, int]]) -> Records:
         np.concatenate([records.contact + offset for records, offset in parts]),
         np.concatenate([records.code for records, _ in parts]),
     )
+
+
+def distinct(records: Records) -> Records:
+    """Each code once a contact, the first of them in its place."""
+    once = np.sort(np.unique(records.contact * 10_000 + records.code, return_index=True)[1])
+    return Records(records.contact[once], records.code[once])
 
 
 def known_diseases(

@@ -24,8 +24,8 @@ CONSEQUENCES = {
     "unknown_code": "quarantine",
     "invalid_cpr": "quarantine",
     "placeholder_cpr": "quarantine",
-    "orphan_contact": "quarantine",
-    "orphaned": "quarantine: not spoiled itself, but its contact was",
+    "orphan_contact": "in no timeline: no contact names its person",
+    "orphaned": "in no timeline: not spoiled itself, but its contact was lost",
     "column_count": "quarantine",
     "bounded_value": "kept: operator and number",
     "mojibake": "kept: repaired",
@@ -81,11 +81,13 @@ def spoil(
     names = list(ways)
     counts = dict.fromkeys(names, 0)
     spoiled: set[int] = set()
+    there = set(lines)
     for row, pick in zip(chosen.tolist(), picks.tolist(), strict=True):
         name, line = names[pick], lines[row]
         changed = change(line, name, ways[name], kind.encoding)
-        if changed == line:
+        if changed in there:
             continue
+        there.add(changed)
         lines[row] = changed
         counts[name] += 1
         spoiled.add(row)

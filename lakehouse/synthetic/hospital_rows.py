@@ -151,7 +151,9 @@ def diagnosis_rows(
     parent, parent_kind = np.zeros((2, len(code)), np.int64)
     first_addon = len(code) - len(addon)
     parent[first_addon:], parent_kind[first_addon:] = full[addon], plain[addon]
-    order = np.argsort(block.contacts.start[contact], kind="stable")
+    key = (((contact * 4 + kind) * 2 + withdrawn) * len(names) + code) * len(names) + parent
+    once = np.sort(np.unique(key, return_index=True)[1])
+    order = once[np.argsort(block.contacts.start[contact[once]], kind="stable")]
     contact, code, kind, withdrawn = contact[order], code[order], kind[order], withdrawn[order]
     parent, parent_kind, day = parent[order], parent_kind[order], block.contacts.day[contact]
     rows: Columns = {
@@ -163,7 +165,7 @@ def diagnosis_rows(
         "diagnosetype_parent": choose(("A", "B"), parent_kind, kind != 3),
         "lprindberetningssystem": system(day),
     }
-    return rows, day, len(refuted)
+    return rows, day, int(withdrawn.sum())
 
 
 def procedure_rows(

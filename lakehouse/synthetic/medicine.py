@@ -109,9 +109,11 @@ def dispense(
     person = np.concatenate([courses[0], filler])
     day = np.concatenate([courses[1], fill_day])
     medicine = np.concatenate([course_medicine, fill_medicine])
-    here = people.present(person, day) & (day >= calendar.first) & (day <= calendar.last)
-    packages = 1 + (rng.random(len(day)) < 0.18) + (rng.random(len(day)) < 0.04)
-    return Dispensings(person[here], day[here], medicine[here], packages[here])
+    here = np.flatnonzero(people.present(person, day) & (day >= calendar.first) & (day <= calendar.last))
+    once = np.unique((person[here] * 100_000 + day[here]) * 1000 + medicine[here], return_index=True)[1]
+    here = here[np.sort(once)]
+    packages = 1 + (rng.random(len(here)) < 0.18) + (rng.random(len(here)) < 0.04)
+    return Dispensings(person[here], day[here], medicine[here], packages)
 
 
 def short_courses(

@@ -39,6 +39,7 @@ def dispensing_rows(block: Block, world: World, rng: np.random.Generator) -> tup
     mistaken = rng.choice(count, rng.binomial(count, REVERSED), replace=False)
     row = np.concatenate([np.arange(count), mistaken, mistaken])
     other = lines.medicine[rng.integers(0, max(count, 1), len(mistaken))]
+    other = np.where(other == lines.medicine[mistaken], (other + 1) % len(table.code), other)
     medicine = np.concatenate([lines.medicine, other, other])
     packages = np.concatenate([lines.packages, lines.packages[mistaken], -lines.packages[mistaken]])
     order = np.argsort(lines.day[row], kind="stable")

@@ -211,6 +211,7 @@ def test_spoiled_rows_are_counted_exactly(tmp_path: Path) -> None:
         book = dict(booked[path])
         spoiled = (tmp_path / "spoiled" / path / "000000").read_bytes().splitlines()
         assert len(spoiled) == book.pop("rows"), path
+        assert len(spoiled) - len(set(spoiled)) == book.get("duplicate", 0), path
         kind = next(kind for kind in KINDS.values() if path.startswith(f"{kind.folder}/{kind.stem}"))
         fields = [line.split(b";") for line in spoiled]
         wrong = sum(len(row) != len(kind.columns) for row in fields)
