@@ -49,7 +49,6 @@ def synth(settings: Settings, out: Path, persons: int, seed: int, defects: float
 def ingest(settings: Settings, folder: Path, format: str) -> None:
     """Ingest a delivery and print the balance of every file."""
     from lakehouse.ingest import ingest as bring_in
-
     from lakehouse.session import spark_session
 
     if not folder.is_dir():

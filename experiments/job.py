@@ -18,9 +18,8 @@ from lakehouse.progress import Progress
 from lakehouse.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from lakehouse.study import Study
-
     from experiments.findings import Findings
+    from lakehouse.study import Study
 
 Question = Callable[["Study", Any], "Findings"]
 

@@ -7,8 +7,6 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.study import open_data
-
 from experiments import tracking
 from experiments.evidence import ACCOUNTED, Outcome, conclude
 from experiments.report import Story
@@ -19,13 +17,13 @@ from lakehouse.governance.permits import lake_kind, load_permit, load_study
 from lakehouse.progress import Progress, show_on
 from lakehouse.session import spark_session
 from lakehouse.settings import Settings
+from lakehouse.study import open_data
 from lakehouse.tables import rows_of_newest, table_path
 
 if TYPE_CHECKING:
-    from lakehouse.study import Study
-
     from experiments.findings import Findings
     from experiments.job import Job
+    from lakehouse.study import Study
 
 
 def run_job(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lakehouse.study import Study
-
 from experiments.findings import Findings
 from experiments.job import job
 from experiments.mining.pairs import READS, scan_pairs
+from lakehouse.study import Study
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lakehouse.errors import DataError
 
@@ -233,7 +233,7 @@ def create_table(spark: SparkSession, path: Path, ddl: str, keep_statistics: tup
     (
         DeltaTable.createIfNotExists(spark)
         .location(str(path))
-        .addColumns(StructType.fromDDL(ddl))
+        .addColumns(cast("StructType", StructType.fromDDL(ddl)))
         .property("delta.dataSkippingStatsColumns", ",".join(keep_statistics))
         .execute()
     )

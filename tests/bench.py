@@ -71,12 +71,12 @@ def prepare(home: Path, persons: int, codes: int) -> dict[str, Any]:
     """The world, once: as a lake with a study, as arrays for the kernel, as a Parquet of events for the joins."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from tests.support.worlds import null_world
 
     from lakehouse.governance.permits import grant_all
     from lakehouse.session import spark_session
     from lakehouse.settings import load_settings
     from tests.support.lakes import write_lake
+    from tests.support.worlds import null_world
 
     made = null_world(int(time.time()), bursts=True, persons=persons, codes=codes - 1).persons
     world = made.take(np.lexsort([made.birth_year, made.sex]))
@@ -94,10 +94,9 @@ def prepare(home: Path, persons: int, codes: int) -> dict[str, Any]:
 
 def kernel(home: Path) -> dict[str, Any]:
     """Both passes of the bare kernel, in one process on one core, after a warm-up on a few persons."""
-    from tests.support.bare import two_passes
-
     from experiments.kernels.design import PairScanSettings
     from experiments.kernels.persons import Persons
+    from tests.support.bare import two_passes
 
     arrays = np.load(home / "world.npz")
     persons = Persons(**{name: arrays[name] for name in Persons._fields})
@@ -110,11 +109,10 @@ def kernel(home: Path) -> dict[str, Any]:
 
 def ours(home: Path) -> dict[str, Any]:
     """The job itself: once cold in a new JVM, then warm twice in the same session; from Delta to the pattern table."""
-    from lakehouse.study import open_data
-
     from experiments.mining.pairs import PairParams, scan_pairs
     from lakehouse.session import spark_session
     from lakehouse.settings import load_settings
+    from lakehouse.study import open_data
 
     settings = load_settings(home, "local")
     began = time.perf_counter()

@@ -28,7 +28,9 @@ class Figure:
     kept: bool
 
     def __str__(self) -> str:
-        return f"{'ok   ' if self.kept else 'SHORT'} {self.name:<66} {self.value:>14}   promised {self.promised}"
+        return (
+            f"{'ok   ' if self.kept else 'SHORT'} {self.name:<66} {self.value:>14}   promised {self.promised}"
+        )
 
 
 def tests_pass(name: str, selection: list[str], promised: str) -> Figure:
@@ -60,12 +62,17 @@ def calibration(seeds: int) -> list[Figure]:
 
 def canary(seeds: int) -> list[Figure]:
     """Item 5: an identifier of the deliveries is found nowhere."""
-    return [tests_pass("canary CPR found in files, logs, spill", ["-m", "", "tests/e2e", "-k", "canary"], "all pass")]
+    return [
+        tests_pass(
+            "canary CPR found in files, logs, spill", ["-m", "", "tests/e2e", "-k", "canary"], "all pass"
+        )
+    ]
 
 
 def refusals(seeds: int) -> list[Figure]:
     """Item 6: reads outside the permit are refused, or recorded and the run marked."""
-    return [tests_pass("out-of-scope reads refused or marked", ["tests/governance", "tests/spark", "-k", "scope or study or permit"], "all pass")]
+    selection = ["tests/governance", "tests/spark", "-k", "scope or study or permit"]
+    return [tests_pass("out-of-scope reads refused or marked", selection, "all pass")]
 
 
 def kills(seeds: int) -> list[Figure]:
@@ -73,7 +80,9 @@ def kills(seeds: int) -> list[Figure]:
     from tests.e2e.kill_ingest import equal_after_kills
 
     equal, times = equal_after_kills(times=max(20, seeds))
-    return [Figure("kill -9 during ingest: equal tables afterwards", f"{equal} of {times}", "all", equal == times)]
+    return [
+        Figure("kill -9 during ingest: equal tables afterwards", f"{equal} of {times}", "all", equal == times)
+    ]
 
 
 SECTIONS: dict[str, Callable[[int], list[Figure]]] = {

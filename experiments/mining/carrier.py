@@ -93,8 +93,9 @@ def received(table: pa.Table) -> list[dict[str, NDArray[np.generic]]]:
 
 def parcelled(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of a pass with counts packed: a reference of a gigabyte travels as a tenth of that."""
+    kinds = tuple(COUNTS.values())
     return {
-        name: (type(value), pack(value.to_arrays())) if isinstance(value, tuple(COUNTS.values())) else value
+        name: (type(value), pack(value.to_arrays())) if isinstance(value, kinds) else value
         for name, value in arguments.items()
     }
 
@@ -145,5 +146,6 @@ class OverSpark:
                 table = self._timeline.mapInArrow(count, SHIPPED_DDL).toArrow()
         finally:
             parcel.destroy()
-        kind = COUNTS[name]
-        return kind.merge([kind.from_arrays(arrays) for arrays in received(table)])  # type: ignore[arg-type]
+        kind: Any = COUNTS[name]
+        merged: Counts = kind.merge([kind.from_arrays(arrays) for arrays in received(table)])
+        return merged

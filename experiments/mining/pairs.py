@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from experiments.findings import Findings
@@ -84,7 +84,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         permit=study.permit.permit_id,
         seed=study.seed,
         data_versions={name: version for name, version in study.versions.items() if name in READS},
-        params=asdict(params) if hasattr(params, "__dataclass_fields__") else {},
+        params={name: getattr(params, name) for name in ("horizon_days", "min_persons", "level", "q_level")},
     )
     return Findings(
         patterns=Patterns.from_scan(found.table, codes.names, codes.texts, meta),

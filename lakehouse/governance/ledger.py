@@ -64,7 +64,7 @@ def append(settings: Settings, kind: str, body: dict[str, Any]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(path):
         number, previous = _settled(settings)
-        entry = {
+        entry: dict[str, Any] = {
             "number": number + 1,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "kind": kind,

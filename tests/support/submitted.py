@@ -36,12 +36,16 @@ def bare_python(folder: Path) -> Path:
     asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     site = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    found = subprocess.run([str(python), "-c", "import lakehouse"], cwd=folder, capture_output=True, check=False)
+    found = subprocess.run(
+        [str(python), "-c", "import lakehouse"], cwd=folder, capture_output=True, check=False
+    )
     assert found.returncode, "the bare Python must not see the checkout"
     return python
 
 
-def submit(python: Path, home: Path, cwd: Path, arguments: list[str], **environment: str) -> tuple[int, str, str]:
+def submit(
+    python: Path, home: Path, cwd: Path, arguments: list[str], **environment: str
+) -> tuple[int, str, str]:
     """Run ``spark-submit`` from ``cwd``; exit code, standard output, standard error."""
     java = ensure_java()
     settings = {
@@ -58,6 +62,12 @@ def submit(python: Path, home: Path, cwd: Path, arguments: list[str], **environm
     }
     command = [str(SPARK_HOME / "bin" / "spark-submit"), *arguments]
     run = subprocess.run(
-        command, cwd=cwd, env=settings | environment, capture_output=True, text=True, errors="replace", check=False
+        command,
+        cwd=cwd,
+        env=settings | environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     return run.returncode, run.stdout, run.stderr
