@@ -90,6 +90,9 @@ def submit(
     verbose: bool = False,
 ) -> int:
     """Run ``spark-submit`` with the profile's properties and return the job's own exit code."""
+    if "--dry-run" in options:
+        plain = [sys.executable, str(job_file(job)), "--study", study, "--lake", str(settings.home), *options]
+        return subprocess.run(plain, check=False).returncode
     import pyspark
 
     from lakehouse.doctor import ensure_java
