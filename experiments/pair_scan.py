@@ -101,7 +101,7 @@ def scan(
     tested = np.logical_and.outer(testable, persons_with >= min_persons)
     exposed = reference.cells[:, :, EXPOSED]
     observed = counts.followed.sum(axis=2, dtype=np.float64)
-    barred = counts.barred_sums()
+    barred = counts.barred
     expected = expected_counts(exposed.sum(axis=1), p_all, barred[:, :, :2])
     found = screen(observed, *expected, tested, persons_with > 0)
     pairs = found.pairs[found.q_bh <= level]

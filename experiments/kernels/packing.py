@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.kernels.accelerate import compiled
+
 _ESCAPE = 255
 
 
@@ -38,15 +40,30 @@ def unpack(packed: Iterable[Packed]) -> dict[str, NDArray[np.generic]]:
 def _pack(name: str, array: NDArray[np.generic]) -> Packed:
     flat: NDArray[Any] = array.reshape(-1)
     if flat.dtype.kind in "iu" and flat.itemsize > 1 and flat.size:
-        large = (flat < 0) | (flat >= _ESCAPE)
-        places = np.flatnonzero(large)
-        if len(places) * (8 + flat.itemsize) < flat.nbytes - flat.size:
-            small = flat.astype(np.uint8)
-            small[places] = _ESCAPE
-            parts = (np.array([len(places)], np.int64), places.astype(np.int64), flat[places], small)
-            content = b"".join(part.tobytes() for part in parts)
+        small = np.empty(flat.size, np.uint8)
+        places = np.empty(flat.size // (8 + flat.itemsize), np.int64)
+        count = _shrink(flat, small, places)
+        if count >= 0:
+            places = places[:count]
+            parts = (np.array([count], np.int64), places, flat[places], small)
+            content = b"".join(part.data for part in parts)
             return Packed(name, flat.dtype.str, array.shape, "escaped", content)
     return Packed(name, flat.dtype.str, array.shape, "plain", flat.tobytes())
+
+
+@compiled
+def _shrink(values: NDArray[Any], small: NDArray[np.uint8], places: NDArray[np.int64]) -> int:
+    """One byte a value; returns how many values had to be kept apart, -1 where they are too many."""
+    count = 0
+    for at in range(len(values)):
+        if 0 <= values[at] < _ESCAPE:
+            small[at] = values[at]
+        else:
+            if count == len(places):
+                return -1
+            small[at], places[count] = _ESCAPE, at
+            count += 1
+    return count
 
 
 def _unpack(part: Packed) -> NDArray[np.generic]:

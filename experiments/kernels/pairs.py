@@ -15,6 +15,7 @@ from experiments.kernels.reference import PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.strata import StrataIndex
 
 _FINEST_SHIFT = 45
+_DOUBLE_BITS = 52
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,14 @@ class PairCounts:
     ``followed`` [a, b, half]: persons whose first b came after their first a, within the horizon.
     ``same_day`` [a, b]: persons whose first days coincide. ``barred`` [a, b, 4]: sums of p, p(1-p) over
     exposures of a not at risk of b, first against all persons, then, open half alone, against the open half.
-    These sums are whole multiples of 2**-``shift``, and so the same in whatever order persons come.
+    These are sums of multiples of 2**-``shift``, each exact as a double: the same in whatever order persons
+    come.
     """
 
     followed: NDArray[np.int32]
     same_day: NDArray[np.int32]
-    barred: NDArray[np.int64]
+    barred: NDArray[np.float64]
     shift: int
-
-    def barred_sums(self) -> NDArray[np.float64]:
-        """``barred`` as numbers."""
-        return np.ldexp(self.barred.astype(np.float64), -self.shift)
 
     @staticmethod
     def merge(counts: list[PairCounts]) -> PairCounts:
@@ -44,7 +42,7 @@ class PairCounts:
         return PairCounts(
             np.sum([part.followed for part in counts], axis=0, dtype=np.int32),
             np.sum([part.same_day for part in counts], axis=0, dtype=np.int32),
-            np.sum([part.barred for part in counts], axis=0, dtype=np.int64),
+            np.sum([part.barred for part in counts], axis=0),
             counts[0].shift,
         )
 
@@ -71,11 +69,12 @@ class PairPass:
         self._settings = settings
         self._finder = ExposureFinder(settings)
         self._strata = StrataIndex(reference.keys)
-        self._p, self._p_open = reference.probabilities()
-        self._shift = min(_FINEST_SHIFT, 62 - int(reference.persons.sum()).bit_length())
+        self._shift = min(_FINEST_SHIFT, _DOUBLE_BITS - int(reference.persons.sum()).bit_length())
+        self._rounder = 1.5 * 2.0 ** (_DOUBLE_BITS - self._shift)
+        self._p, self._p_open = reference.probabilities(self._rounder)
         self._followed = np.zeros((n, n, HALVES), np.int32)
         self._same_day = np.zeros((n, n), np.int32)
-        self._barred = np.zeros((n, n, 4), np.int64)
+        self._barred = np.zeros((n, n, 4))
 
     def add(self, persons: Persons) -> None:
         """Count a batch of whole persons, all of whom the reference has seen.
@@ -95,7 +94,7 @@ class PairPass:
                 rows.view(np.uint32),
                 part.half.view(np.uint8),
                 self._settings.horizon_days,
-                float(2**self._shift),
+                self._rounder,
                 self._p,
                 self._p_open,
                 self._followed,
@@ -116,14 +115,17 @@ def _count(
     rows: NDArray[np.uint32],
     halves: NDArray[np.uint8],
     horizon: int,
-    scale: float,
+    rounder: float,
     p_all: NDArray[np.float64],
     p_open: NDArray[np.float64],
     followed: NDArray[np.int32],
     same_day: NDArray[np.int32],
-    barred: NDArray[np.int64],
+    barred: NDArray[np.float64],
 ) -> None:
-    """Every ordered pair of a person's first days once; unsigned indices save a sign check on each."""
+    """Every ordered pair of a person's first days once; unsigned indices save a sign check on each.
+
+    Adding and taking off ``rounder`` rounds a p(1-p) to the grid that p already lies on.
+    """
     for person in range(len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], halves[person]
         first, reach = start, start
@@ -145,12 +147,12 @@ def _count(
                 for other in range(start, later):
                     b = codes[other]
                     p = p_all[row, b]
-                    barred[a, b, 0] += np.int64(p * scale + 0.5)
-                    barred[a, b, 1] += np.int64(p * (1.0 - p) * scale + 0.5)
+                    barred[a, b, 0] += p
+                    barred[a, b, 1] += (p * (1.0 - p) + rounder) - rounder
                 if half == 0:
                     for other in range(start, later):
                         b = codes[other]
                         p = p_open[row, b]
-                        barred[a, b, 2] += np.int64(p * scale + 0.5)
-                        barred[a, b, 3] += np.int64(p * (1.0 - p) * scale + 0.5)
+                        barred[a, b, 2] += p
+                        barred[a, b, 3] += (p * (1.0 - p) + rounder) - rounder
             first = later

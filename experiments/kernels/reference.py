@@ -16,6 +16,9 @@ from experiments.kernels.strata import StrataIndex
 OUTCOMES, BARRED, EXPOSED = 0, 1, 2
 PERSONS_AT_ONCE = 16_384
 _INT32_MAX = 2**31 - 1
+_FEWEST_STRATA = 1_024
+_RESERVED_BYTES = 1 << 30
+"""Counters asked for at once; the system gives memory only to those that are used."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,14 @@ class ReferenceCounts:
         exposures: NDArray[np.int64] = self._of(EXPOSED, half).sum(axis=1, keepdims=True)
         return exposures - self._of(BARRED, half)
 
-    def probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """p[s, b] = M / N over everybody, and over the open half alone; 0 where nobody is at risk."""
+    def probabilities(self, rounder: float = 0.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """p[s, b] = M / N over everybody, and over the open half alone; 0 where nobody is at risk.
+
+        Adding ``rounder`` (1.5 times a power of two) and taking it off rounds p to the grid of doubles there.
+        """
         exposures = self.cells[:, :, EXPOSED].sum(axis=2, dtype=np.int64)
         everybody, open_half = (np.empty((len(self.keys), self.cells.shape[3])) for _ in range(2))
-        _probabilities(self.cells, exposures, everybody, open_half)
+        _probabilities(self.cells, exposures, rounder, everybody, open_half)
         return everybody, open_half
 
     def persons_with(self, half: int | None = None) -> NDArray[np.int64]:
@@ -67,6 +73,8 @@ class ReferenceCounts:
     def merge(counts: list[ReferenceCounts]) -> ReferenceCounts:
         """Sum of counts over disjoint sets of persons, aligned by stratum."""
         keys = np.unique(np.concatenate([part.keys for part in counts]))
+        if len(counts) == 1 and np.array_equal(keys, counts[0].keys):
+            return counts[0]
         exposures = sum(int(part.cells[:, :, EXPOSED].sum(dtype=np.int64)) for part in counts)
         kind = np.int32 if exposures <= _INT32_MAX else np.int64
         cells = np.zeros((len(keys), *counts[0].cells.shape[1:]), kind)
@@ -91,7 +99,8 @@ class ReferencePass:
         self._settings = settings
         self._finder = ExposureFinder(settings)
         self._strata = StrataIndex()
-        self._cells = np.zeros((1024, HALVES, 3, settings.n_codes), np.int32)
+        room = max(_FEWEST_STRATA, _RESERVED_BYTES // (4 * HALVES * 3 * settings.n_codes))
+        self._cells = np.zeros((room, HALVES, 3, settings.n_codes), np.int32)
         self._persons = np.zeros(HALVES, np.int64)
 
     def add(self, persons: Persons) -> None:
@@ -102,7 +111,7 @@ class ReferencePass:
     def result(self) -> ReferenceCounts:
         """Everything counted so far, strata in order of encounter (``merge`` puts them in order of keys)."""
         count = self._strata.count
-        return ReferenceCounts(self._strata.keys.copy(), self._cells[:count].copy(), self._persons.copy())
+        return ReferenceCounts(self._strata.keys.copy(), self._cells[:count], self._persons.copy())
 
     def _add(self, persons: Persons) -> None:
         exposures = self._finder.find(persons)
@@ -127,6 +136,7 @@ class ReferencePass:
 def _probabilities(
     cells: NDArray[np.signedinteger],
     exposures: NDArray[np.int64],
+    rounder: float,
     everybody: NDArray[np.float64],
     open_half: NDArray[np.float64],
 ) -> None:
@@ -136,8 +146,8 @@ def _probabilities(
             open_n = exposures[row, 0] - barred[0, code]
             n = open_n + exposures[row, 1] - barred[1, code]
             m = np.int64(followed[0, code]) + followed[1, code]
-            everybody[row, code] = m / n if n > 0 else 0.0
-            open_half[row, code] = followed[0, code] / open_n if open_n > 0 else 0.0
+            everybody[row, code] = (m / n + rounder) - rounder if n > 0 else 0.0
+            open_half[row, code] = (followed[0, code] / open_n + rounder) - rounder if open_n > 0 else 0.0
 
 
 @compiled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,13 +17,17 @@ from experiments.kernels.called import (
     WHAT,
     CalledCounts,
 )
+from experiments.kernels.design import HALVES
 from experiments.kernels.reference import BARRED, EXPOSED, OUTCOMES, ReferenceCounts
 
+_OUTCOMES_AT_ONCE = 16
 ALL, LOCKED = 0, 1
 """Which persons: everybody, or the locked half against its own reference."""
 
 
-def exposed_removed(reference: ReferenceCounts, counts: CalledCounts) -> NDArray[np.float64]:
+def exposed_removed(
+    reference: ReferenceCounts, counts: CalledCounts, threads: int = 2
+) -> NDArray[np.float64]:
     """Sums over strata for each called pair: [pair, 0 all or 1 locked half, (O, E before, E after, V, W)].
 
     The reference of a pair (a, b) is every exposure, of any code, by persons at risk of b who have not had a by
@@ -36,80 +42,100 @@ def exposed_removed(reference: ReferenceCounts, counts: CalledCounts) -> NDArray
         return sums
     exposures = cells[:, :, EXPOSED].sum(axis=2, dtype=np.int64)
     starts = np.searchsorted(counts.cells[0], np.arange(len(pairs) + 1))
-    codes_a = np.unique(pairs[:, 0])
-    rows, row_starts = _rows_with(cells, codes_a)
+    codes_a, place_a = np.unique(pairs[:, 0], return_inverse=True)
     by_outcome = np.argsort(pairs[:, 1], kind="stable")
-    _remove(
-        pairs,
-        by_outcome,
-        np.searchsorted(codes_a, pairs[:, 0]),
-        rows,
-        row_starts,
-        cells,
-        exposures,
-        starts,
-        counts.cells,
-        counts.cell_counts,
-        sums,
-    )
+    ordered = pairs[by_outcome, 1]
+    strata = _strata_with(cells, codes_a.astype(np.int64))
+
+    def remove(first: int) -> None:
+        low, high = np.searchsorted(ordered, [first, first + _OUTCOMES_AT_ONCE])
+        if low == high:
+            return
+        columns = cells[:, :, :EXPOSED, first : first + _OUTCOMES_AT_ONCE].transpose(3, 0, 1, 2)
+        reference = columns.astype(np.int64)
+        reference[..., BARRED] = exposures - reference[..., BARRED]
+        chosen = by_outcome[low:high]
+        places = (pairs[chosen, 1] - first).astype(np.int64)
+        _remove(
+            chosen,
+            places,
+            place_a[chosen],
+            *strata,
+            reference,
+            starts,
+            counts.cells,
+            counts.cell_counts,
+            sums,
+        )
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(remove, range(0, cells.shape[3], _OUTCOMES_AT_ONCE)))
     return sums
 
 
-def _rows_with(cells: NDArray[np.signedinteger], codes: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
-    """Strata in which each code has exposures, one list after another, and where each list starts."""
-    found = (cells[:, 0, EXPOSED][:, codes] + cells[:, 1, EXPOSED][:, codes] > 0).T
-    starts = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-    return np.nonzero(found)[1].astype(np.int64), starts.astype(np.int64)
+def _strata_with(
+    cells: NDArray[np.signedinteger], codes: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Strata in which each code has exposures, one list after another.
+
+    Returns where each list starts, the strata, and what the reference says of the code there [at, half,
+    0 exposures of it, 1 exposures of any code by persons who have had it by that day].
+    """
+    present = np.count_nonzero(cells[:, :, EXPOSED].any(axis=1), axis=0)[codes]
+    starts = np.zeros(len(codes) + 1, np.int64)
+    np.cumsum(present, out=starts[1:])
+    rows = np.empty(starts[-1], np.int64)
+    own = np.empty((starts[-1], HALVES, 2), np.int64)
+    _fill(cells, codes, starts[:-1].copy(), rows, own)
+    return starts, rows, own
+
+
+@compiled
+def _fill(
+    cells: NDArray[np.signedinteger],
+    codes: NDArray[np.int64],
+    filled: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    own: NDArray[np.int64],
+) -> None:
+    for row in range(cells.shape[0]):
+        for place in range(len(codes)):
+            code = codes[place]
+            if cells[row, 0, EXPOSED, code] > 0 or cells[row, 1, EXPOSED, code] > 0:
+                at = filled[place]
+                filled[place] += 1
+                rows[at] = row
+                for half in range(HALVES):
+                    own[at, half, 0] = cells[row, half, EXPOSED, code]
+                    own[at, half, 1] = cells[row, half, BARRED, code]
 
 
 @compiled
 def _remove(
-    pairs: NDArray[np.int32],
-    by_outcome: NDArray[np.int64],
-    place_a: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    row_starts: NDArray[np.int64],
-    cells: NDArray[np.signedinteger],
-    exposures: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    places_b: NDArray[np.int64],
+    places_a: NDArray[np.int64],
+    strata_starts: NDArray[np.int64],
+    strata: NDArray[np.int64],
+    with_a: NDArray[np.int64],
+    reference: NDArray[np.int64],
     starts: NDArray[np.int64],
     entries: NDArray[np.int32],
     numbers: NDArray[np.int32],
     sums: NDArray[np.float64],
 ) -> None:
-    """Pairs with one outcome come together, so that its column of the reference is gathered once."""
-    n_strata = len(exposures)
-    reference = np.zeros((n_strata, 2, 2), np.int64)
-    own = np.zeros((n_strata, 2, WHAT), np.int64)
-    current = -1
-    for pair in by_outcome:
-        a, b = pairs[pair]
-        if b != current:
-            current = b
-            for row in range(n_strata):
-                for half in range(2):
-                    reference[row, half, 0] = exposures[row, half] - cells[row, half, BARRED, b]
-                    reference[row, half, 1] = cells[row, half, OUTCOMES, b]
+    """Pairs whose outcomes lie in one block of the reference: [outcome, stratum, half, (outcomes, at risk)]."""
+    own = np.zeros((reference.shape[1], HALVES, WHAT), np.int64)
+    for at in range(len(chosen)):
+        pair, block = chosen[at], reference[places_b[at]]
         for entry in range(starts[pair], starts[pair + 1]):
             own[entries[1, entry], entries[2, entry], entries[3, entry]] = numbers[entry]
-        for at in range(row_starts[place_a[pair]], row_starts[place_a[pair] + 1]):
-            row = rows[at]
-            everybody, locked = (0, 0, 0, 0, 0), (0, 0, 0, 0, 0)
-            for half in range(2):
-                locked = _free_of(
-                    cells[row, half, EXPOSED, a],
-                    cells[row, half, BARRED, a],
-                    reference[row, half],
-                    own[row, half],
-                )
-                everybody = (
-                    everybody[0] + locked[0],
-                    everybody[1] + locked[1],
-                    everybody[2] + locked[2],
-                    everybody[3] + locked[3],
-                    everybody[4] + locked[4],
-                )
-            _add_stratum(sums[pair, 0], everybody)
-            _add_stratum(sums[pair, 1], locked)
+        for place in range(strata_starts[places_a[at]], strata_starts[places_a[at] + 1]):
+            row = strata[place]
+            opened = _free_of(with_a[place, 0], block[row, 0], own[row, 0])
+            locked = _free_of(with_a[place, 1], block[row, 1], own[row, 1])
+            _add_stratum(sums[pair, ALL], opened, locked)
+            _add_stratum(sums[pair, LOCKED], (0, 0, 0, 0, 0), locked)
         for entry in range(starts[pair], starts[pair + 1]):
             own[entries[1, entry]] = 0
 
@@ -118,25 +144,26 @@ _Stratum = tuple[int, int, int, int, int]
 
 
 @compiled
-def _free_of(exposed: int, with_a: int, reference: NDArray[np.int64], own: NDArray[np.int64]) -> _Stratum:
-    """Exposures of a at risk and followed; reference without a, its outcomes, those of them after a later a."""
+def _free_of(with_a: NDArray[np.int64], reference: NDArray[np.int64], own: NDArray[np.int64]) -> _Stratum:
+    """Exposures of a at risk, followed; reference without a, its outcomes, those of them after a later a."""
     return (
-        int(exposed - own[OWN_BARRED]),
+        int(with_a[0] - own[OWN_BARRED]),
         int(own[OWN_FOLLOWED]),
-        int(reference[0] - (with_a - own[EXPOSED_BARRED])),
-        int(reference[1] - own[EXPOSED_FOLLOWED]),
+        int(reference[BARRED] - (with_a[1] - own[EXPOSED_BARRED])),
+        int(reference[OUTCOMES] - own[EXPOSED_FOLLOWED]),
         int(own[LATER_FOLLOWED]),
     )
 
 
 @compiled
-def _add_stratum(sums: NDArray[np.float64], stratum: _Stratum) -> None:
-    exposed, followed, others, outcomes, later = stratum
+def _add_stratum(sums: NDArray[np.float64], one: _Stratum, other: _Stratum) -> None:
+    exposed, others = one[0] + other[0], one[2] + other[2]
     if exposed <= 0 or others <= 0:
         return
-    p = outcomes / others
-    sums[0] += followed
-    sums[1] += exposed * (outcomes - later) / others
-    sums[2] += exposed * later / others
+    later = exposed * (one[4] + other[4]) / others
+    p = (one[3] + other[3]) / others
+    sums[0] += one[1] + other[1]
+    sums[1] += exposed * p - later
+    sums[2] += later
     sums[3] += exposed * p * (1.0 - p)
     sums[4] += exposed * exposed * p * (1.0 - p) / others

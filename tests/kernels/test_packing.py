@@ -27,3 +27,10 @@ def test_pack__is_small_where_values_are() -> None:
     (packed,) = pack({"counts": counts})
     assert len(packed.content) < counts.nbytes / 7
     np.testing.assert_array_equal(unpack([packed])["counts"], counts)
+
+
+def test_pack__keeps_large_values_plain() -> None:
+    large = np.arange(10_000, 20_000, dtype=np.int32)
+    (packed,) = pack({"large": large})
+    assert packed.layout == "plain"
+    np.testing.assert_array_equal(unpack([packed])["large"], large)

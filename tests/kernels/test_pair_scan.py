@@ -33,7 +33,7 @@ def count(parts: list[Persons], settings: PairScanSettings) -> tuple[ReferenceCo
 
 def expected(reference: ReferenceCounts, pairs: PairCounts) -> tuple[np.ndarray, np.ndarray]:
     return expected_counts(
-        reference.exposed.sum(axis=1), reference.probabilities()[0], pairs.barred_sums()[:, :, :2]
+        reference.exposed.sum(axis=1), reference.probabilities()[0], pairs.barred[:, :, :2]
     )
 
 
@@ -75,7 +75,7 @@ def test_halves__are_scans_of_their_own() -> None:
             np.testing.assert_array_equal(pairs.followed[:, :, half], pairs_alone.followed.sum(axis=2))
             if half == 0:
                 e, v = expected_counts(
-                    reference.exposed[:, 0], reference.probabilities()[1], pairs.barred_sums()[:, :, 2:]
+                    reference.exposed[:, 0], reference.probabilities()[1], pairs.barred[:, :, 2:]
                 )
                 e_alone, v_alone = expected(alone, pairs_alone)
                 np.testing.assert_allclose(e, e_alone, atol=1e-9)
