@@ -52,14 +52,16 @@ def state_of(all_entries: Sequence[Entry]) -> tuple[Current, str]:
     """What gold is to be built from, and the stamp that says so."""
     newest = current(all_entries)
     tables: dict[str, list[str]] = {}
+    rows: dict[str, int] = {}
     for entry in newest:
         tables.setdefault(entry.source_table, []).append(entry.file_id)
+        rows[entry.source_table] = rows.get(entry.source_table, 0) + entry.rows_silver
     begins = [entry.covers_from for entry in newest if entry.covers_from]
     ends = [entry.covers_to for entry in newest if entry.covers_to]
     covers = (min(begins, default=None), max(ends, default=None))
     described = json.dumps([FORM, tables, [str(day) for day in covers]], sort_keys=True)
     sources = tuple(source for each in all_sources().values() for source in each)
-    return Current(sources, tables, covers), hashlib.sha256(described.encode()).hexdigest()
+    return Current(sources, tables, rows, covers), hashlib.sha256(described.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,18 @@ def build(builder: Builder, now: Current) -> None:
             lambda: builder.write_gold(
                 "gold.event", lambda: gold.events(spark, settings, now, person, frames)
             ),
-            lambda: small_tables(builder, now, person, frames),
+            lambda: small_tables(builder, now, person),
         )
+        together(
+            pool,
+            lambda: mining_tables(builder, now, person),
+            lambda: write_unlinked(builder, now, frames),
+        )
+
+
+def mining_tables(builder: Builder, now: Current, person: DataFrame) -> None:
+    """Vocabulary and timeline, from the events as written."""
+    spark, settings = builder.spark, builder.settings
     event = builder.read("gold.event")
     rolled = [source.name for source in now.sources if source.levels]
     builder.write_gold(
@@ -151,13 +163,26 @@ def build(builder: Builder, now: Current) -> None:
     )
 
 
-def small_tables(builder: Builder, now: Current, person: DataFrame, frames: dict[str, DataFrame]) -> None:
+def write_unlinked(builder: Builder, now: Current, frames: dict[str, DataFrame]) -> None:
+    """Rows that found no person. Only tables that gave fewer events than rows are looked through again."""
+    spark, settings = builder.spark, builder.settings
+
+    def frame() -> DataFrame | None:
+        given = builder.read("gold.event").groupBy("source_table").count().collect()
+        events = {row["source_table"]: int(row["count"]) for row in given}
+        tables = [table.name for _, table in now.tables() if any(event.joins for event in table.events)]
+        lacking = [name for name in tables if events.get(name, 0) < now.rows[name]]
+        return gold.unlinked(spark, settings, now, frames, lacking)
+
+    builder.write(UNLINKED, frame, UNLINKED_DDL)
+
+
+def small_tables(builder: Builder, now: Current, person: DataFrame) -> None:
     """What is quick to write beside the events."""
     spark, settings = builder.spark, builder.settings
     builder.write_gold("gold.person", lambda: person.drop("death_code"))
     builder.write_gold("gold.spell", lambda: stays.spells(builder.read(ENCOUNTER)))
     builder.write_gold("gold.observation_period", lambda: gold.periods(spark, settings, now, person))
-    builder.write(UNLINKED, lambda: gold.unlinked(spark, settings, now, frames), UNLINKED_DDL)
 
 
 def together(pool: ThreadPoolExecutor, *work: Callable[[], object]) -> None:

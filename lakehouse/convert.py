@@ -37,7 +37,7 @@ def raw(field: Field) -> str:
 
 
 def converted(field: Field, decimal: str) -> str:
-    """SQL that gives the typed value, or null where the text is no such value."""
+    """SQL that gives the typed value of any text; null for most that is no such value (see :func:`fault`)."""
     text = raw(field)
     match field.type:
         case Type.PERSON | Type.KEY | Type.VERBATIM:
@@ -59,7 +59,7 @@ def converted(field: Field, decimal: str) -> str:
 
 
 def coded(field: Field, text: str) -> str:
-    """Text held to what the field declares: padding, value map, pattern."""
+    """Text as the field declares it: leading zeros restored, delivered values mapped to stored ones."""
     if field.pad:
         text = f"CASE WHEN length({text}) < {field.pad} THEN lpad({text}, {field.pad}, '0') ELSE {text} END"
     if field.values:
@@ -68,33 +68,39 @@ def coded(field: Field, text: str) -> str:
             for source, stored in field.values.items()
         )
         text = f"CASE {text} {whens} END"
-    if field.pattern:
-        text = f"CASE WHEN {text} RLIKE {text_literal(f'^(?:{field.pattern})$')} THEN {text} END"
     return text
 
 
 def repaired(text: str) -> str:
     """Text with one layer of mojibake undone where it shows."""
     back = f"decode(encode({text}, 'windows-1252'), 'UTF-8')"
-    return f"CASE WHEN {text} RLIKE {text_literal(MOJIBAKE)} THEN {back} ELSE {text} END"
+    suspicious = f"(contains({text}, 'Ã') OR contains({text}, 'Â'))"
+    return f"CASE WHEN {suspicious} AND {text} RLIKE {text_literal(MOJIBAKE)} THEN {back} ELSE {text} END"
 
 
 def as_date(text: str) -> str:
-    """Dates in ISO form, YYYYMMDD, or day first with dots, slashes or hyphens; sentinels become null later."""
-    iso, compact, local = (
+    """Dates in ISO form, YYYYMMDD, or day first with dots, slashes or hyphens.
+
+    The first branch is what nearly every row takes, so it needs no regular expression.
+    """
+    moment, compact, local = (
         text_literal(pattern)
         for pattern in (
-            r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]00:00(:00([.]0+)?)?)?$",
+            r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00(:00([.]0+)?)?$",
             r"^[0-9]{8}$",
             r"^[0-9]{2}[./-][0-9]{2}[./-][0-9]{4}$",
         )
     )
+
+    def cut(*spans: tuple[int, int]) -> str:
+        parts = ", ".join(f"substr({text}, {start}, {length})" for start, length in spans)
+        return f"try_cast(concat_ws('-', {parts}) AS DATE)"
+
     return (
-        f"CASE WHEN {text} RLIKE {iso} THEN try_cast(substr({text}, 1, 10) AS DATE) "
-        f"WHEN {text} RLIKE {compact} THEN try_cast(concat_ws('-', substr({text}, 1, 4), substr({text}, 5, 2), "
-        f"substr({text}, 7, 2)) AS DATE) "
-        f"WHEN {text} RLIKE {local} THEN try_cast(concat_ws('-', substr({text}, 7, 4), substr({text}, 4, 2), "
-        f"substr({text}, 1, 2)) AS DATE) END"
+        f"CASE WHEN length({text}) = 10 AND substr({text}, 5, 1) = '-' THEN try_cast({text} AS DATE) "
+        f"WHEN {text} RLIKE {moment} THEN {cut((1, 10))} "
+        f"WHEN {text} RLIKE {compact} THEN {cut((1, 4), (5, 2), (7, 2))} "
+        f"WHEN {text} RLIKE {local} THEN {cut((7, 4), (4, 2), (1, 2))} END"
     )
 
 
@@ -126,14 +132,21 @@ def stored(field: Field, decimal: str) -> str:
     return value
 
 
+def broken(field: Field, decimal: str) -> str | None:
+    """SQL that is true where a text stands that is no value of the field; None when any text is one."""
+    tests = []
+    if field.values or field.type in (*SQL_TYPES, Type.TIME):
+        tests.append(f"{stored(field, decimal) if field.filled else converted(field, decimal)} IS NULL")
+    if field.pattern:
+        tests.append(f"NOT {converted(field, decimal)} RLIKE {text_literal(f'^(?:{field.pattern})$')}")
+    return f"({raw(field)} IS NOT NULL AND ({' OR '.join(tests)}))" if tests else None
+
+
 def fault(field: Field, decimal: str) -> str | None:
     """SQL that is a reason code when the field spoils its row, else null; None when it never can."""
     whens = []
     if field.filled and field.type is not Type.PERSON:
         whens.append(f"WHEN {raw(field)} IS NULL THEN 'missing_{field.name}'")
-    checked = field.pattern or field.values or field.type in (*SQL_TYPES, Type.TIME)
-    if checked:
-        whens.append(
-            f"WHEN {raw(field)} IS NOT NULL AND {converted(field, decimal)} IS NULL THEN 'bad_{field.name}'"
-        )
+    if test := broken(field, decimal):
+        whens.append(f"WHEN {test} THEN 'bad_{field.name}'")
     return f"CASE {' '.join(whens)} END" if whens else None

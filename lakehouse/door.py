@@ -80,9 +80,9 @@ def read_chunk(door: Door, part: Part) -> Iterator[pa.Table]:
     """Rows of one part as bronze columns. Anything unforeseen becomes a refusal without values in it."""
     try:
         done = 0
-        for columns, bad, examples in raw_blocks(door.table, part):
-            yield bronze_block(door, part, columns, bad, examples, part.chunk.first_row + done)
-            done += len(bad)
+        for columns, reasons, shown in raw_blocks(door.table, part):
+            yield bronze_block(door, part, columns, reasons, shown, part.chunk.first_row + done)
+            done += len(reasons)
         if done != part.chunk.rows:
             raise DataError(
                 f"{part.name} gave {done} rows where {part.chunk.rows} were counted.",
@@ -100,15 +100,36 @@ def read_chunk(door: Door, part: Part) -> Iterator[pa.Table]:
 
 
 Block = tuple[dict[str, Any], "np.ndarray[Any, Any]", "dict[int, str]"]
+"""Delivered text by field, the reason of each row the door refuses (else None), and what to show of those."""
 
 
 def raw_blocks(table: Table, part: Part) -> Iterator[Block]:
-    """Blocks of a part: delivered text by field, which rows are corrupt, and the shapes of those."""
+    """Blocks of a part, with corrupt rows and repeated rows marked."""
     if part.chunk.form == "parquet":
         yield from parquet_blocks(part)
         return
+    seen: dict[bytes, int] = {}
+    row = part.chunk.first_row
     for raw in line_blocks(part.chunk):
-        yield text_block(table, part, raw)
+        columns, reasons, shown = text_block(table, part, raw)
+        if table.once:
+            mark_repeated(raw, row, seen, reasons, shown)
+        row += len(reasons)
+        yield columns, reasons, shown
+
+
+def mark_repeated(raw: bytes, row: int, seen: dict[bytes, int], reasons: Any, shown: dict[int, str]) -> None:
+    """Refuse lines that stood in this part before; ``seen`` keeps each line with its row number."""
+    lines = [line for line in raw.split(b"\n") if line.strip(b"\r")]
+    before = len(seen)
+    for number, line in enumerate(lines, row):
+        seen.setdefault(line, number)
+    if len(seen) - before == len(lines):
+        return
+    for position, line in enumerate(lines):
+        if seen[line] != row + position and reasons[position] is None:
+            reasons[position] = "duplicate"
+            shown[position] = f"as row {seen[line]}"
 
 
 def line_blocks(chunk: Chunk) -> Iterator[bytes]:
@@ -167,7 +188,7 @@ def text_block(table: Table, part: Part, raw: bytes) -> Block:
     if faults or parsed.num_rows != lines:
         return slow_block(table, part, clean.decode())
     columns = {part.columns[int(place)]: parsed.column(place) for place in wanted}
-    return columns, np.zeros(parsed.num_rows, bool), {}
+    return columns, np.full(parsed.num_rows, None, dtype=object), {}
 
 
 def slow_block(table: Table, part: Part, text: str) -> Block:
@@ -188,14 +209,14 @@ def slow_block(table: Table, part: Part, text: str) -> Block:
         if len(fields) != width:
             examples[len(rows)] = f"{len(fields) or 'no'} of {width} fields: {mask(line)}"
         rows.append([field or None for field in fields] if len(fields) == width else [None] * width)
-    bad = np.zeros(len(rows), bool)
-    bad[list(examples)] = True
+    reasons = np.full(len(rows), None, dtype=object)
+    reasons[list(examples)] = "corrupt_row"
     columns = {
         name: pa.chunked_array([pa.array([row[place] for row in rows], pa.string())])
         for place, name in enumerate(part.columns)
         if name
     }
-    return columns, bad, examples
+    return columns, reasons, examples
 
 
 def parquet_blocks(part: Part) -> Iterator[Block]:
@@ -210,7 +231,8 @@ def parquet_blocks(part: Part) -> Iterator[Block]:
         wanted = {name: part.columns[place] for place, name in enumerate(names) if part.columns[place]}
         for batch in file.iter_batches(STEP_ROWS, row_groups=groups, columns=list(wanted)):
             columns = {wanted[name]: as_text(batch.column(name)) for name in wanted}
-            yield {n: pa.chunked_array([c]) for n, c in columns.items()}, np.zeros(batch.num_rows, bool), {}
+            reasons = np.full(batch.num_rows, None, dtype=object)
+            yield {name: pa.chunked_array([column]) for name, column in columns.items()}, reasons, {}
 
 
 def as_text(column: pa.Array) -> pa.Array:
@@ -232,18 +254,15 @@ def bronze_block(
     door: Door,
     part: Part,
     columns: dict[str, Any],
-    bad: np.ndarray[Any, Any],
-    examples: dict[int, str],
+    reasons: np.ndarray[Any, Any],
+    shown: dict[int, str],
     first: int,
 ) -> pa.Table:
     """Tokens for identifiers, scrubbed text for everything else, and the reasons of rows the door refuses."""
     import numpy as np
     import pyarrow as pa
 
-    rows = len(bad)
-    reasons = np.full(rows, None, dtype=object)
-    reasons[bad] = "corrupt_row"
-    shown: dict[int, str] = dict(examples)
+    rows = len(reasons)
     issuers = columns.get(door.table.issuer)
     out: dict[str, Any] = {}
     for field in door.table.fields:

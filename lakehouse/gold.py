@@ -33,11 +33,12 @@ EVENT_TYPES = {column.name: column.type for column in GOLD["gold.event"].columns
 class Current:
     """The files gold is built from: of several deliveries of one file, the latest.
 
-    ``file_ids`` by table name; ``covers`` are the first and last day the deliveries say they cover.
+    ``file_ids`` and ``rows`` in silver by table name; ``covers`` are the first and last day the deliveries say they cover.
     """
 
     sources: tuple[Source, ...]
     file_ids: dict[str, list[str]]
+    rows: dict[str, int]
     covers: tuple[datetime.date | None, datetime.date | None]
 
     def tables(self) -> list[tuple[Source, Table]]:
@@ -168,6 +169,7 @@ def death_events(person: DataFrame) -> DataFrame:
         "'death' AS domain",
         "substring_index(death_code, '//', 1) AS code_system",
         "death_code AS code",
+        "'active' AS status",
         f"CASE WHEN source = 'omop' THEN {Setting.UNKNOWN:d} ELSE {Setting.REGISTER:d} END AS setting",
         "source",
     )
@@ -261,20 +263,23 @@ def events(
 
 
 def unlinked(
-    spark: SparkSession, settings: Settings, current: Current, frames: dict[str, DataFrame]
+    spark: SparkSession,
+    settings: Settings,
+    current: Current,
+    frames: dict[str, DataFrame],
+    lacking: Sequence[str],
 ) -> DataFrame | None:
-    """Silver rows that found no person: procedures and diagnoses whose contact was never delivered."""
+    """Silver rows of the ``lacking`` tables that found no person: their contact was never delivered."""
     found = []
     for source, table in current.tables():
-        for event in table.events:
-            if "person_id" in event.columns and event.joins:
-                rows = silver_rows(spark, settings, current, table)
-                lost = event_rows(rows, source, table, event, frames).where("person_id IS NULL")
-                found.append(
-                    lost.selectExpr(
-                        "file_id", "source_table", "row_number", "'no_contact' AS reason", "code AS example"
-                    )
+        for event in table.events if table.name in lacking else ():
+            rows = silver_rows(spark, settings, current, table)
+            lost = event_rows(rows, source, table, event, frames).where("person_id IS NULL")
+            found.append(
+                lost.selectExpr(
+                    "file_id", "source_table", "row_number", "'no_contact' AS reason", "code AS example"
                 )
+            )
     return union(found)
 
 

@@ -31,6 +31,9 @@ Progress = Callable[[str, int, int], None]
 TABLES_AT_ONCE = 3
 """Delta commits wait more than they work: several tables at a time keep two cores busy."""
 
+RECORD_SECONDS = 60.0
+"""Finished tables are recorded at least this often, so that a killed ingest repeats no more than that."""
+
 
 @dataclass(frozen=True)
 class IngestSummary:
@@ -197,11 +200,17 @@ def bring_in(
         return bring_table(spark, settings, key_file, files[0].found.table, files, known)
 
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+        waiting: list[Entry] = []
+        last = time.monotonic()
         for balances in pool.map(bring, largest_first):
-            record(spark, settings, balances)
-            recorded += balances
+            waiting += balances
             steps.finish()
-    return recorded
+            if time.monotonic() - last > RECORD_SECONDS:
+                record(spark, settings, waiting)
+                recorded, waiting, last = recorded + waiting, [], time.monotonic()
+        if waiting:
+            record(spark, settings, waiting)
+    return recorded + waiting
 
 
 def bring_table(
@@ -214,9 +223,9 @@ def bring_table(
 ) -> list[Entry]:
     """One table through bronze and silver; raises when a file's rows do not balance."""
     bronze = write_bronze(spark, settings, table, files, key_file)
-    silver, quarantine = write_silver(
-        spark, settings, table, {file.file_id: bronze.get(file.file_id, 0) for file in files}
-    )
+    rows = {file.file_id: bronze.get(file.file_id, 0) for file in files}
+    whole = all(len(file.chunks) <= 1 for file in files)
+    silver, quarantine = write_silver(spark, settings, table, rows, whole=whole)
     reasons = reasons_by_file(spark, settings, table, list(quarantine))
     balances = [
         Entry(

@@ -137,6 +137,7 @@ class Table:
     ``files`` is matched against the whole path below the delivery, lower case. ``issuer`` names the column
     that tells who issued a decentral person number. ``role`` makes the table available to joins. ``once``
     says that of equal rows in one file the first counts (not for tables whose own key is not read).
+    ``derived`` are further silver columns: SQL type and SQL over the delivered texts.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Table:
     issuer: str = ""
     role: str = ""
     once: bool = False
+    derived: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     reversal: Reversal | None = None
     events: tuple[Event, ...] = ()
     facts: tuple[Facts, ...] = ()

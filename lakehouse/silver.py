@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lakehouse.bronze import replace_files
-from lakehouse.convert import fault, stored
+from lakehouse.convert import broken, fault, stored
 from lakehouse.delta_log import added_rows_by_file
-from lakehouse.schema import TOKENS, Table
+from lakehouse.schema import Table
 from lakehouse.tables import table_path
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 HASHES = ("hash_a", "hash_b")
-FEW = 100_000
 
 
 def reason_sql(table: Table) -> str:
@@ -31,12 +30,8 @@ def reason_sql(table: Table) -> str:
 
 def example_sql(table: Table) -> str:
     """SQL of what stood in the way: the door's shape, or the (scrubbed) text of the column that did not convert."""
-    whens = [
-        f"WHEN `{field.name}` IS NOT NULL AND {stored(field, table.decimal)} IS NULL "
-        f"THEN concat('{field.name}=', left(`{field.name}`, 40))"
-        for field in table.fields
-        if fault(field, table.decimal) and field.type not in TOKENS
-    ]
+    tests = ((field.name, broken(field, table.decimal)) for field in table.fields)
+    whens = [f"WHEN {test} THEN concat('{name}=', left(`{name}`, 40))" for name, test in tests if test]
     if table.once:
         whens.append("WHEN row_number > first_row THEN concat('as row ', first_row)")
     return f"coalesce(door_example, CASE {' '.join(whens)} END)" if whens else "door_example"
@@ -60,27 +55,23 @@ def doubles(bronze: DataFrame, table: Table) -> DataFrame:
     )
 
 
-def marked(spark: SparkSession, bronze: DataFrame, table: Table) -> DataFrame:
+def marked(bronze: DataFrame, table: Table, whole: bool) -> DataFrame:
     """Bronze rows, those of tables without repetition with ``first_row``: the number of an equal row, or null.
 
-    Repeated rows are few, as a rule: they are then looked up in memory, and no row has to move for it.
+    The door has found equal rows within a chunk. Only files of several chunks (not ``whole``) are looked
+    through again.
     """
-    from pyspark.sql import functions
-
     if not table.once:
         return bronze
-    repeated = doubles(bronze, table)
-    few = repeated.limit(FEW + 1).collect()
-    if not few:
+    if whole:
         return bronze.selectExpr("*", "CAST(NULL AS BIGINT) AS first_row")
-    if len(few) <= FEW:
-        repeated = functions.broadcast(spark.createDataFrame(few, repeated.schema))
-    return hashed(bronze, table).join(repeated, ["file_id", *HASHES], "left")
+    return hashed(bronze, table).join(doubles(bronze, table), ["file_id", *HASHES], "left")
 
 
 def silver_frame(rows: DataFrame, table: Table) -> DataFrame:
     """Good rows, typed."""
     columns = [f"{stored(field, table.decimal)} AS `{field.name}`" for field in table.fields]
+    columns += [f"CAST({sql} AS {type}) AS `{name}`" for name, (type, sql) in table.derived.items()]
     good = rows.where(f"{reason_sql(table)} IS NULL")
     return good.selectExpr("file_id", "row_number", "delivered", *columns)
 
@@ -97,16 +88,16 @@ def quarantine_frame(rows: DataFrame, table: Table) -> DataFrame:
 
 
 def write_silver(
-    spark: SparkSession, settings: Settings, table: Table, rows_in_bronze: dict[str, int]
+    spark: SparkSession, settings: Settings, table: Table, rows_in_bronze: dict[str, int], *, whole: bool
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Write silver, and quarantine where a file lost rows on the way; returns rows of both by file.
 
     Quarantine is looked for on its own, by the opposite condition, so that the balance is a check and no
-    subtraction.
+    subtraction. ``whole`` says that no file was read in several parts.
     """
     file_ids = list(rows_in_bronze)
     bronze = spark.read.format("delta").load(str(table_path(settings, table.bronze)))
-    rows = marked(spark, bronze.where(bronze["file_id"].isin(file_ids)), table)
+    rows = marked(bronze.where(bronze["file_id"].isin(file_ids)), table, whole)
     path = table_path(settings, table.silver)
     replace_files(silver_frame(rows, table), path, file_ids)
     silver = added_rows_by_file(path)

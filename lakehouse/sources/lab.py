@@ -6,18 +6,16 @@ from lakehouse.convert import as_number
 from lakehouse.schema import Event, Field, Source, Table, Type
 from lakehouse.tables import Setting
 
-BARE = 'regexp_replace(row.value, r"^[<>]=? *", "")'
-NUMBER = as_number(BARE, ",")
+BARE = 'regexp_replace(value, r"^ *[<>]=? *", "")'
 OPERATOR = (
-    "CASE WHEN left(row.value, 1) IN ('<', '>') THEN left(row.value, 1) "
-    "WHEN row.operator IN ('<', '>') THEN row.operator ELSE '=' END"
+    "CASE WHEN left(trim(value), 1) IN ('<', '>') THEN left(trim(value), 1) "
+    "WHEN trim(operator) IN ('<', '>') THEN trim(operator) ELSE '=' END"
 )
-LOW, HIGH = as_number("row.reference_low", ","), as_number("row.reference_high", ",")
 FLAG = (
-    f"CASE WHEN {NUMBER} IS NULL OR ({LOW} IS NULL AND {HIGH} IS NULL) THEN NULL "
-    f"WHEN {OPERATOR} = '<' THEN CASE WHEN {NUMBER} <= {LOW} THEN 'L' ELSE 'N' END "
-    f"WHEN {OPERATOR} = '>' THEN CASE WHEN {NUMBER} >= {HIGH} THEN 'H' ELSE 'N' END "
-    f"WHEN {NUMBER} > {HIGH} THEN 'H' WHEN {NUMBER} < {LOW} THEN 'L' ELSE 'N' END"
+    "CASE WHEN row.number IS NULL OR (row.low IS NULL AND row.high IS NULL) THEN NULL "
+    "WHEN row.bound = '<' THEN CASE WHEN row.number <= row.low THEN 'L' ELSE 'N' END "
+    "WHEN row.bound = '>' THEN CASE WHEN row.number >= row.high THEN 'H' ELSE 'N' END "
+    "WHEN row.number > row.high THEN 'H' WHEN row.number < row.low THEN 'L' ELSE 'N' END"
 )
 """A bound tells high or low only when it lies beyond the interval as a whole."""
 
@@ -37,6 +35,12 @@ RESULTS = Table(
         Field("reference_high", aliases=("referenceinterval_upperlimit",), required=False),
         Field("laboratory", Type.CODE, aliases=("laboratorium_idcode",), required=False),
     ),
+    derived={
+        "number": ("DOUBLE", as_number(BARE, ",")),
+        "bound": ("STRING", OPERATOR),
+        "low": ("DOUBLE", as_number("trim(reference_low)", ",")),
+        "high": ("DOUBLE", as_number("trim(reference_high)", ",")),
+    },
     events=(
         Event(
             {
@@ -47,9 +51,9 @@ RESULTS = Table(
                 "code_system": "'NPU'",
                 "code_raw": "row.analysis",
                 "code": "concat('NPU//', row.analysis)",
-                "value_num": NUMBER,
-                "value_op": f"CASE WHEN {NUMBER} IS NOT NULL THEN {OPERATOR} END",
-                "value_text": f"CASE WHEN {NUMBER} IS NULL THEN row.value END",
+                "value_num": "row.number",
+                "value_op": "CASE WHEN row.number IS NOT NULL THEN row.bound END",
+                "value_text": "CASE WHEN row.number IS NULL THEN row.value END",
                 "unit": "row.unit",
                 "flag": FLAG,
                 "place": "row.laboratory",
