@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import itertools
 import re
-import secrets
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import DataError, PermissionRefused, UsageError
+from lakehouse.errors import ConfigurationError, DataError, PermissionRefused, UsageError
+from lakehouse.governance import openings
 from lakehouse.governance.counting import count_persons, count_reads
-from lakehouse.governance.file_watch import FileWatch
+from lakehouse.governance.file_watch import FileWatch, platform_at_work
 from lakehouse.governance.lineage import Role
 from lakehouse.governance.narrowing import RowRules, opted_out_file
 from lakehouse.governance.observed import Observer
 from lakehouse.governance.permit_model import NOT_REAL, ColumnUse, Permit, StudyDefinition
 from lakehouse.governance.permits import lake_kind, load_permit, load_study
-from lakehouse.governance.reconcile import Declared, Gated, Verdict, reconcile
+from lakehouse.governance.plan_tree import parse_plan
+from lakehouse.governance.reconcile import Declared, Gated, TableSeen, Verdict, reconcile
 from lakehouse.governance.scope import Read, Scope
 from lakehouse.governance.sightings import plain_path
 from lakehouse.governance.study_tokens import study_key_file
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], date]
 _open: list[Study] = []
+_serials = itertools.count(1)
 
 
 def open_data(
@@ -97,11 +103,14 @@ class Study:
         self.id, self.seed = definition.id, definition.seed
         self.definition, self.permit, self.actor, self.settings = definition, permit, actor, settings
         self.versions: dict[str, int] = {}
-        self.attrition: list[tuple[str, int]] = []
+        self._attrition: list[tuple[str, int]] | None = None
         self._spark, self._clock = spark, clock
         self._paths: dict[str, Path] = {}
         self._pin()
         self._opted_out = opted_out_file(settings.home, permit)
+        self._listed = b"" if self._opted_out is None else self._opted_out.read_bytes()
+        for predicate in (permit.population, definition.cohort):
+            check_predicate(spark, predicate)
         self._rules = RowRules(
             permit,
             definition.cohort,
@@ -109,9 +118,10 @@ class Study:
             self.versions,
             partial(study_key_file, settings, definition.id),
             self._opted_out,
+            lambda table: openings.issue(self.id, self._serial, table, (), platform=True),
         )
-        self._openings: dict[str, tuple[str, tuple[str, ...]]] = {}
-        self._others: set[str] = set()
+        self._serial = next(_serials)
+        self._tables: set[str] = set()
         self._denials: list[dict[str, str]] = []
         self._observer = Observer(spark, clock)
         self._watch = FileWatch(settings.lake, settings.keys, self._observer.seen.opened.append)
@@ -141,7 +151,6 @@ class Study:
         if self._started:
             raise UsageError(f"Study '{self.id}' was opened before.", "", "Call open_data again.")
         self._started = now()
-        self._others = {nonce for study in _open for nonce in study._openings}
         self._observer.start()
         self._watch.start()
         _open.append(self)
@@ -169,12 +178,12 @@ class Study:
         self.require({name: wanted or ["*"]})
         if name not in self.versions:
             raise DataError(f"The lake has no {name}.", "The permit grants it, but nothing was ingested.", "")
-        nonce = secrets.token_hex(4)
-        self._openings[nonce] = (name, tuple(wanted))
-        with self._watch.pause():
-            return self._rules.narrow(self._spark, name, wanted).alias(f"{name}@{self.id}#{nonce}")
+        self._tables.add(name)
+        label = openings.issue(self.id, self._serial, name, tuple(wanted))
+        with platform_at_work():
+            return self._rules.narrow(self._spark, name, wanted).alias(label)
 
-    def pandas(self, name: str, columns: Iterable[str] | None = None) -> pyspark.pandas.DataFrame:
+    def pandas(self, name: str, columns: Iterable[str] | None = None) -> pyspark.pandas.DataFrame[Any]:
         """The same table as a ``pyspark.pandas`` frame."""
         return self.table(name, columns).pandas_api()
 
@@ -205,15 +214,27 @@ class Study:
         assert self._scope is not None
         return self._scope
 
+    @property
+    def attrition(self) -> list[tuple[str, int]]:
+        """Persons left after each rule: in the lake, the permit's population, the study's cohort, not opted out.
+
+        Counted when first asked for, after the study is closed.
+        """
+        if self._attrition is None:
+            self.scope()
+            with platform_at_work():
+                self._attrition = count_persons(self._spark, self._rules)
+        return self._attrition
+
     def close(self) -> None:
         """Stop reading, count what was read, and make the record; again does nothing."""
         if not self.is_open:
             return
         self._watch.stop()
         _open.remove(self)
-        self._others |= {nonce for study in _open for nonce in study._openings}
         observed = self._observer.stop()
-        verdict = reconcile(observed, Gated(self._openings, frozenset(self._others)), self._declared())
+        openings.close(self._serial)
+        verdict = reconcile(observed, Gated(self._serial, openings.register()), self._declared())
         self._scope = self._record(verdict)
 
     def _declared(self) -> Declared:
@@ -227,25 +248,11 @@ class Study:
         )
 
     def _record(self, verdict: Verdict) -> Scope:
-        reads = []
-        for table, seen in sorted(verdict.tables.items()):
-            rows, persons = count_reads(self._spark, self._rules, table, seen.conditions)
-            reads.append(
-                Read(
-                    table=table,
-                    path=str(self._paths[table].relative_to(self.settings.home)),
-                    version=self.versions[table],
-                    columns_direct=seen.used(Role.DIRECT),
-                    columns_filter=seen.used(Role.FILTER),
-                    columns_join=seen.used(Role.JOIN),
-                    columns_read=sorted(seen.columns),
-                    predicates=seen.predicates,
-                    rows=rows,
-                    persons=persons,
-                    queries=seen.queries,
-                )
-            )
-        self.attrition = count_persons(self._spark, self._rules)
+        remarks = verdict.remarks
+        with platform_at_work(), self._rules_of_the_whole_run(remarks) as rules:
+            reads = [
+                self._read(rules, table, seen, verdict) for table, seen in sorted(verdict.tables.items())
+            ]
         return Scope(
             study=self.id,
             permit={
@@ -260,13 +267,55 @@ class Study:
             reasons=verdict.reasons,
             reads=reads,
             denials=self._denials,
-            remarks=verdict.remarks,
+            remarks=remarks,
             versions=dict(self.versions),
             unused=sorted(set(self.permit.tables) - set(verdict.tables)),
             queries=verdict.queries,
             failed_queries=verdict.failed,
-            opt_outs="" if self._opted_out is None else digest_of(self._opted_out),
+            opt_outs="" if self._opted_out is None else hashlib.sha256(self._listed).hexdigest()[:16],
         )
+
+    def _read(self, rules: RowRules, table: str, seen: TableSeen, verdict: Verdict) -> Read:
+        """One table's entry, with its rows and persons counted."""
+        rows: int | None = None
+        persons: int | None = None
+        try:
+            rows, persons = count_reads(self._spark, rules, table, seen.conditions)
+        except Exception as error:
+            verdict.gaps.append(f"The rows read of {table} could not be counted ({type(error).__name__}).")
+        return Read(
+            table=table,
+            path=str(self._paths[table].relative_to(self.settings.home)),
+            version=self.versions[table],
+            columns_direct=seen.used(Role.DIRECT),
+            columns_filter=seen.used(Role.FILTER),
+            columns_join=seen.used(Role.JOIN),
+            columns_read=sorted(seen.columns),
+            predicates=seen.predicates,
+            rows=rows,
+            persons=persons,
+            queries=seen.queries,
+        )
+
+    @contextmanager
+    def _rules_of_the_whole_run(self, remarks: list[str]) -> Iterator[RowRules]:
+        """The row rules to count by: persons who opted out while the study was open were read before.
+
+        Only those on the list both at the opening and now are left out, so the count is never too small.
+        """
+        listed = b"" if self._opted_out is None else self._opted_out.read_bytes()
+        if listed == self._listed:
+            yield self._rules
+            return
+        remarks.append(
+            "The opt-out list changed while the study was open; tables opened later follow the new one."
+        )
+        both = set(listed.split()) & set(self._listed.split())
+        self.settings.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self.settings.scratch, suffix=".txt") as held:
+            held.write(b"\n".join(sorted(both)) + b"\n")
+            held.flush()
+            yield replace(self._rules, opted_out=Path(held.name))
 
     def _check_open(self) -> None:
         if not self.is_open:
@@ -283,7 +332,9 @@ class Study:
             raise self._denied(refusal) from None
 
     def _denied(self, refusal: PermissionRefused) -> PermissionRefused:
-        self._denials.append({"what": refusal.what, "at": now()})
+        """Put a refusal on the record, as long as there is one to put it on."""
+        if self._scope is None:
+            self._denials.append({"what": refusal.what, "at": now()})
         return refusal
 
     def _ungranted_column(self, error: BaseException | None) -> PermissionRefused | None:
@@ -291,8 +342,7 @@ class Study:
         name = unresolved_column(error)
         if name is None:
             return None
-        opened = {table for table, _ in self._openings.values()}
-        holders = [table for table in sorted(opened) if name in GOLD[table].column_names]
+        holders = [table for table in sorted(self._tables) if name in GOLD[table].column_names]
         absent = [f"{table}.{name}" for table in holders if name not in self.permit.uses(table)]
         if absent:
             what = f"{', '.join(absent)} exists, but is not granted to study '{self.id}'."
@@ -306,15 +356,13 @@ class Study:
         refusal = PermissionRefused(
             what, f"Permit '{self.permit.permit_id}' decides which columns are there.", step
         )
-        return self._denied(refusal)  # type: ignore[return-value]
+        return self._denied(refusal)
 
 
 def newest_version(spark: SparkSession, path: Path) -> int | None:
     """Newest version of a Delta table, without a query; ``None`` when there is no table."""
-    log = spark.sparkContext._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(  # type: ignore[union-attr]
-        spark._jsparkSession,  # type: ignore[attr-defined]
-        str(path),
-    )
+    jvm: Any = spark.sparkContext._jvm
+    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(path))
     version = int(
         log.update(False, getattr(log, "update$default$2")(), getattr(log, "update$default$3")()).version()
     )
@@ -347,9 +395,25 @@ def granted_text(permit: Permit, wanted: Iterable[str]) -> str:
     return "; ".join(parts)
 
 
-def digest_of(path: Path) -> str:
-    """Short digest of a file, so a record can say which list was applied."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+def check_predicate(spark: SparkSession, predicate: str) -> None:
+    """Refuse a population or cohort that is more than one condition on the columns of ``gold.person``."""
+    if predicate.strip().lower() == "all":
+        return
+    try:
+        parser = spark._jsparkSession.sessionState().sqlParser()
+        parsed = parse_plan(parser.parseExpression(predicate).toJSON())
+    except Exception as error:
+        raise ConfigurationError(
+            f"'{predicate}' is no SQL condition.",
+            "It decides whose data a study may see, so it is never guessed.",
+            "Correct population in the permit or cohort in the study.",
+        ) from error
+    if any(node.is_plan or "Subquery" in node.name or node.name == "Exists" for node in parsed.walk()):
+        raise ConfigurationError(
+            f"'{predicate}' looks into other tables.",
+            "A population or cohort is one condition on the columns of gold.person.",
+            "Write it without SELECT.",
+        )
 
 
 def now() -> str:

@@ -24,9 +24,10 @@ def count_reads(
     ``conditions`` holds one tuple of SQL texts a query, all of which held; a row counts when it met all the
     conditions of at least one query.
     """
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as fn
 
     frame = rules.narrow(spark, table, list(GOLD[table].column_names), count=True)
+    frame = frame.alias(rules.label(table))
     if (seen := any_of(conditions)) is not None:
         frame = frame.where(seen)
     has_persons = "person_id" in GOLD[table].column_names
@@ -34,38 +35,39 @@ def count_reads(
         rows = frame.count()
         return rows, rows if has_persons else None
     found = frame.agg(
-        F.count(F.lit(1)).alias("rows"), F.count_distinct(F.col(LAKE_PERSON)).alias("persons")
+        fn.count(fn.lit(1)).alias("rows"), fn.count_distinct(fn.col(LAKE_PERSON)).alias("persons")
     ).first()
     return (0, 0) if found is None else (int(found["rows"]), int(found["persons"]))
 
 
 def any_of(conditions: Collection[tuple[str, ...]]) -> Column | None:
     """One condition for 'seen by at least one query', ``None`` when some query saw everything."""
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as fn
 
     if not all(conditions) or not conditions or len(conditions) > MOST_CONDITIONS:
         return None
-    return F.expr(" OR ".join(f"({' AND '.join(parts)})" for parts in sorted(conditions)))
+    return fn.expr(" OR ".join(f"({' AND '.join(parts)})" for parts in sorted(conditions)))
 
 
 def count_persons(spark: SparkSession, rules: RowRules) -> list[tuple[str, int]]:
     """Persons left after each rule: all, the permit's population, the study's cohort, those not opted out."""
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as fn
 
     if "gold.person" not in rules.versions:
         return []
-    people = rules.read(spark, "gold.person")
-    steps = [("persons in the lake", F.lit(True))]
+    label = rules.label("gold.person")
+    people = rules.read(spark, "gold.person").select("*").alias(label)
+    steps = [("persons in the lake", fn.lit(True))]
     for name, predicate in (
         ("permit's population", rules.permit.population),
         ("study's cohort", rules.cohort),
     ):
         if predicate.strip().lower() != "all":
-            steps.append((name, steps[-1][1] & F.expr(predicate)))
+            steps.append((name, steps[-1][1] & fn.expr(predicate)))
     counts = people.agg(
-        *[F.count_if(held).alias(str(place)) for place, (_, held) in enumerate(steps)]
+        *[fn.count_if(held).alias(str(place)) for place, (_, held) in enumerate(steps)]
     ).first()
     told = [(name, int(counts[place]) if counts else 0) for place, (name, _) in enumerate(steps)]
     if rules.opted_out is not None:
-        told.append(("not opted out", rules.persons(spark).count()))
+        told.append(("not opted out", rules.persons(spark).alias(label).count()))
     return told

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ class FileWatch:
 
     def __init__(self, lake: Path, keys: Path, report: Callable[[str], None]) -> None:
         root = os.path.realpath(lake)
-        self.forbidden = (*(f"{root}/{layer}" for layer in LAYERS), os.path.realpath(keys))
+        self.tables = tuple(f"{root}/{layer}" for layer in LAYERS)
+        self.keys = os.path.realpath(keys)
         self.report = report
-        self._quiet = threading.local()
 
     def start(self) -> None:
         """Begin to watch; the one process-wide hook is installed at the first time and never leaves."""
@@ -45,47 +46,47 @@ class FileWatch:
         with FileWatch._lock:
             FileWatch._active = tuple(watch for watch in FileWatch._active if watch is not self)
 
-    def pause(self) -> _Pause:
-        """A block in which the platform itself may open such files on this thread."""
-        return _Pause(self._quiet)
-
     def notice(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Judge one audit event."""
-        if getattr(self._quiet, "on", False):
-            return
         if event in OPENING:
             if (path := self.hit(arguments[0])) is not None:
                 self.report(f"Python opened {path}")
         elif text := " ".join(_words(arguments)):
-            found = next((root for root in self.forbidden if root in text), None)
+            found = next((root for root in (*self.tables, self.keys) if root in text), None)
             if found is not None:
-                self.report(f"a process was started over {found}")
+                self.report(f"A process was started over {found}")
 
     def hit(self, given: Any) -> str | None:
-        """The real path of what was opened, when it lies below a forbidden folder."""
+        """The real path of what was opened, when it is a file of a table or a key."""
         if isinstance(given, int) or given is None:
             return None
         try:
             path = os.path.realpath(os.fsdecode(given))
         except (TypeError, ValueError, OSError):
             return None
-        inside = any(path == root or path.startswith(root + os.sep) for root in self.forbidden)
-        return path if inside else None
+        inside = any(path == root or path.startswith(root + os.sep) for root in self.tables)
+        key = path.startswith(self.keys + os.sep) and ".key" in path.rpartition(os.sep)[2]
+        return path if inside or key else None
 
 
-class _Pause:
-    def __init__(self, state: threading.local) -> None:
-        self.state = state
+_platform = threading.local()
 
-    def __enter__(self) -> None:
-        self.state.on = True
 
-    def __exit__(self, *_: object) -> None:
-        self.state.on = False
+@contextmanager
+def platform_at_work() -> Iterator[None]:
+    """A block in which the platform itself opens such files on this thread, and no watch reports it."""
+    before = getattr(_platform, "on", False)
+    _platform.on = True
+    try:
+        yield
+    finally:
+        _platform.on = before
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if not FileWatch._active or (event not in OPENING and event not in STARTING):
+        return
+    if getattr(_platform, "on", False):
         return
     for watch in FileWatch._active:
         watch.notice(event, arguments)

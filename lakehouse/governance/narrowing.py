@@ -27,7 +27,8 @@ class RowRules:
     """Everything needed to narrow a table: whose rows, which days, under which pseudonyms.
 
     ``paths`` and ``versions`` are the pinned tables; ``key_file`` makes the study's key when pseudonyms are
-    first asked for; ``opted_out`` is a file with one lake pseudonym a line.
+    first asked for; ``opted_out`` is a file with one lake pseudonym a line; ``label`` names the platform's own
+    reads of a table, so that other open studies know them for what they are.
     """
 
     permit: Permit
@@ -36,6 +37,7 @@ class RowRules:
     versions: dict[str, int]
     key_file: Callable[[], Path]
     opted_out: Path | None = None
+    label: Callable[[str], str] = field(default=str)
     predicates: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,9 +64,9 @@ class RowRules:
         """Rows of persons who have not opted out; the list is read anew each time a table is opened."""
         if self.opted_out is None:
             return frame
-        from pyspark.sql import functions as F
+        from pyspark.sql import functions as fn
 
-        listed = spark.read.text(str(self.opted_out)).select(F.trim("value").alias("_opted_out"))
+        listed = spark.read.text(str(self.opted_out)).select(fn.trim("value").alias("_opted_out"))
         return frame.join(listed, frame["person_id"] == listed["_opted_out"], "left_anti")
 
     def narrow(
@@ -74,7 +76,7 @@ class RowRules:
 
         With ``count`` the lake pseudonym stays on the frame as ``_lake_person``, for the platform's own use.
         """
-        from pyspark.sql import functions as F
+        from pyspark.sql import functions as fn
 
         frame = self.read(spark, table)
         frame = days_only(frame, table, self.permit.period)
@@ -87,7 +89,7 @@ class RowRules:
                 frame = frame.join(self.persons(spark), "person_id", "left_semi")
         chosen: list[Column] = [self.column(name, frame) for name in columns]
         if count and "person_id" in GOLD[table].column_names:
-            chosen.append(F.col("person_id").alias(LAKE_PERSON))
+            chosen.append(fn.col("person_id").alias(LAKE_PERSON))
         return frame.select(*chosen)
 
     def column(self, name: str, frame: DataFrame) -> Column:
@@ -101,34 +103,34 @@ def days_only(frame: DataFrame, table: str, period: Period) -> DataFrame:
     """Rows, and parts of rows, inside the period; dates after it that a row carries become null."""
     if period.open:
         return frame
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as fn
 
     first, last = day_number(period.start, -(2**31)), day_number(period.end, 2**31 - 1)
     if table == "gold.timeline":
         return timeline_days(frame, first, last)
     if table == "gold.event":
-        after = F.datediff(F.to_date("time_end"), F.lit(EPOCH)) > last
-        return frame.where(F.col("day").between(first, last)).withColumn(
-            "time_end", F.when(after, F.lit(None)).otherwise(F.col("time_end"))
+        after = fn.datediff(fn.to_date("time_end"), fn.lit(EPOCH)) > last
+        return frame.where(fn.col("day").between(first, last)).withColumn(
+            "time_end", fn.when(after, fn.lit(None)).otherwise(fn.col("time_end"))
         )
     if table == "gold.spell":
-        begins, ends = (F.datediff(F.to_date(name), F.lit(EPOCH)) for name in ("time_start", "time_end"))
+        begins, ends = (fn.datediff(fn.to_date(name), fn.lit(EPOCH)) for name in ("time_start", "time_end"))
         return frame.where(begins.between(first, last)).withColumn(
-            "time_end", F.when(ends > last, F.lit(None)).otherwise(F.col("time_end"))
+            "time_end", fn.when(ends > last, fn.lit(None)).otherwise(fn.col("time_end"))
         )
     if table == "gold.observation_period":
-        overlapping = frame.where((F.col("end_day") >= first) & (F.col("start_day") <= last))
+        overlapping = frame.where((fn.col("end_day") >= first) & (fn.col("start_day") <= last))
         return overlapping.withColumns(
             {
-                "start_day": F.greatest(F.col("start_day"), F.lit(first)),
-                "end_day": F.least(F.col("end_day"), F.lit(last)),
+                "start_day": fn.greatest(fn.col("start_day"), fn.lit(first)),
+                "end_day": fn.least(fn.col("end_day"), fn.lit(last)),
             }
         )
     if table == "gold.person" and period.end is not None:
-        later = F.col("death_date") > F.lit(period.end)
-        born = F.lit(period.end) >= F.col("birth_date")
-        return frame.where(born | F.col("birth_date").isNull()).withColumn(
-            "death_date", F.when(later, F.lit(None)).otherwise(F.col("death_date"))
+        later = fn.col("death_date") > fn.lit(period.end)
+        born = fn.lit(period.end) >= fn.col("birth_date")
+        return frame.where(born | fn.col("birth_date").isNull()).withColumn(
+            "death_date", fn.when(later, fn.lit(None)).otherwise(fn.col("death_date"))
         )
     return frame
 
@@ -138,24 +140,24 @@ def timeline_days(frame: DataFrame, first: int, last: int) -> DataFrame:
 
     The lists are sorted by day, so a cut is a slice; it is made only where a person has days outside.
     """
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as fn
 
-    before = F.size(F.filter("day", lambda day: day < first))
-    inside = F.size(F.filter("day", lambda day: (day >= first) & (day <= last)))
-    whole = (F.col("first_day") >= first) & (F.col("last_day") <= last)
-    seen = frame.where((F.col("last_day") >= first) & (F.col("first_day") <= last)).where(
+    before = fn.size(fn.filter("day", lambda day: day < first))
+    inside = fn.size(fn.filter("day", lambda day: (day >= first) & (day <= last)))
+    whole = (fn.col("first_day") >= first) & (fn.col("last_day") <= last)
+    seen = frame.where((fn.col("last_day") >= first) & (fn.col("first_day") <= last)).where(
         whole | (inside > 0)
     )
     lists = {
-        name: F.when(whole, F.col(name)).otherwise(F.slice(name, before + 1, inside))
+        name: fn.when(whole, fn.col(name)).otherwise(fn.slice(name, before + 1, inside))
         for name in ("code", "day", "setting")
     }
     cut = seen.withColumns({**{f"_{name}": made for name, made in lists.items()}, "_whole": whole})
     return cut.withColumns(
         {
-            **{name: F.col(f"_{name}") for name in lists},
-            "first_day": F.when(F.col("_whole"), F.col("first_day")).otherwise(F.element_at("_day", 1)),
-            "last_day": F.when(F.col("_whole"), F.col("last_day")).otherwise(F.element_at("_day", -1)),
+            **{name: fn.col(f"_{name}") for name in lists},
+            "first_day": fn.when(fn.col("_whole"), fn.col("first_day")).otherwise(fn.element_at("_day", 1)),
+            "last_day": fn.when(fn.col("_whole"), fn.col("last_day")).otherwise(fn.element_at("_day", -1)),
         }
     )
 

@@ -114,6 +114,8 @@ def _cast(node: Node, name_of: Callable[[Node], str | None]) -> str | None:
 
 def _special(node: Node, name_of: Callable[[Node], str | None]) -> str | None:
     if node.name in ("Like", "ILike"):
+        if node.fields.get("escapeChar", "\\") != "\\":
+            return None
         left, right = (render(child, name_of) for child in node.children[:2])
         return None if left is None or right is None else f"({left} {node.name.upper()} {right})"
     return render(node.children[-1], name_of) if len(node.children) == 1 else None

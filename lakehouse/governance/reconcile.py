@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lakehouse.governance.lineage import GateUse, Role
+from lakehouse.governance.openings import Opening
 from lakehouse.governance.permit_model import ColumnUse, Permit
 from lakehouse.governance.predicates import without_tokens
 from lakehouse.governance.scope import ALL_ROWS, State
@@ -37,10 +38,15 @@ class Declared:
 
 @dataclass(frozen=True)
 class Gated:
-    """What the study handed out: columns by opening; and the openings of other studies of this process."""
+    """What was handed out: the study's serial number, and every opening of this process by its nonce."""
 
-    openings: Mapping[str, tuple[str, tuple[str, ...]]]
-    others: frozenset[str] = frozenset()
+    serial: int
+    openings: Mapping[str, Opening]
+
+    def own(self, nonce: str) -> bool:
+        """Whether this study made the opening, or nobody did."""
+        opening = self.openings.get(nonce)
+        return opening is None or (opening.serial == self.serial and not opening.platform)
 
 
 @dataclass
@@ -105,17 +111,19 @@ def reconcile(observed: Sightings, gated: Gated, declared: Declared) -> Verdict:
 
 
 def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:
-    nonces = {gate.nonce for gate in query.use.gates}
-    if nonces and nonces <= gated.others and not query.use.outside:
+    foreign = [gated.openings[gate.nonce] for gate in query.use.gates if not gated.own(gate.nonce)]
+    stale = {f"{each.table} of study '{each.study}'" for each in foreign if not each.open_at(query.at)}
+    verdict.breaches += [f"{each} was read after that study was closed." for each in sorted(stale)]
+    if foreign and len(foreign) == len(query.use.gates) and not query.use.outside:
         return
     verdict.queries += 1
     verdict.failed += query.failed
     if query.fault:
         verdict.gaps.append(f"A query ({query.action}) is only half known: {query.fault}.")
-    if nonces & gated.others:
+    if foreign:
         verdict.breaches.append("A query joined this study's data with another study's.")
     for gate in query.use.gates:
-        if gate.nonce not in gated.others:
+        if gated.own(gate.nonce):
             _gate(gate, query, gated, declared, verdict)
     for node in query.use.outside:
         output = node.trees("output")
@@ -129,21 +137,28 @@ def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict)
 
 
 def _gate(gate: GateUse, query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:
-    table, granted = gated.openings.get(gate.nonce, ("", ()))
-    if table != gate.table or not set(gate.columns) <= set(granted):
+    opening = gated.openings.get(gate.nonce)
+    if opening is None or opening.table != gate.table or not set(gate.columns) <= set(opening.columns):
         verdict.breaches.append(f"A query claims an opening of {gate.table} that the study did not make.")
         return
+    if not opening.open_at(query.at):
+        verdict.breaches.append(f"{gate.table} was read after the study was closed.")
     for identity in gate.leaves:
         leaf = query.leaves.get(identity)
         if leaf is None or leaf.path is None:
             verdict.gaps.append(f"A source under {gate.table} could not be identified.")
-        elif leaf.path not in declared.lists and not _pinned(leaf, declared):
+        elif leaf.path not in declared.lists and not _pinned(leaf, gate.table, declared):
             verdict.breaches.append(f"{described(leaf)} was read under the name of {gate.table}.")
     if not declared.permit.valid_on(query.on):
         verdict.breaches.append(
             f"{gate.table} was read on {query.on}, outside the permit's {declared.permit.valid_from} to "
             f"{declared.permit.valid_to}."
         )
+    _uses(gate, declared, verdict)
+
+
+def _uses(gate: GateUse, declared: Declared, verdict: Verdict) -> None:
+    """Add one use of a table to the record; a column used beyond its grant is a breach."""
     seen = verdict.tables.setdefault(gate.table, TableSeen())
     seen.queries += 1
     seen.conditions.add(tuple(sorted(set(gate.conditions))))
@@ -157,9 +172,10 @@ def _gate(gate: GateUse, query: QuerySeen, gated: Gated, declared: Declared, ver
             verdict.breaches.append(f"{gate.table}.{column} was used {how}, but is granted {allowed}.")
 
 
-def _pinned(leaf: Leaf, declared: Declared) -> bool:
+def _pinned(leaf: Leaf, gate: str, declared: Declared) -> bool:
+    """Whether a source under a gate is what the gate is made of: its own table, or the permitted persons."""
     table = declared.paths.get(leaf.path or "")
-    return table is not None and declared.versions.get(table) == leaf.version
+    return table in (gate, "gold.person") and declared.versions.get(table or "") == leaf.version
 
 
 def _outside(leaf: Leaf, declared: Declared, verdict: Verdict) -> None:

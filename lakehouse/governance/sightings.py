@@ -56,10 +56,11 @@ class Scan:
 
 @dataclass
 class QuerySeen:
-    """One query that Spark ran or refused, as its plans show it."""
+    """One query that Spark ran or refused, as its plans show it; ``at`` is the monotonic time it was noticed."""
 
     action: str
     on: date
+    at: float = 0.0
     failed: bool = False
     use: PlanUse = field(default_factory=PlanUse)
     leaves: dict[int, Leaf] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.errors import ConfigurationError
+from lakehouse.pseudonym import domain_key, root_key_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,34 +22,20 @@ TOKEN_COLUMNS = ("person_id", "encounter_id", "spell_id")
 """Columns whose lake tokens would link studies, so every study sees its own."""
 
 
-def hkdf(root: bytes, info: bytes, length: int = 32) -> bytes:
-    """HKDF-SHA256 (RFC 5869) without salt: one key for one purpose from the root key."""
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(root)
-
-
 def study_key_file(settings: Settings, study_id: str) -> Path:
     """Path of the study's own key, derived from the root key and written once, readable by its owner alone.
 
     Workers open this file, never the root key, so a study's processes need no more than their own key.
     """
-    root = settings.keys / "root.key"
-    if not root.is_file():
-        raise ConfigurationError(
-            f"The lake has no root key at {root}.",
-            "Study pseudonyms are derived from it.",
-            "Run 'patternlake ingest DIR' first: it makes the key.",
-        )
+    root = root_key_file(settings, create=False)
     path = settings.keys / "studies" / f"{study_id}.key"
-    key = hkdf(root.read_bytes(), f"patternlake/study/{study_id}/{KEY_VERSION}".encode())
+    key = domain_key(str(root), f"study/{study_id}", KEY_VERSION)
     if path.is_file() and path.read_bytes() == key:
         return path
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.touch(mode=0o600)
-    temporary.write_bytes(key)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+        handle.write(key)
     temporary.replace(path)
     return path
 
@@ -80,7 +66,6 @@ def token_column(column: Column, key_path: Path) -> Column:
     """A lake-token column as the study's own; the plan holds the key's path, never the key."""
     import pandas as pd
     from pyspark.sql.pandas.functions import pandas_udf
-    from pyspark.sql.types import StringType
 
     where = str(key_path)
 
@@ -88,5 +73,5 @@ def token_column(column: Column, key_path: Path) -> Column:
         return tokens_of(lake_tokens, where)
 
     study_pseudonym.__annotations__ = {"lake_tokens": pd.Series, "return": pd.Series}
-    made: Column = pandas_udf(study_pseudonym, StringType())(column)
+    made: Column = pandas_udf(study_pseudonym, "string")(column)  # type: ignore[call-overload]
     return made

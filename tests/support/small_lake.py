@@ -124,6 +124,7 @@ def write_small_lake(spark: SparkSession, settings: Settings, kind: str = "synth
     settings.lake.mkdir(parents=True, exist_ok=True)
     (settings.lake / "lake.toml").write_text(f'kind = "{kind}"\n')
     settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (settings.keys / "root.key").touch(mode=0o600)
     (settings.keys / "root.key").write_bytes(b"\x07" * 32)
     for table in GOLD.values():
         create_table(spark, table_path(settings, table.name), table.ddl, table.keep_statistics)
