@@ -49,7 +49,7 @@ def conclude(
     raw.write(run.folder / "patterns.parquet")
     run.params(raw.meta.params)
     run.store_scope(story.scope, totals(story))
-    story = shown(story, run.thresholds)
+    story = shown(replace(story, kind=story.kind or run.facts.get("kind", "")), run.thresholds)
     counts = tally(raw)
     if run.state != ACCOUNTED:
         run.withhold()

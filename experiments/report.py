@@ -163,7 +163,7 @@ def table_rows(called: pa.Table, null: EmpiricalNull) -> list[dict[str, Any]]:
                 "q_text": small_number(q),
                 "persons_text": HIDDEN if row["O"] is None else f"{row['O']:,}",
                 "lag_text": HIDDEN if row["lag_q50"] is None else days(row["lag_q50"]),
-                "replicated_text": {True: "yes", False: "no", None: HIDDEN}[row["replicated_person"]],
+                "replicated_text": {True: "yes", False: "no", None: "not tested"}[row["replicated_person"]],
             }
         )
     return rows

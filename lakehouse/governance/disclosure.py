@@ -102,7 +102,7 @@ WHY = {
     "same day": "fewer than {k} persons had both on one day",
     "total": "fewer than {k} persons had both",
     "complement": "fewer than {k} persons with one code are left over when those with both are taken away",
-    "class": "everyone with one of the codes had the other after or before it",
+    "class": "everyone with one of the codes, or everyone who could, had the other",
     "difference": "two counts of nearly the same persons differ by fewer than {k}",
     "twin": "the row of the reversed pair hides the same persons",
     "remainder": "it was the only hidden row of a known sum, so a second row had to be hidden",
@@ -130,6 +130,9 @@ def check_pairs(
     tested = _flags(table, "tested")
     a, b = _codes(table, "code_a"), _codes(table, "code_b")
     masks, reasons = small_rows(counts, k)
+    reasons["class"] |= (everyone := _everyone_at_risk(table))
+    masks.outcome |= everyone
+    masks.order |= everyone
     released = tested & ~masks.margin
     twin = twins(a, b)
     reasons["twin"] = masks.close(twin)
@@ -220,6 +223,14 @@ def _facts_hidden(masks: Masks, keep: np.ndarray) -> pa.DictionaryArray:
         for value in range(1 << len(parts))
     ]
     return pa.DictionaryArray.from_arrays(pa.array(code), pa.array(words))
+
+
+def _everyone_at_risk(table: pa.Table) -> Mask:
+    """Rows whose relative risk is as high as it can be: everybody who could have the outcome had it."""
+    if not {"rr", "rr_high"} <= set(table.column_names):
+        return np.zeros(table.num_rows, bool)
+    rr, high = (np.asarray(pc.fill_null(table.column(name), 0.0), dtype=float) for name in ("rr", "rr_high"))
+    return np.asarray((rr > 0) & (high <= rr * (1 + 1e-9)))
 
 
 def _counts(table: pa.Table, name: str) -> np.ndarray:

@@ -83,6 +83,15 @@ def test_a_small_cell_takes_with_it_what_gives_it_away(
     assert shown["small_cell"]
 
 
+def test_a_relative_risk_as_high_as_it_can_be_says_that_everybody_had_the_outcome() -> None:
+    table = worlds([(500, 400, 18, 0, 60)])
+    for high, shown in ((2.4, None), (3.1, 18)):
+        with_interval = table.append_column("rr_high", pa.array([high, high * 9]))
+        assert with_interval["rr"][0].as_py() == pytest.approx(2.4)
+        checked, _ = check_pairs(with_interval, FACTS, K)
+        assert checked["O"][0].as_py() == shown and checked["n_after"][1].as_py() == shown
+
+
 def test_the_reversed_row_hides_the_same_persons() -> None:
     checked, _ = check_pairs(worlds([(500, 400, 3, 0, 60)]), FACTS, K)
     forth, back = checked.to_pylist()
