@@ -75,12 +75,13 @@ class ReferenceCounts:
         keys = np.unique(np.concatenate([part.keys for part in counts]))
         if len(counts) == 1 and np.array_equal(keys, counts[0].keys):
             return counts[0]
-        exposures = sum(int(part.cells[:, :, EXPOSED].sum(dtype=np.int64)) for part in counts)
-        kind = np.int32 if exposures <= _INT32_MAX else np.int64
-        cells = np.zeros((len(keys), *counts[0].cells.shape[1:]), kind)
+        persons = np.sum([part.persons for part in counts], axis=0)
+        shape = (len(keys), *counts[0].cells.shape[1:])
+        most_exposures = int(persons.sum()) * shape[3]
+        cells = np.zeros(shape, np.int32 if most_exposures <= _INT32_MAX else np.int64)
         for part in counts:
             _add_rows(cells, np.searchsorted(keys, part.keys), part.cells)
-        return ReferenceCounts(keys, cells, np.sum([part.persons for part in counts], axis=0))
+        return ReferenceCounts(keys, cells, persons)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Arrays that ``from_arrays`` turns back into these counts."""

@@ -16,7 +16,7 @@ def q_values(log10_p: NDArray[np.float64], tested: NDArray[np.bool_]) -> tuple[N
     m = len(chosen)
     if m == 0:
         return bh, by
-    order = chosen[np.argsort(log10_p[chosen], kind="stable")]
+    order = chosen[np.argsort(log10_p[chosen])]
     scaled = log10_p[order] + np.log10(m) - np.log10(np.arange(1, m + 1))
     least = np.minimum.accumulate(scaled[::-1])[::-1]
     bh[order] = 10.0 ** np.minimum(least, 0.0)

@@ -285,7 +285,8 @@ def _plant(
 
     A person's risk follows from the slots in the horizon: 1 - Π(1 - chance of b). Less risk: all b in the
     horizon are struck out with probability 1 - rr. More: a person without b gets one, at a slot drawn by its
-    chance, with the probability that makes the risk ``rr`` times what it was.
+    chance, with the probability that makes the risk ``rr`` times what it was, or certain where that is over 1:
+    the truth says which ratio was reached over all exposed.
     """
     n = len(people.sex)
     first_a, first_b = (_first_days(slots, code, n) for code in (a, b))
@@ -294,7 +295,9 @@ def _plant(
     inside = np.flatnonzero(exposed[slots.person] & (slots.day > start) & (slots.day <= start + HORIZON))
     chance = coding.chance[slots.cell[inside], b]
     risk = -np.expm1(np.bincount(slots.person[inside], weights=np.log1p(-chance), minlength=n))
-    truth.planted.append(Effect(a, b, rr, float(risk[exposed].sum())))
+    expected = float(risk[exposed].sum())
+    reached = float(np.minimum(rr * risk[exposed], 1.0).sum()) / expected if expected > 0 else rr
+    truth.planted.append(Effect(a, b, reached, expected))
     has = exposed & (first_b <= first_a + HORIZON)
     if rr < 1:
         struck = has & (rng.random(n) < 1 - rr)

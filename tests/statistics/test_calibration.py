@@ -1,0 +1,25 @@
+"""A small share of what ``python -m tests.statistics.calibration`` measures, on seeds drawn anew."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from tests.statistics.calibration import null_world_figures, planted_world_figures
+
+
+@pytest.mark.parametrize("bursts", [False, True])
+def test_null_worlds__keep_the_promised_error_rate(bursts: bool) -> None:
+    figures = null_world_figures(secrets.randbelow(2**31), bursts, persons=60_000, codes=500)
+    assert 0.95 <= figures["sd"] <= 1.05, figures
+    assert 0.035 <= figures["small_p"] <= 0.055, figures
+    assert figures["called"] <= 2, figures
+
+
+def test_planted_worlds__are_found() -> None:
+    figures = planted_world_figures(secrets.randbelow(2**31), persons=80_000, codes=500)
+    assert figures["eligible_called"] >= 0.9 * figures["eligible"] > 0, figures
+    assert figures["false"] <= 0.05 * figures["called"] + 4, figures
+    assert figures["decoys_called"] <= 0.05 * figures["decoys"], figures
+    assert figures["wrong_direction"] == 0, figures
