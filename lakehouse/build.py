@@ -84,14 +84,18 @@ class Builder:
     def write(
         self, name: str, frame: Callable[[], DataFrame | None], ddl: str, keep: tuple[str, ...] = ()
     ) -> None:
-        """Replace a table by one commit that bears the stamp; a table that bears it already is left alone."""
+        """Replace a table by one commit that bears the stamp; a table that bears it already is left alone.
+
+        A table just created has nothing to replace, and appending to it is much less work for Delta.
+        """
         path = self.path(name)
         if stamp_of(path) != self.stamp:
             create_table(self.spark, path, ddl, keep)
             rows = frame()
             if rows is None:
                 rows = self.spark.createDataFrame([], ddl)
-            rows.write.format("delta").mode("overwrite").option("userMetadata", self.stamp).save(str(path))
+            mode = "append" if newest_version(path) == 0 else "overwrite"
+            rows.write.format("delta").mode(mode).option("userMetadata", self.stamp).save(str(path))
         self.counter.finish(name)
 
     def write_gold(self, name: str, frame: Callable[[], DataFrame | None]) -> None:
