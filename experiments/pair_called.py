@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.kernels.called import CalledCounts
+from experiments.kernels.called_counts import CalledCounts
 from experiments.kernels.reference import ReferenceCounts
 from experiments.kernels.removed import ALL, LOCKED, exposed_removed
 from experiments.statistics.direction import Direction, judge_order, null_effect_ratios

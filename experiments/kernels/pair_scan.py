@@ -6,7 +6,8 @@ disjoint persons ``merge``. Whoever carries the passes over partitions needs ``P
 
 from __future__ import annotations
 
-from experiments.kernels.called import CalledCounts, CalledPass
+from experiments.kernels.called import CalledPass
+from experiments.kernels.called_counts import CalledCounts
 from experiments.kernels.design import PairScanSettings, describe_strata
 from experiments.kernels.packing import pack, unpack
 from experiments.kernels.pairs import PairCounts, PairPass

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.called import (
+from experiments.kernels.called_counts import (
     EXPOSED_BARRED,
     EXPOSED_FOLLOWED,
     LATER_FOLLOWED,
