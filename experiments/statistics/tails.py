@@ -20,6 +20,7 @@ _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 _LARGEST_SIZE = 1e12
 _LN10 = math.log(10.0)
 _TINY = 1e-300
+_ROUNDING = 1e-9
 
 
 def mid_p_tails(
@@ -70,9 +71,11 @@ def tail_pair(observed: float, expected: float, lack: float) -> tuple[float, flo
     """Logarithms of both mid-p tails; ``lack`` is E - V, how far the variance falls short of Poisson's.
 
     A matched binomial cannot exceed its n. Where the count does, n is raised to the count with the mean
-    kept, which widens the law: the answer errs on the side of caution.
+    kept, which widens the law: the answer errs on the side of caution. A count that was certain (V = 0 and
+    O = E, but for rounding) says nothing.
     """
-    if expected <= 0.0:
+    rounding = _ROUNDING * max(expected, 1.0)
+    if expected <= 0.0 or (expected - lack <= rounding and abs(observed - expected) <= rounding):
         return -math.log(2.0), -math.log(2.0)
     if lack >= 0.0:
         size = min(expected * expected / max(lack, _TINY), _LARGEST_SIZE)

@@ -99,3 +99,11 @@ def test_threads__give_what_one_gives() -> None:
     ]
     for side in (0, 1):
         np.testing.assert_array_equal(whole[side], np.concatenate([part[side] for part in parts]))
+
+
+@pytest.mark.parametrize("fuzz", [-3e-13, -1e-16, 0.0, 2e-16, 4e-13])
+@pytest.mark.parametrize("count", [1.0, 7.0, 400.0])
+def test_a_certain_outcome_says_nothing(count: float, fuzz: float) -> None:
+    for variance in (0.0, abs(fuzz), -abs(fuzz)):
+        lower, upper = mid_p_tails(np.array([count]), np.array([count + fuzz]), np.array([variance]))
+        assert two_sided_log10(lower, upper)[0] == pytest.approx(0.0, abs=1e-9)
