@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lakehouse.governance.lineage import analyse
+from lakehouse.governance.operators import analyse
+from lakehouse.governance.plan_leaves import described, leaves_of, of_delta, targets_of
 from lakehouse.governance.plan_tree import parse_plan
 from lakehouse.governance.sightings import (
-    FILE_RDDS,
     FILE_READS,
     LABELLED_PATH,
     LOCATION,
-    Leaf,
     QuerySeen,
     RunSeen,
     Scan,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 DRAIN_MILLISECONDS = 60_000
-DELTA_STATE = "Delta Table State"
 
 
 class Observer:
@@ -59,7 +57,10 @@ class Observer:
         if hub is not None:
             self._drain(hub)
             hub.listening = tuple(each for each in hub.listening if each is not self)
-            runs, faults = hub.unexplained(self._first_execution, self._first_job)
+            try:
+                runs, faults = hub.unexplained(self._first_execution, self._first_job)
+            except Exception as error:
+                runs, faults = [], [f"Spark could not be asked what it ran ({type(error).__name__})"]
             self.seen.runs += runs
             self.seen.faults += faults
         return self.seen
@@ -124,15 +125,15 @@ class Hub:
         repeated = identity in self._ids
         self._ids.add(identity)
         plan = query.analyzed()
-        leaves = list(_leaves(plan))
-        if leaves and all(_of_delta(leaf, kind) for leaf, kind in leaves):
+        leaves = list(leaves_of(plan))
+        if leaves and all(of_delta(leaf, kind) for leaf, kind in leaves):
             if repeated:
                 self._metrics |= self._executed(query)[1]
             return None
         record = QuerySeen(action, date.min, time.monotonic(), failed)
-        record.leaves = dict(self._leaf(leaf, kind) for leaf, kind in leaves)
-        record.use = analyse(parse_plan(plan.toJSON()))
-        record.writes = _targets(plan)
+        record.leaves = dict(described(leaf, kind) for leaf, kind in leaves)
+        record.use = analyse(parse_plan(_json_of(plan)))
+        record.writes = targets_of(plan)
         try:
             record.scans, metrics = self._executed(query)
             self._metrics |= metrics
@@ -148,27 +149,6 @@ class Hub:
         event = sql.ui.SparkListenerSQLAdaptiveExecutionUpdate(0, "", info)
         text = self._jvm.org.apache.spark.util.JsonProtocol.sparkEventToJsonString(event)
         return scans_of(json.loads(text)["sparkPlanInfo"])
-
-    def _leaf(self, leaf: Any, kind: str) -> tuple[int, Leaf]:
-        """A leaf's identity in the plan and what it stands for."""
-        output = leaf.output()
-        identity = -1 if output.isEmpty() else int(output.head().exprId().id())
-        if kind == "LogicalRDD":
-            return identity, _rdd(leaf)
-        if kind != "LogicalRelation":
-            return identity, Leaf(kind, name=leaf.simpleString(2000)[:2000])
-        relation = leaf.relation()
-        location = _given(relation, "location")
-        if location is None:
-            return identity, Leaf("Relation", name=relation.getClass().getName().rsplit(".", 1)[-1])
-        index = location.getClass().getSimpleName()
-        if index.startswith("Tahoe"):
-            snapshot = _given(location, "snapshotAtAnalysis") or _given(location, "snapshot")
-            version = None if snapshot is None else int(snapshot.version())
-            return identity, Leaf(index, plain_path(location.path().toString()), version)
-        roots = location.rootPaths()
-        path = plain_path(roots.head().toString()) if not roots.isEmpty() else None
-        return identity, Leaf(index, path, name=roots.mkString(",")[:2000])
 
     def unexplained(self, first_execution: int, first_job: int) -> tuple[list[RunSeen], list[str]]:
         """Executions and jobs of the whole application that came by no query, and what can no longer be told."""
@@ -262,61 +242,9 @@ class _Listener:
         implements: ClassVar = ["org.apache.spark.sql.util.QueryExecutionListener"]
 
 
-def _rdd(leaf: Any) -> Leaf:
-    """What the RDD under a frame comes from: Delta's own state, files, or data the job made itself."""
-    text = leaf.rdd().toDebugString()
-    if DELTA_STATE in text:
-        return Leaf("DeltaLog")
-    files = next((kind for kind in FILE_RDDS if kind in text), None)
-    return Leaf("FileRDD", name=files) if files else Leaf("RDD")
-
-
-def _leaves(plan: Any) -> Iterator[tuple[Any, str]]:
-    """Leaves of a plan, of its subqueries, and of the query inside a command, each with its class name."""
-    yield from _own_leaves(plan)
-    subqueries = plan.subqueriesAll()
-    for place in range(subqueries.size()):
-        yield from _own_leaves(subqueries.apply(place))
-
-
-def _own_leaves(plan: Any) -> Iterator[tuple[Any, str]]:
-    found = plan.collectLeaves()
-    for place in range(found.size()):
-        leaf = found.apply(place)
-        kind = str(leaf.getClass().getName()).rsplit(".", 1)[-1]
-        yield leaf, kind
-        if kind.endswith("Command") and kind != "CreateViewCommand":
-            inner = leaf.innerChildren()
-            for each in range(inner.size()):
-                yield from _leaves(inner.apply(each))
-
-
-def _of_delta(leaf: Any, kind: str) -> bool:
-    """Whether a leaf is Delta's own state: its log files, or its cached list of files."""
-    if kind == "LogicalRDD":
-        return DELTA_STATE in leaf.rdd().toDebugString()
-    if kind != "LogicalRelation":
-        return False
-    location = _given(leaf.relation(), "location")
-    return location is not None and location.getClass().getSimpleName() == "DeltaLogFileIndex"
-
-
-def _targets(plan: Any) -> tuple[str, ...]:
-    """Paths a command writes to."""
-    kind = str(plan.getClass().getName()).rsplit(".", 1)[-1]
-    if kind == "InsertIntoHadoopFsRelationCommand":
-        return (plain_path(plan.outputPath().toString()),)
-    if kind == "SaveIntoDataSourceCommand":
-        path = plan.options().get("path")
-        return (plain_path(path.get()),) if path.isDefined() else ()
-    return ()
-
-
-def _given(thing: Any, method: str) -> Any:
-    """What a Java object's method returns, or ``None`` when it has no such method."""
-    from py4j.protocol import Py4JError
-
-    try:
-        return getattr(thing, method)()
-    except Py4JError:
-        return None
+def _json_of(plan: Any) -> str:
+    """JSON of a logical plan. It leaves out the escape character of LIKE, so one that is not the usual is marked."""
+    text = str(plan.toJSON())
+    if '"escapeChar":null' in text and " ESCAPE '" in plan.toString():
+        return text.replace('"escapeChar":null', '"escapeChar":"?"')
+    return text

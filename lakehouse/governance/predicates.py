@@ -113,11 +113,14 @@ def _cast(node: Node, name_of: Callable[[Node], str | None]) -> str | None:
 
 
 def _special(node: Node, name_of: Callable[[Node], str | None]) -> str | None:
+    if node.name == "Between":
+        named = [node.trees(part) for part in ("input", "lower", "upper")]
+        parts = [render(each[0], name_of) if each else None for each in named]
+        return None if None in parts else f"({parts[0]} BETWEEN {parts[1]} AND {parts[2]})"
     if node.name in ("Like", "ILike"):
-        if node.fields.get("escapeChar", "\\") != "\\":
-            return None
         left, right = (render(child, name_of) for child in node.children[:2])
-        return None if left is None or right is None else f"({left} {node.name.upper()} {right})"
+        plain = node.fields.get("escapeChar") is None
+        return f"({left} {node.name.upper()} {right})" if plain and left and right else None
     return render(node.children[-1], name_of) if len(node.children) == 1 else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lakehouse.governance.lineage import GateUse, Role
 from lakehouse.governance.openings import Opening
@@ -185,12 +185,14 @@ def _outside(leaf: Leaf, declared: Declared, verdict: Verdict) -> None:
     if leaf.kind == "FileRDD":
         verdict.gaps.append("Rows came from an RDD that reads files (df.rdd), whose columns nobody can tell.")
         return
-    where = leaf.path or leaf.name
+    where = leaf.name
     if leaf.path is not None:
-        if _forbidden(leaf.path, declared):
-            verdict.breaches.append(f"{described(leaf, declared)} was read past the study.")
-        else:
-            verdict.remarks.append(f"Data from outside the lake was read: {leaf.path}.")
+        for path in (leaf.path, *leaf.more):
+            if _forbidden(path, declared):
+                told = described(replace(leaf, path=path), declared)
+                verdict.breaches.append(f"{told} was read past the study.")
+            else:
+                verdict.remarks.append(f"Data from outside the lake was read: {path}.")
     elif any(root in where for root in (declared.lake, *declared.closed)):
         verdict.breaches.append(f"{leaf.kind} was run on the lake itself: {where[:200]}.")
     elif CHANGE_FEED in leaf.name or CHANGE_FEED in leaf.kind:

@@ -36,12 +36,13 @@ def below(path: str, root: str) -> bool:
 
 @dataclass(frozen=True)
 class Leaf:
-    """Where a plan's data comes from: kind of source, path and Delta version where it has them."""
+    """Where a plan's data comes from: kind of source, path (and further ones), Delta version, further words."""
 
     kind: str
     path: str | None = None
     version: int | None = None
     name: str = ""
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
