@@ -1,0 +1,163 @@
+"""Double entry without Spark: every way in which observed, gated and declared can disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from lakehouse.governance.lineage import GateUse, PlanUse, Role
+from lakehouse.governance.openings import Opening
+from lakehouse.governance.plan_tree import Node
+from lakehouse.governance.reconcile import Declared, Gated, Verdict, reconcile
+from lakehouse.governance.scope import State
+from lakehouse.governance.sightings import Leaf, QuerySeen, RunSeen, Scan, Sightings
+from tests.governance.test_permits import permit
+
+EVENT, SPELL = "/home/lake/gold/event", "/home/lake/gold/spell"
+DECLARED = Declared(
+    permit(),
+    {EVENT: "gold.event", "/home/lake/gold/person": "gold.person"},
+    {"gold.event": 3, "gold.person": 2},
+    "/home/lake",
+    ("/home/keys",),
+    ("/home/conf/permits/out.txt",),
+)
+GATED = Gated(
+    1,
+    {
+        "aaaaaaaa": Opening("lab", 1, "gold.event", ("day", "code", "place", "person_id")),
+        "bbbbbbbb": Opening("other", 2, "gold.event", ("day",)),
+        "cccccccc": Opening("lab", 1, "gold.event", (), platform=True),
+        "dddddddd": Opening("old", 3, "gold.event", ("day",), closed=5.0),
+    },
+)
+
+
+def gate(nonce: str = "aaaaaaaa", **roles: Role) -> GateUse:
+    columns = {name: {role} for name, role in roles.items()} or {"day": {Role.DIRECT}}
+    return GateUse(
+        "gold.event", "lab", nonce, columns, ["(`day` > 3)"], {7}, ("day", "code", "place", "person_id")
+    )
+
+
+def query(*gates: GateUse, **leaves: Leaf) -> QuerySeen:
+    """A query on 1 June 2025 at moment 9 over one pinned leaf, number 7, and further leaves outside any gate."""
+    outside = [outer(10 + place) for place in range(len(leaves))]
+    found = {7: Leaf("TahoeLogFileIndex", EVENT, 3)} | {
+        10 + n: leaf for n, leaf in enumerate(leaves.values())
+    }
+    return QuerySeen("collect", date(2025, 6, 1), 9.0, False, PlanUse(list(gates), outside), found)
+
+
+def outer(identity: int) -> Node:
+    """A leaf no gate stands over, whose first column has this identity."""
+    column = {"class": "x.expressions.AttributeReference", "num-children": 0, "exprId": {"id": identity}}
+    return Node("LogicalRelation", "x.execution.LogicalRelation", {"output": [[column]]})
+
+
+def verdict(*queries: QuerySeen, **more: list[RunSeen] | list[str]) -> Verdict:
+    return reconcile(Sightings(list(queries), **more), GATED, DECLARED)  # type: ignore[arg-type]
+
+
+def test_agreement__is_accounted_and_tells_uses() -> None:
+    seen = query(gate(day=Role.DIRECT, place=Role.FILTER, person_id=Role.JOIN))
+    seen.scans.append(Scan((EVENT,), ("day", "place", "person_id")))
+    told = verdict(seen, seen)
+    table = told.tables["gold.event"]
+    assert told.state is State.ACCOUNTED and told.reasons == []
+    assert [table.used(role) for role in Role] == [["day"], ["place"], ["person_id"]]
+    assert table.columns == {"day", "place", "person_id"}
+    assert table.predicates == ["(`day` > 3)"] and table.queries == 2
+
+
+def test_nothing_read__is_accounted() -> None:
+    assert verdict().state is State.ACCOUNTED
+
+
+BREACHES: list[tuple[QuerySeen, str]] = [
+    (query(gate(place=Role.DIRECT)), "place was used direct, but is granted filter only"),
+    (query(gate(person_id=Role.FILTER)), "person_id was used filter, but is granted join only"),
+    (query(gate(unit=Role.FILTER)), "unit was used filter, but is granted not at all"),
+    (query(gate("eeeeeeee")), "claims an opening of gold.event that the study did not make"),
+    (query(gate("dddddddd")), "gold.event of study 'old' was read after that study was closed"),
+    (query(gate(), gate("bbbbbbbb")), "joined this study's data with another study's"),
+    (replace(query(gate()), on=date(2026, 1, 1)), "outside the permit's 2025-01-01 to 2025-12-31"),
+    (replace(query(gate()), leaves={7: Leaf("TahoeLogFileIndex", EVENT, 2)}), "version 2 was read under the name"),
+    (replace(query(gate()), leaves={7: Leaf("TahoeLogFileIndex", SPELL, 1)}), "read under the name of gold.event"),
+    (query(a=Leaf("TahoeLogFileIndex", EVENT, 2)), "version 2 (the study is pinned to 3) was read past the study"),
+    (query(a=Leaf("InMemoryFileIndex", f"{SPELL}/part.parquet")), "part.parquet was read past the study"),
+    (query(a=Leaf("InMemoryFileIndex", "/tmp/x", more=(SPELL,))), f"{SPELL} was read past the study"),
+    (query(a=Leaf("InMemoryFileIndex", "/home/keys/root.key")), "root.key was read past the study"),
+    (query(a=Leaf("InMemoryFileIndex", "/home/lake/go*/spell")), "was read past the study"),
+    (query(a=Leaf("Relation", name="DeltaCDFRelation")), "change feed"),
+    (query(a=Leaf("DescribeDeltaHistoryCommand", name=f"Describe {SPELL}")), "was run on the lake itself"),
+    (replace(query(gate()), writes=("/home/lake/gold/planted",)), "wrote to /home/lake/gold/planted"),
+    (replace(query(gate()), scans=[Scan((SPELL,), ("hours",))]), "was scanned though no source"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "told"), BREACHES, ids=lambda each: each if isinstance(each, str) else "")
+def test_breach__says_what(seen: QuerySeen, told: str) -> None:
+    found = verdict(seen)
+    assert found.state is State.BREACH
+    assert told in " ".join(found.reasons)
+
+
+def test_gaps__leave_a_run_unaccounted() -> None:
+    cases: list[Callable[[], Verdict]] = [
+        lambda: verdict(runs=[RunSeen("a job outside any query (take)", ())]),
+        lambda: verdict(runs=[RunSeen("a query outside the watched session (x)", (EVENT,))]),
+        lambda: verdict(faults=["a query (collect) could not be read"]),
+        lambda: verdict(replace(query(gate()), fault="its executed plan could not be read")),
+        lambda: verdict(query(a=Leaf("FileRDD", name="FileScanRDD"))),
+        lambda: verdict(query(a=Leaf("Relation", name="JDBCRelation"))),
+        lambda: verdict(query(a=Leaf("StreamingRelation"))),
+        lambda: verdict(replace(query(gate()), leaves={})),
+    ]
+    for case in cases:
+        assert case().state is State.UNACCOUNTED
+        assert len(case().reasons) == 1
+
+
+def test_runs_over_other_tables__are_breaches() -> None:
+    assert verdict(runs=[RunSeen("a job", (f"{SPELL}/_delta_log/*.json",))]).state is State.BREACH
+
+
+def test_python_openings__are_breaches_named_once() -> None:
+    found = verdict(opened=["Python opened /x", "Python opened /x"])
+    assert found.reasons == ["Python opened /x, past the study."]
+
+
+@pytest.mark.parametrize(
+    "kind", ["Range", "LocalRelation", "OneRowRelation", "RDD", "DeltaLog", "SetCommand"]
+)
+def test_harmless_sources__are_nothing(kind: str) -> None:
+    assert verdict(query(a=Leaf(kind))).state is State.ACCOUNTED
+
+
+def test_data_from_elsewhere__is_a_remark() -> None:
+    found = verdict(query(a=Leaf("InMemoryFileIndex", "/home/lakeside/own.csv")))
+    assert found.state is State.ACCOUNTED
+    assert found.remarks == ["Data from outside the lake was read: /home/lakeside/own.csv."]
+
+
+def test_another_open_studys_query__is_not_ours() -> None:
+    found = verdict(query(gate("bbbbbbbb")), query(gate("cccccccc")))
+    assert found.state is State.ACCOUNTED and found.queries == 0 and not found.tables
+
+
+def test_a_breach_beside_another_studys_table__is_still_ours() -> None:
+    assert verdict(query(gate("bbbbbbbb"), a=Leaf("InMemoryFileIndex", SPELL))).state is State.BREACH
+
+
+def test_row_rules_own_sources__are_part_of_a_gate() -> None:
+    own = query(gate())
+    own.use.gates[0].leaves |= {8, 9}
+    own.leaves |= {
+        8: Leaf("TahoeLogFileIndex", "/home/lake/gold/person", 2),
+        9: Leaf("InMemoryFileIndex", "/home/conf/permits/out.txt"),
+    }
+    assert verdict(own).state is State.ACCOUNTED
