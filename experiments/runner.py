@@ -14,7 +14,7 @@ from experiments.versions import code_version
 from lakehouse.errors import ScopeBreach
 from lakehouse.governance import ledger
 from lakehouse.governance.permits import lake_kind, load_permit, load_study
-from lakehouse.progress import Progress, show_on
+from lakehouse.progress import Progress, current, show_on
 from lakehouse.session import spark_session
 from lakehouse.settings import Settings
 from lakehouse.study import open_data
@@ -45,7 +45,8 @@ def run_job(
             intent = {"run": run.run_id, "study": study_id, "job": job.name, "code": code_version()}
             ledger.append(settings, "intent", intent)
             findings, study = _ask(job, spark, settings, study_id, params, run)
-            scope = tracking.scope_record(study)
+            with progress.watch("reconciling what was read with the permit"):
+                scope = tracking.scope_record(study)
             with progress.watch("checking, drawing and writing the report"):
                 story = _story(job, study, findings, params, scope, time.time() - began)
                 outcome = conclude(run, findings.patterns, story, findings.metrics)
@@ -67,7 +68,9 @@ def _ask(
 ) -> tuple[Findings, Study]:
     """The job's own part; whatever it read is on the run's record even when it fails."""
     try:
-        with open_data(spark, settings, study_id) as study:
+        with current().watch("opening the study"):
+            opened = open_data(spark, settings, study_id)
+        with opened as study:
             run.bind(study)
             findings = job.ask(study, params)
     except BaseException as error:
