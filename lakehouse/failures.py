@@ -25,17 +25,23 @@ def explained() -> Iterator[None]:
             raise no_space() from None
         raise
     except Exception as error:
-        text = str(error)
-        if any(sign in text for sign in FULL):
-            raise no_space() from None
-        if told := OURS.search(text):
-            raise DataError(scrub(told[2])) from None
-        first = scrub(text.strip().splitlines()[0] if text.strip() else type(error).__name__)
-        raise DataError(
-            f"Spark could not finish: {first[:300]}",
-            "Nothing half-done is visible; what was recorded stays.",
-            "Repeat the command; if it fails again, set PATTERNLAKE_VERBOSE=1 and look at the log.",
-        ) from error
+        if type(error).__module__.partition(".")[0] not in ("pyspark", "py4j"):
+            raise
+        raise told(str(error)) from None
+
+
+def told(text: str) -> DataError:
+    """The refusal behind the text of an exception that came out of Spark."""
+    if any(sign in text for sign in FULL):
+        return no_space()
+    if ours := OURS.search(text):
+        return DataError(scrub(ours[2]))
+    first = scrub(text.strip().splitlines()[0] if text.strip() else "no message")
+    return DataError(
+        f"Spark could not finish: {first[:300]}",
+        "Nothing half-done is visible; what was recorded stays.",
+        "Repeat the command; if it fails again, set PATTERNLAKE_VERBOSE=1 and look at the log.",
+    )
 
 
 def no_space() -> DataError:

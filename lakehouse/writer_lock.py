@@ -56,12 +56,14 @@ def only_writer(path: Path, processes: list[int]) -> Iterator[None]:
                 "Two writers at once would undo each other's work.",
                 "Wait until it has ended and repeat the command.",
             ) from None
-        wait_for_the_dead(path)
+        wait_for_the_dead(path, processes)
         handle.truncate(0)
         handle.write(json.dumps({str(pid): started(pid) for pid in processes}))
         handle.flush()
-        yield
-        handle.truncate(0)
+        try:
+            yield
+        finally:
+            handle.truncate(0)
 
 
 def named(path: Path) -> dict[str, Any]:
@@ -78,11 +80,11 @@ def holder(path: Path) -> str:
     return next(iter(named(path)), "unknown")
 
 
-def wait_for_the_dead(path: Path) -> None:
+def wait_for_the_dead(path: Path, ours: list[int]) -> None:
     """Wait until no process of an earlier, killed writer is left; refuse when one does not end."""
     deadline = time.monotonic() + LAST_WORDS_SECONDS
     for pid, began in named(path).items():
-        while int(pid) != os.getpid() and began and started(int(pid)) == began:
+        while int(pid) not in ours and began and started(int(pid)) == began:
             if time.monotonic() > deadline:
                 raise DataError(
                     f"Process {pid} of an earlier ingest still runs.",
