@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,17 +120,52 @@ def submit(
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "ERROR",
     }
-    if verbose:
-        return subprocess.run(command, env=environment, check=False).returncode
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace")
-    try:
-        for line in process.stderr or ():
-            if not is_noise(line):
-                sys.stderr.write(line)
-                sys.stderr.flush()
-    except KeyboardInterrupt:
-        process.terminate()
-    return process.wait()
+    with stderr_of_job(settings.scratch) as channel:
+        environment |= channel
+        quiet = None if verbose else subprocess.PIPE
+        process = subprocess.Popen(command, env=environment, stderr=quiet, text=True, errors="replace")
+        try:
+            for line in process.stderr or ():
+                if not is_noise(line):
+                    sys.stderr.write(line)
+                    sys.stderr.flush()
+            return process.wait()
+        except KeyboardInterrupt:
+            process.terminate()
+            return process.wait()
+
+
+@contextmanager
+def stderr_of_job(scratch: Path) -> Iterator[dict[str, str]]:
+    """A pipe by which a job's standard error reaches ours: ``spark-submit`` would mix it into standard output.
+
+    Gives the environment that tells the job where the pipe is (see :func:`experiments.job.own_stderr`).
+    """
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        pipe = Path(folder) / "stderr"
+        os.mkfifo(pipe, 0o600)
+        end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        done = threading.Event()
+
+        def copy() -> None:
+            while True:
+                ready, _, _ = select.select([end], [], [], 0.1)
+                if ready:
+                    os.write(2, os.read(end, 65536))
+                elif done.is_set():
+                    return
+
+        copier = threading.Thread(target=copy, daemon=True)
+        copier.start()
+        try:
+            yield {
+                "PATTERNLAKE_STDERR": str(pipe),
+                "PATTERNLAKE_TERMINAL": "1" if sys.stderr.isatty() else "",
+            }
+        finally:
+            done.set()
+            copier.join()
+            os.close(end)
 
 
 def is_noise(line: str) -> bool:

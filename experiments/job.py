@@ -42,6 +42,7 @@ class Job:
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """Run from a command line (``spark-submit jobs/<name>.py --study ID``) and exit with its code."""
         code = 0
+        own_stderr()
         try:
             self.run(self.parse(arguments))
         except PatternlakeError as error:
@@ -119,6 +120,20 @@ class Job:
             dry_run(self, settings, arguments.study, params, progress)
             return ""
         return run_job(self, settings, arguments.study, params, progress, began=time.time())
+
+
+def own_stderr() -> None:
+    """Write standard error to the pipe ``patternlake run`` listens on, where it started this job.
+
+    ``spark-submit`` joins a Python program's standard error to its standard output, so progress would end up
+    among the results.
+    """
+    pipe = os.environ.get("PATTERNLAKE_STDERR")
+    if pipe and Path(pipe).is_fifo():
+        sys.stderr.flush()
+        end = os.open(pipe, os.O_WRONLY)
+        os.dup2(end, 2)
+        os.close(end)
 
 
 def job(*, use_case: str, reads: Mapping[str, Sequence[str]], params: type) -> Callable[[Question], Job]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -28,7 +29,7 @@ class Progress:
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
         self._stream = stream or sys.stderr
         self._quiet = quiet
-        self._terminal = self._stream.isatty()
+        self._terminal = self._stream.isatty() or bool(os.environ.get("PATTERNLAKE_TERMINAL"))
         self._step, self._began = "", time.monotonic()
 
     def __call__(self, step: str, done: int = 0, total: int = 0) -> None:

@@ -132,9 +132,11 @@ def test_refusals_keep_their_exit_codes_through_spark_submit(
     wheel, python = shipped
     base = ["--properties-file", str(ROOT / "conf" / "spark" / "test.conf"), "--py-files", str(wheel)]
     job = str(ROOT / "jobs" / "mine_pairs.py")
-    code, _, err = submit(python, lake.home, tmp_path, [*base, job, "--study", "nobody"])
+    code, out, err = submit(python, lake.home, tmp_path, [*base, job, "--study", "nobody"])
     assert code == 10
-    assert "no study called 'nobody'" in err
-    code, _, err = submit(python, lake.home, tmp_path, [*base, job, "--study", "demo", "--set", "horizon=3"])
+    assert "no study called 'nobody'" in out + err
+    code, out, err = submit(
+        python, lake.home, tmp_path, [*base, job, "--study", "demo", "--set", "horizon=3"]
+    )
     assert code == 2
-    assert "It has: horizon_days" in err
+    assert "It has: horizon_days" in out + err
