@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.pseudonym import domain_key, root_key_file
+from lakehouse.pseudonym import KEY_VERSION, domain_key, root_key_file, tokeniser
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
 
     from lakehouse.settings import Settings
 
-KEY_VERSION = 1
 TOKEN_COLUMNS = ("person_id", "encounter_id", "spell_id")
 """Columns whose lake tokens would link studies, so every study sees its own."""
 
@@ -40,25 +36,14 @@ def study_key_file(settings: Settings, study_id: str) -> Path:
     return path
 
 
-def study_token(lake_token: str, key: bytes) -> str:
-    """Version byte and 128 bits of HMAC-SHA256, in hex: 34 characters."""
-    return f"{KEY_VERSION:02x}{hmac.digest(key, lake_token.encode(), hashlib.sha256).hex()[:32]}"
-
-
-@cache
-def read_key(path: str) -> bytes:
-    """The study key, read once a worker."""
-    return Path(path).read_bytes()
-
-
 def tokens_of(lake_tokens: pd.Series, key_path: str) -> pd.Series:
-    """Study tokens of a batch; nulls stay null, and each distinct token is computed once."""
+    """Study tokens of a batch, as 34 hex digits; nulls stay null, and each distinct token is computed once."""
     import numpy as np
     import pandas as pd
 
-    key = read_key(key_path)
+    make = tokeniser(key_path, "study")
     position, distinct = pd.factorize(lake_tokens)
-    tokens = np.array([study_token(token, key) for token in distinct] + [None], dtype=object)
+    tokens = np.array([make(token.encode()) for token in distinct] + [None], dtype=object)
     return pd.Series(tokens[position], index=lake_tokens.index)
 
 
