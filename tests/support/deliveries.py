@@ -71,22 +71,11 @@ def contact(
     """A row of contacts; ``start`` and ``stop`` as ``2020-01-01 08:00``, an empty stop for an open one."""
     end_day, _, end_time = stop.partition(" ")
     day, _, time = start.partition(" ")
-    return ";".join(
-        [
-            number,
-            f"5{number[1:]}",
-            person,
-            place,
-            "ambulatorium",
-            "Kirurgi",
-            "1084",
-            day,
-            f"{time}:00",
-            end_day,
-        ]
-        + [f"{end_time}:00" if end_time else "", "ALCA00", "ALCC01", "ATA1" if acute else "ATA3", "DI219"]
-        + [day, "LPR3"]
-    )
+    stop_time = f"{end_time}:00" if end_time else ""
+    priority = "ATA1" if acute else "ATA3"
+    who = f"{number};5{number[1:]};{person};{place};ambulatorium;Kirurgi;1084"
+    when = f"{day};{time}:00;{end_day};{stop_time}"
+    return f"{who};{when};ALCA00;ALCC01;{priority};DI219;{day};LPR3"
 
 
 def write_meds(
