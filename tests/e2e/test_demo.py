@@ -1,4 +1,4 @@
-"""The README's first command, as a newcomer runs it: in an empty home, twice."""
+"""The README's first command, as a newcomer runs it, in an empty home; then the commands that look back."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def test_the_demo_leaves_an_accounted_run_with_report_and_patterns(home: Path) -
     assert "<html" in (run / "report.html").read_text()[:500]
 
 
-def test_the_demo_again_changes_no_table(home: Path) -> None:
+def test_the_same_delivery_again_changes_no_table(home: Path) -> None:
     before = versions(home)
-    run = patternlake(home, "demo", "--persons", "1500", "--seed", "5")
+    run = patternlake(home, "ingest", str(next((home / "deliveries").iterdir())))
     assert run.returncode == 0, run.stderr[-3000:]
     assert versions(home) == before
     assert "known, nothing done" in run.stdout
