@@ -63,9 +63,9 @@ def in_one_process(persons: Persons) -> dict[str, dict[str, np.ndarray]]:
             arguments["pairs"] = PAIRS
         counter = PASSES[name](**arguments)  # type: ignore[arg-type]
         counter.add(rolled)
-        counts = counter.result()
+        counts = COUNTS[name].merge([counter.result()])  # type: ignore[arg-type]
         arguments.setdefault("reference", counts)
-        arrays[name] = COUNTS[name].merge([counts]).to_arrays()  # type: ignore[arg-type]
+        arrays[name] = counts.to_arrays()
     return arrays
 
 

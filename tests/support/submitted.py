@@ -37,7 +37,7 @@ def bare_python(folder: Path) -> Path:
     site = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     found = subprocess.run(
-        [str(python), "-c", "import lakehouse"], cwd=folder, capture_output=True, check=False
+        [str(python), "-c", "import lakehouse.settings"], cwd=folder, capture_output=True, check=False
     )
     assert found.returncode, "the bare Python must not see the checkout"
     return python
