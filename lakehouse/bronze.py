@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.delta_log import added_rows_by_file
-from lakehouse.door import Door, Part
+from lakehouse.door import Door
 from lakehouse.errors import DataError
+from lakehouse.reading import Part
 from lakehouse.schema import Table
 from lakehouse.survey import Surveyed, file_digest
 from lakehouse.tables import table_path

@@ -8,7 +8,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from lakehouse.codes import municipality_regions
-from lakehouse.schema import Event, Reversal, Source, Table
+from lakehouse.schema import Event, Facts, Reversal, Source, Table
 from lakehouse.stays import contact_events, contact_rows
 from lakehouse.tables import GOLD, Setting, table_path
 
@@ -110,20 +110,27 @@ def contacts(spark: SparkSession, settings: Settings, current: Current) -> DataF
     )
 
 
+def fact_rows(rows: DataFrame, facts: Facts, source: Source) -> DataFrame:
+    """Facts in common columns; without any they still say that there is such a person."""
+    given = [f"CAST({facts.columns.get(name, 'NULL')} AS {type}) AS {name}" for name, type in FACTS.items()]
+    code = source.death_code if facts.columns else ""
+    named = rows.where(facts.where).selectExpr(
+        "person_id", *given, f"'{source.name}' AS source", f"'{code}' AS death_code"
+    )
+    return named if facts.columns else named.distinct()
+
+
 def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
-    """``gold.person``: facts of all sources brought together, with the code each death is an event under."""
+    """``gold.person``: facts of all sources brought together, with the code each death is an event under.
+
+    Whoever something happened to has a row, if only to say that nothing else is known.
+    """
     frames = []
     for source, table in current.tables():
-        for facts in table.facts:
-            rows = silver_rows(spark, settings, current, table)
-            given = [
-                f"CAST({facts.columns.get(name, 'NULL')} AS {type}) AS {name}" for name, type in FACTS.items()
-            ]
-            frames.append(
-                rows.where(facts.where).selectExpr(
-                    "person_id", *given, f"'{source.name}' AS source", f"'{source.death_code}' AS death_code"
-                )
-            )
+        rows = silver_rows(spark, settings, current, table)
+        for facts in (*table.facts, *([Facts({})] if table.events or table.contacts else [])):
+            if facts.columns or table.has("person_id"):
+                frames.append(fact_rows(rows, facts, source))
     facts_of_all = union(frames)
     if facts_of_all is None:
         return None

@@ -171,9 +171,9 @@ class Table:
         """Whether a file of the delivery belongs to this table."""
         return re.fullmatch(self.files, str(path).lower()) is not None
 
-    def field(self, name: str) -> Field:
-        """A field by its name."""
-        return next(each for each in self.fields if each.name == name)
+    def has(self, name: str) -> bool:
+        """Whether the table has a field of that name."""
+        return any(each.name == name for each in self.fields)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lakehouse.bronze import replace_files
-from lakehouse.convert import broken, fault, stored
+from lakehouse.convert import stored
 from lakehouse.delta_log import added_rows_by_file
 from lakehouse.schema import Table
 from lakehouse.tables import table_path
@@ -20,23 +20,6 @@ if TYPE_CHECKING:
 HASHES = ("hash_a", "hash_b")
 
 
-def reason_sql(table: Table) -> str:
-    """SQL of the first reason why a bronze row may not enter silver; null for a good row."""
-    faults = [each for each in (fault(field, table.decimal) for field in table.fields) if each]
-    if table.once:
-        faults.append("CASE WHEN row_number > first_row THEN 'duplicate' END")
-    return f"coalesce({', '.join(['door_reason', *faults, 'CAST(NULL AS STRING)'])})"
-
-
-def example_sql(table: Table) -> str:
-    """SQL of what stood in the way: the door's shape, or the (scrubbed) text of the column that did not convert."""
-    tests = ((field.name, broken(field, table.decimal)) for field in table.fields)
-    whens = [f"WHEN {test} THEN concat('{name}=', left(`{name}`, 40))" for name, test in tests if test]
-    if table.once:
-        whens.append("WHEN row_number > first_row THEN concat('as row ', first_row)")
-    return f"coalesce(door_example, CASE {' '.join(whens)} END)" if whens else "door_example"
-
-
 def hashed(bronze: DataFrame, table: Table) -> DataFrame:
     """Bronze rows with 128 bits over everything delivered, by which equal rows are found."""
     columns = ", ".join(f"`{field.name}`" for field in table.fields)
@@ -47,7 +30,7 @@ def doubles(bronze: DataFrame, table: Table) -> DataFrame:
     """Rows that occur more than once in a file: their hashes and the number of the first one."""
     return (
         hashed(bronze, table)
-        .where("door_reason IS NULL")
+        .where("fault IS NULL")
         .groupBy("file_id", *HASHES)
         .agg({"row_number": "min", "*": "count"})
         .where("`count(1)` > 1")
@@ -55,36 +38,43 @@ def doubles(bronze: DataFrame, table: Table) -> DataFrame:
     )
 
 
-def marked(bronze: DataFrame, table: Table, whole: bool) -> DataFrame:
-    """Bronze rows, those of tables without repetition with ``first_row``: the number of an equal row, or null.
+def judged(bronze: DataFrame, table: Table, whole: bool) -> DataFrame:
+    """Bronze rows with the last judgement on them.
 
-    The door has found equal rows within a chunk. Only files of several chunks (not ``whole``) are looked
-    through again.
+    The door has judged every value, and found rows repeated within a chunk. Only for files of several chunks
+    (not ``whole``) repeated rows are looked for again.
     """
-    if not table.once:
+    from pyspark.sql import functions
+
+    if whole or not table.once:
         return bronze
-    if whole:
-        return bronze.selectExpr("*", "CAST(NULL AS BIGINT) AS first_row")
-    return hashed(bronze, table).join(doubles(bronze, table), ["file_id", *HASHES], "left")
+    repeated = "fault IS NULL AND row_number > first_row"
+    example = f"CASE WHEN {repeated} THEN concat('as row ', first_row) ELSE fault_example END"
+    found = hashed(bronze, table).join(doubles(bronze, table), ["file_id", *HASHES], "left")
+    return found.withColumns(
+        {
+            "fault": functions.expr(f"CASE WHEN {repeated} THEN 'duplicate' ELSE fault END"),
+            "fault_example": functions.expr(example),
+        }
+    )
 
 
 def silver_frame(rows: DataFrame, table: Table) -> DataFrame:
     """Good rows, typed."""
     columns = [f"{stored(field, table.decimal)} AS `{field.name}`" for field in table.fields]
     columns += [f"CAST({sql} AS {type}) AS `{name}`" for name, (type, sql) in table.derived.items()]
-    good = rows.where(f"{reason_sql(table)} IS NULL")
-    return good.selectExpr("file_id", "row_number", "delivered", *columns)
+    return rows.where("fault IS NULL").selectExpr("file_id", "row_number", "delivered", *columns)
 
 
 def quarantine_frame(rows: DataFrame, table: Table) -> DataFrame:
     """Bad rows: where they stand, why, and a masked example; the row itself stays in bronze."""
-    return rows.selectExpr(
+    return rows.where("fault IS NOT NULL").selectExpr(
         "file_id",
         f"'{table.name}' AS source_table",
         "row_number",
-        f"{reason_sql(table)} AS reason",
-        f"{example_sql(table)} AS example",
-    ).where("reason IS NOT NULL")
+        "fault AS reason",
+        "fault_example AS example",
+    )
 
 
 def write_silver(
@@ -97,7 +87,7 @@ def write_silver(
     """
     file_ids = list(rows_in_bronze)
     bronze = spark.read.format("delta").load(str(table_path(settings, table.bronze)))
-    rows = marked(bronze.where(bronze["file_id"].isin(file_ids)), table, whole)
+    rows = judged(bronze.where(bronze["file_id"].isin(file_ids)), table, whole)
     path = table_path(settings, table.silver)
     replace_files(silver_frame(rows, table), path, file_ids)
     silver = added_rows_by_file(path)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lakehouse.convert import as_number
+from lakehouse.convert import number_or_null
 from lakehouse.schema import Event, Field, Source, Table, Type
 from lakehouse.tables import Setting
 
-BARE = 'regexp_replace(value, r"^ *[<>]=? *", "")'
+BARE = 'CASE WHEN value < "A" THEN ltrim("<>= ", value) ELSE value END'
 OPERATOR = (
-    "CASE WHEN left(trim(value), 1) IN ('<', '>') THEN left(trim(value), 1) "
-    "WHEN trim(operator) IN ('<', '>') THEN trim(operator) ELSE '=' END"
+    "CASE WHEN left(value, 1) IN ('<', '>') THEN left(value, 1) "
+    "WHEN operator IN ('<', '>') THEN operator ELSE '=' END"
 )
 FLAG = (
     "CASE WHEN row.number IS NULL OR (row.low IS NULL AND row.high IS NULL) THEN NULL "
@@ -36,10 +36,10 @@ RESULTS = Table(
         Field("laboratory", Type.CODE, aliases=("laboratorium_idcode",), required=False),
     ),
     derived={
-        "number": ("DOUBLE", as_number(BARE, ",")),
+        "number": ("DOUBLE", number_or_null(BARE)),
         "bound": ("STRING", OPERATOR),
-        "low": ("DOUBLE", as_number("trim(reference_low)", ",")),
-        "high": ("DOUBLE", as_number("trim(reference_high)", ",")),
+        "low": ("DOUBLE", number_or_null("reference_low")),
+        "high": ("DOUBLE", number_or_null("reference_high")),
     },
     events=(
         Event(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.delivery import all_sources, find_delivery
+from lakehouse.door import EXTRA
 from lakehouse.errors import DataError, UsageError
 from tests.support.deliveries import ANNA, persons, write_delivery, write_meds
 
@@ -72,5 +73,7 @@ def test_every_source_is_declared_soundly() -> None:
         headers = [header for field in table.fields for header in field.headers]
         assert len(headers) == len(set(headers)), table.name
         assert all(header == header.lower() for header in headers), table.name
+        own = {column.split()[0] for column in EXTRA.split(", ")}
+        assert not own & ({field.name for field in table.fields} | table.derived.keys()), table.name
         for field in table.fields:
             assert not (field.type == "key" and not field.domain), (table.name, field.name)

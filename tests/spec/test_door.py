@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse import door as module
+from lakehouse import reading
 from lakehouse import survey as surveying
 from lakehouse.delivery import find_delivery
-from lakehouse.door import Door, Part, read_chunk
+from lakehouse.door import Door, read_chunk
 from lakehouse.errors import DataError
 from lakehouse.pseudonym import root_key_file
+from lakehouse.reading import Part
 from lakehouse.settings import load_settings
 from tests.support.deliveries import ANNA, BENT, CARL, contact, persons, write_delivery, write_meds
 
@@ -51,15 +52,15 @@ def test_identifiers_become_tokens_and_stay_equal_across_tables(tmp_path: Path) 
     assert len(visits[0]["contact_id"]) == 34
     assert str(people).count(ANNA) + str(visits).count(ANNA) == 0
     assert [row["row_number"] for row in people] == [1, 2, 3]
-    assert {row["door_reason"] for row in people} == {None}
+    assert {row["fault"] for row in people} == {None}
 
 
 def test_rows_that_are_none_keep_their_number_and_show_only_their_shape(tmp_path: Path) -> None:
-    lines = [f"{ANNA};2020-01-01;x", "too;few", f'{BENT};2020-01-01;"open', f"{CARL};2020-01-01;C10"]
+    lines = [f"{ANNA};2020-01-01;I219", "too;few", f'{BENT};2020-01-01;"open', f"{CARL};2020-01-01;C10"]
     seen = danish(tmp_path, "dod/dodsaars.csv", lines)
-    assert [row["door_reason"] for row in seen] == [None, "corrupt_row", "corrupt_row", None]
+    assert [row["fault"] for row in seen] == [None, "corrupt_row", "corrupt_row", None]
     assert [row["row_number"] for row in seen] == [1, 2, 3, 4]
-    assert seen[1]["door_example"] == "2 of 3 fields: AAA;AAA"
+    assert seen[1]["fault_example"] == "2 of 3 fields: AAA;AAA"
     assert seen[1]["person_id"] is None
     assert BENT not in str(seen)
 
@@ -67,7 +68,7 @@ def test_rows_that_are_none_keep_their_number_and_show_only_their_shape(tmp_path
 def test_nobodies_are_refused_with_the_shape_of_what_stood_there(tmp_path: Path) -> None:
     lines = ["0000000000;2020-01-01;", ";2020-01-01;", "9901901234;2020-01-01;", "x12;2020-01-01;"]
     seen = danish(tmp_path, "dod/dodsaars.csv", lines)
-    assert [(row["door_reason"], row["door_example"]) for row in seen] == [
+    assert [(row["fault"], row["fault_example"]) for row in seen] == [
         ("no_subject", "person_id=9999999999"),
         ("no_subject", "person_id is empty"),
         ("bad_cpr_date", "person_id=9999999999"),
@@ -98,8 +99,8 @@ def test_windows_letters_arrive_and_unknown_bytes_refuse_the_row(tmp_path: Path)
     )
     path.write_bytes(path.read_bytes() + line + line.replace(b"K;1301", b"\x81;1301"))
     good, bad = rows(root, "sor/organisationer.csv", tmp_path / "home")
-    assert (good["name"], good["door_reason"]) == ("Ørenæs – æstetik", None)
-    assert (bad["door_reason"], bad["door_example"]) == (
+    assert (good["name"], good["fault"]) == ("Ørenæs – æstetik", None)
+    assert (bad["fault"], bad["fault_example"]) == (
         "undecodable",
         "specialty holds bytes that are not in the declared encoding",
     )
@@ -117,7 +118,7 @@ def test_rows_are_the_same_however_the_file_is_cut(
     whole = rows(root, name, tmp_path / "home")
     monkeypatch.setattr(surveying, "BLOCK_BYTES", 50)
     monkeypatch.setattr(surveying, "CHUNK_BYTES", 90)
-    monkeypatch.setattr(module, "STEP_BYTES", step)
+    monkeypatch.setattr(reading, "STEP_BYTES", step)
     if packed:
         (root / f"{name}.gz").write_bytes(gzip.compress((root / name).read_bytes()))
         (root / name).unlink()

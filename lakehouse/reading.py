@@ -1,0 +1,187 @@
+"""A part of a delivered file as columns of text: fast where rows are sound, line by line where one is not.
+
+Runs inside a Python worker, on clear text: nothing here may log, raise or return a value but to the door.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.cpr import mask
+from lakehouse.schema import Table
+from lakehouse.survey import Chunk
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+STEP_BYTES = 8 << 20
+STEP_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """A chunk with what is needed to read it. ``columns`` as in :class:`lakehouse.survey.Surveyed`."""
+
+    chunk: Chunk
+    name: str
+    columns: tuple[str, ...]
+    delivered: str | None
+    issuer: str
+
+
+Block = tuple[dict[str, Any], "np.ndarray[Any, Any]", "dict[int, str]"]
+"""Delivered text by field, the reason of each row the door refuses (else None), and what to show of those."""
+
+
+def raw_blocks(table: Table, part: Part) -> Iterator[Block]:
+    """Blocks of a part, with corrupt rows and repeated rows marked."""
+    if part.chunk.form == "parquet":
+        yield from parquet_blocks(part)
+        return
+    seen: dict[bytes, int] = {}
+    row = part.chunk.first_row
+    for raw in line_blocks(part.chunk):
+        columns, reasons, shown = text_block(table, part, raw)
+        if table.once:
+            mark_repeated(raw, row, seen, reasons, shown)
+        row += len(reasons)
+        yield columns, reasons, shown
+
+
+def mark_repeated(raw: bytes, row: int, seen: dict[bytes, int], reasons: Any, shown: dict[int, str]) -> None:
+    """Refuse lines that stood in this part before; ``seen`` keeps each line with its row number."""
+    lines = [line for line in raw.split(b"\n") if line.strip(b"\r")]
+    before = len(seen)
+    for number, line in enumerate(lines, row):
+        seen.setdefault(line, number)
+    if len(seen) - before == len(lines):
+        return
+    for position, line in enumerate(lines):
+        if seen[line] != row + position and reasons[position] is None:
+            reasons[position] = "duplicate"
+            shown[position] = f"as row {seen[line]}"
+
+
+def line_blocks(chunk: Chunk) -> Iterator[bytes]:
+    """Whole lines of a chunk, some megabytes at a time."""
+    with Path(chunk.path).open("rb") as handle:
+        packed = chunk.form == "gzip"
+        stream = gzip.GzipFile(fileobj=handle) if packed else handle
+        left = -1 if packed else chunk.stop - chunk.start
+        stream.seek(chunk.start)
+        tail = b""
+        while left:
+            block = stream.read(STEP_BYTES if left < 0 else min(STEP_BYTES, left))
+            if not block:
+                break
+            left -= len(block) if left > 0 else 0
+            whole, newline, rest = (tail + block).rpartition(b"\n")
+            tail = rest
+            if newline:
+                yield whole + newline
+        if tail.strip(b"\r"):
+            yield tail
+
+
+def text_block(table: Table, part: Part, raw: bytes) -> Block:
+    """Parse whole lines: at once when all is well, line by line when a row is not."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    text = raw if table.encoding == "utf-8" else raw.decode(table.encoding, "replace").encode()
+    clean = text.decode("utf-8", "replace").encode() if table.encoding == "utf-8" else text
+    places = [str(number) for number in range(len(part.columns))]
+    faults: list[int] = []
+
+    def refuse(row: object) -> str:
+        faults.append(1)
+        return "skip"
+
+    wanted = [place for place, name in zip(places, part.columns, strict=True) if name]
+    try:
+        parsed = arrow_csv.read_csv(
+            io.BytesIO(clean),
+            arrow_csv.ReadOptions(use_threads=False, block_size=len(clean) + 1, column_names=places),
+            arrow_csv.ParseOptions(delimiter=table.delimiter, invalid_row_handler=refuse),
+            arrow_csv.ConvertOptions(
+                column_types={place: pa.string() for place in places},
+                include_columns=wanted,
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+    except pa.ArrowInvalid:
+        faults.append(1)
+    lines = clean.count(b"\n") + (not clean.endswith(b"\n"))
+    if faults or parsed.num_rows != lines:
+        return slow_block(table, part, clean.decode())
+    columns = {part.columns[int(place)]: parsed.column(place) for place in wanted}
+    return columns, np.full(parsed.num_rows, None, dtype=object), {}
+
+
+def slow_block(table: Table, part: Part, text: str) -> Block:
+    """The same, one line at a time; a line that is no row keeps its number and shows only its shape."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows: list[list[str | None]] = []
+    examples: dict[int, str] = {}
+    width = len(part.columns)
+    for line in (each.rstrip("\r") for each in text.split("\n")):
+        if not line:
+            continue
+        try:
+            fields = next(csv.reader([line], delimiter=table.delimiter, strict=True))
+        except csv.Error:
+            fields = []
+        if len(fields) != width:
+            examples[len(rows)] = f"{len(fields) or 'no'} of {width} fields: {mask(line)}"
+        rows.append([field or None for field in fields] if len(fields) == width else [None] * width)
+    reasons = np.full(len(rows), None, dtype=object)
+    reasons[list(examples)] = "corrupt_row"
+    columns = {
+        name: pa.chunked_array([pa.array([row[place] for row in rows], pa.string())])
+        for place, name in enumerate(part.columns)
+        if name
+    }
+    return columns, reasons, examples
+
+
+def parquet_blocks(part: Part) -> Iterator[Block]:
+    """Row groups as text, so that every form of delivery meets the same conversions."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    groups = list(range(part.chunk.start, part.chunk.stop))
+    with pq.ParquetFile(part.chunk.path) as file:
+        names = file.schema_arrow.names
+        wanted = {name: part.columns[place] for place, name in enumerate(names) if part.columns[place]}
+        for batch in file.iter_batches(STEP_ROWS, row_groups=groups, columns=list(wanted)):
+            columns = {wanted[name]: as_text(batch.column(name)) for name in wanted}
+            reasons = np.full(batch.num_rows, None, dtype=object)
+            yield {name: pa.chunked_array([column]) for name, column in columns.items()}, reasons, {}
+
+
+def as_text(column: pa.Array) -> pa.Array:
+    """Any flat Arrow column as text; times in UTC lose their zone, since the lake keeps local clock times."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us"), safe=False)
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    text = column.cast(pa.string())
+    return pc.if_else(pc.equal(text, ""), None, text)
