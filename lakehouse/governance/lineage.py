@@ -44,10 +44,11 @@ class GateUse:
 
 @dataclass
 class PlanUse:
-    """What a plan touches: study tables, and leaves that no study table stands over."""
+    """What a plan touches: study tables, leaves that no study table stands over, names of files."""
 
     gates: list[GateUse] = field(default_factory=list)
     outside: list[Node] = field(default_factory=list)
+    file_names: bool = False
 
 
 @dataclass
@@ -75,6 +76,7 @@ def identity_of(item: Node) -> int:
 
 KEEPS_ROWS = {"SubqueryAlias", "View", "ResolvedHint", "Repartition", "RebalancePartitions", "WithCTE"}
 CUTS = {"GlobalLimit", "LocalLimit", "Limit", "Tail", "Offset", "Sample", "LimitAll"}
+RUNS_NOTHING_ITSELF = ("CreateViewCommand", "ExplainCommand", "MergeIntoCommand")
 OPAQUE = ("DeserializeToObject", "MapElements", "MapPartitions", "TypedFilter", "AppendColumns", "MapGroups")
 
 
@@ -131,7 +133,7 @@ class Walker:
         if not inner:
             self.found.outside.append(plan)
             return Flow([(identity_of(item), "", NOTHING) for item in plan.trees("output")])
-        if plan.name not in ("CreateViewCommand", "ExplainCommand"):
+        if plan.name not in RUNS_NOTHING_ITSELF:
             for held in inner:
                 self.mark(self.flow(held).everything, Role.DIRECT)
         return Flow([])
@@ -158,6 +160,7 @@ class Walker:
         if expression.is_plan:
             return self.flow(expression).everything
         found: Lineage = NOTHING
+        self.found.file_names |= expression.name.startswith("InputFile")
         if expression.name == "AttributeReference" and expression.expr_id is not None:
             found = self.origin.get(expression.expr_id, fallback)
         parts = expression.children[:1] if expression.name == "WindowExpression" else expression.children

@@ -150,6 +150,12 @@ class Operators(Walker):
 
     on_except = on_intersect
 
+    def on_appenddata(self, plan: Node) -> Flow:
+        """A write to a table of another source: what is written is its input, its target is no source."""
+        return self.flow(plan.children[0])
+
+    on_overwritebyexpression = on_overwritepartitionsdynamic = on_appenddata
+
     def python(self, plan: Node) -> Flow:
         """A function over batches sees all it is given: direct use; its results come from nowhere we know."""
         below = [self.flow(child) for child in plan.children]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lakehouse.governance.sightings import FILE_RDDS, Leaf, plain_path
@@ -15,7 +15,7 @@ def described(leaf: Any, kind: str) -> tuple[int, Leaf]:
     """A leaf's identity in the plan and what it stands for."""
     output = leaf.output()
     identity = -1 if output.isEmpty() else int(output.head().exprId().id())
-    if kind == "LogicalRDD":
+    if kind in ("LogicalRDD", "ExternalRDD"):
         return identity, _rdd(leaf)
     if kind != "LogicalRelation":
         return identity, Leaf(kind, name=leaf.simpleString(2000)[:2000])
@@ -81,6 +81,17 @@ def targets_of(plan: Any) -> tuple[str, ...]:
         path = plan.options().get("path")
         return (plain_path(path.get()),) if path.isDefined() else ()
     return ()
+
+
+def command_of(plan: Any, kinds: Iterable[str]) -> str:
+    """Text of a plan that is a command on tables rather than a query, empty for a query.
+
+    ``kinds`` are the classes of its leaves: some commands show only by a leaf that names a table.
+    """
+    root = str(plan.getClass().getName()).rsplit(".", 1)[-1]
+    if root.endswith("Command") or any(kind.startswith("Resolved") for kind in kinds):
+        return str(plan.toString())
+    return ""
 
 
 def _given(thing: Any, method: str) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from lakehouse.governance.lineage import GateUse, Role
+from lakehouse.governance.lineage import GateUse, Role, identity_of
 from lakehouse.governance.openings import Opening
 from lakehouse.governance.permit_model import ColumnUse, Permit
 from lakehouse.governance.predicates import without_tokens
@@ -13,6 +14,8 @@ from lakehouse.governance.scope import ALL_ROWS, State
 from lakehouse.governance.sightings import HARMLESS_SOURCES, Leaf, QuerySeen, RunSeen, Sightings, below
 
 CHANGE_FEED = "CDF"
+MOST_SHOWN = 50
+CURE = "Before df.rdd, toLocalIterator, foreach or Spark ML call localCheckpoint() on the frame: then it is known."
 ALLOWED = {
     ColumnUse.DIRECT: frozenset(Role),
     ColumnUse.FILTER_ONLY: frozenset({Role.FILTER}),
@@ -64,9 +67,12 @@ class TableSeen:
 
     @property
     def predicates(self) -> list[str]:
-        """Each distinct condition as text fit for people."""
-        texts = {" AND ".join(parts) if parts else ALL_ROWS for parts in self.conditions}
-        return sorted(without_tokens(text) for text in texts)
+        """Each distinct condition as text fit for people; past ``MOST_SHOWN`` only how many more there were."""
+        texts = sorted(
+            {without_tokens(" AND ".join(parts)) if parts else ALL_ROWS for parts in self.conditions}
+        )
+        more = len(texts) - MOST_SHOWN
+        return [*texts[:MOST_SHOWN], f"and {more} further conditions"] if more > 0 else texts
 
 
 @dataclass
@@ -122,15 +128,17 @@ def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict)
         verdict.gaps.append(f"A query ({query.action}) is only half known: {query.fault}.")
     if foreign:
         verdict.breaches.append("A query joined this study's data with another study's.")
+    if query.use.file_names and query.use.gates:
+        verdict.breaches.append("The names of the lake's files were read (input_file_name).")
     for gate in query.use.gates:
         if gated.own(gate.nonce):
             _gate(gate, query, gated, declared, verdict)
     for node in query.use.outside:
-        output = node.trees("output")
-        identity = output[0].expr_id if output else -1
-        leaf = query.leaves.get(-1 if identity is None else identity) or Leaf(node.name)
+        output = node.trees("output") or node.trees("outputObjAttr")
+        leaf = query.leaves.get(identity_of(output[0]) if output else -1) or Leaf(node.name)
         _outside(leaf, declared, verdict)
     _scans(query, declared, verdict)
+    _command(query, declared, verdict)
     for target in query.writes:
         if any(below(target, root) for root in (declared.lake, *declared.closed)):
             verdict.breaches.append(f"A query wrote to {target}, which only the ingest may.")
@@ -138,9 +146,11 @@ def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict)
 
 def _gate(gate: GateUse, query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:
     opening = gated.openings.get(gate.nonce)
-    if opening is None or opening.table != gate.table or not set(gate.columns) <= set(opening.columns):
+    if opening is None or opening.table != gate.table:
         verdict.breaches.append(f"A query claims an opening of {gate.table} that the study did not make.")
         return
+    for column in sorted(set(gate.columns) - set(opening.columns)):
+        verdict.breaches.append(f"{gate.table}.{column} was taken though it was not handed out.")
     if not opening.open_at(query.at):
         verdict.breaches.append(f"{gate.table} was read after the study was closed.")
     for identity in gate.leaves:
@@ -183,9 +193,8 @@ def _outside(leaf: Leaf, declared: Declared, verdict: Verdict) -> None:
     if leaf.kind in (*HARMLESS_SOURCES, "RDD", "DeltaLog", "DeltaLogFileIndex"):
         return
     if leaf.kind == "FileRDD":
-        verdict.gaps.append("Rows came from an RDD that reads files (df.rdd), whose columns nobody can tell.")
+        verdict.gaps.append(f"Rows came from an RDD that reads files, whose columns nobody can tell. {CURE}")
         return
-    where = leaf.name
     if leaf.path is not None:
         for path in (leaf.path, *leaf.more):
             if _forbidden(path, declared):
@@ -193,11 +202,9 @@ def _outside(leaf: Leaf, declared: Declared, verdict: Verdict) -> None:
                 verdict.breaches.append(f"{told} was read past the study.")
             else:
                 verdict.remarks.append(f"Data from outside the lake was read: {path}.")
-    elif any(root in where for root in (declared.lake, *declared.closed)):
-        verdict.breaches.append(f"{leaf.kind} was run on the lake itself: {where[:200]}.")
     elif CHANGE_FEED in leaf.name or CHANGE_FEED in leaf.kind:
         verdict.breaches.append("The change feed of a table was read past the study.")
-    elif not leaf.kind.endswith("Command"):
+    elif not leaf.kind.endswith("Command") and not leaf.kind.startswith("Resolved"):
         verdict.gaps.append(
             f"A source of an unknown kind was read: {leaf.kind} {leaf.name[:120]}.".replace(" .", ".")
         )
@@ -214,6 +221,17 @@ def _scans(query: QuerySeen, declared: Declared, verdict: Verdict) -> None:
                 verdict.tables[table].columns.update(scan.columns)
             elif path not in planned and _forbidden(path, declared):
                 verdict.breaches.append(f"{path} was scanned though no source of the query names it.")
+
+
+def _command(query: QuerySeen, declared: Declared, verdict: Verdict) -> None:
+    """A command that names the lake's folders works on tables themselves; a clone hides which it copied."""
+    name = query.command.split(maxsplit=1)[0] if query.command else ""
+    root = next((root for root in (declared.lake, *declared.closed) if f"{root}/" in query.command), None)
+    if root is not None:
+        place = re.search(re.escape(root) + r"[\w/.=-]*", query.command)
+        verdict.breaches.append(f"{name} was run on {place[0] if place else root}, past the study.")
+    elif "CloneTableCommand" in query.command:
+        verdict.gaps.append("A table was cloned, and its plan does not say which.")
 
 
 def _run(run: RunSeen, declared: Declared, verdict: Verdict) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.governance.counting import count_reads
+from lakehouse.governance.counting import MOST_CONDITIONS, count_reads
 from lakehouse.governance.file_watch import platform_at_work
 from lakehouse.governance.lineage import Role
 from lakehouse.governance.narrowing import RowRules
@@ -52,6 +52,11 @@ def make_scope(
             for table, seen in sorted(verdict.tables.items())
         ]
     permit = rules.permit
+    remarks += [
+        f"{table} was read under more than {MOST_CONDITIONS} conditions; rows and persons count all of the study's."
+        for table, seen in sorted(verdict.tables.items())
+        if len(seen.conditions) > MOST_CONDITIONS and all(seen.conditions)
+    ]
     return Scope(
         study=run.study,
         permit={"id": permit.permit_id, "version": permit.version, "hash": permit.hash},

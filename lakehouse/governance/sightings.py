@@ -57,7 +57,10 @@ class Scan:
 
 @dataclass
 class QuerySeen:
-    """One query that Spark ran or refused, as its plans show it; ``at`` is the monotonic time it was noticed."""
+    """One query that Spark ran or refused, as its plans show it.
+
+    ``at`` is the monotonic time it was noticed, ``command`` the text of a plan that is a command on tables.
+    """
 
     action: str
     on: date
@@ -67,6 +70,7 @@ class QuerySeen:
     leaves: dict[int, Leaf] = field(default_factory=dict)
     scans: list[Scan] = field(default_factory=list)
     writes: tuple[str, ...] = ()
+    command: str = ""
     fault: str | None = None
 
 

@@ -73,6 +73,16 @@ def test_agreement__is_accounted_and_tells_uses() -> None:
     assert table.predicates == ["(`day` > 3)"] and table.queries == 2
 
 
+def test_many_conditions__are_shown_up_to_a_number() -> None:
+    queries = []
+    for day in range(60):
+        one = query(gate())
+        one.use.gates[0].conditions = [f"(`day` > {day:02d})"]
+        queries.append(one)
+    shown = verdict(*queries).tables["gold.event"].predicates
+    assert len(shown) == 51 and shown[0] == "(`day` > 00)" and shown[-1] == "and 10 further conditions"
+
+
 def test_nothing_read__is_accounted() -> None:
     assert verdict().state is State.ACCOUNTED
 
@@ -93,7 +103,8 @@ BREACHES: list[tuple[QuerySeen, str]] = [
     (query(a=Leaf("InMemoryFileIndex", "/home/keys/root.key")), "root.key was read past the study"),
     (query(a=Leaf("InMemoryFileIndex", "/home/lake/go*/spell")), "was read past the study"),
     (query(a=Leaf("Relation", name="DeltaCDFRelation")), "change feed"),
-    (query(a=Leaf("DescribeDeltaHistoryCommand", name=f"Describe {SPELL}")), "was run on the lake itself"),
+    (replace(query(), command=f"DescribeDeltaHistoryCommand DeltaTableV2(x,{SPELL},None)"), f"was run on {SPELL}, past"),
+    (query(replace(gate(), columns=("day", "_metadata"))), "_metadata was taken though it was not handed out"),
     (replace(query(gate()), writes=("/home/lake/gold/planted",)), "wrote to /home/lake/gold/planted"),
     (replace(query(gate()), scans=[Scan((SPELL,), ("hours",))]), "was scanned though no source"),
 ]  # fmt: skip
@@ -115,6 +126,7 @@ def test_gaps__leave_a_run_unaccounted() -> None:
         lambda: verdict(query(a=Leaf("FileRDD", name="FileScanRDD"))),
         lambda: verdict(query(a=Leaf("Relation", name="JDBCRelation"))),
         lambda: verdict(query(a=Leaf("StreamingRelation"))),
+        lambda: verdict(replace(query(), command="CreateDeltaTableCommand x, CloneTableCommand y")),
         lambda: verdict(replace(query(gate()), leaves={})),
     ]
     for case in cases:

@@ -57,6 +57,51 @@ def table_history(study: Study) -> Any:
     return study._spark.sql(f"DESCRIBE HISTORY delta.`{folder(study)}`").collect()
 
 
+def table_of_the_catalog(study: Study) -> Any:
+    study._spark.sql(f"CREATE TABLE IF NOT EXISTS sly USING delta LOCATION '{folder(study)}'")
+    return study._spark.table("sly").collect()
+
+
+def catalog_history(study: Study) -> Any:
+    return study._spark.sql("DESCRIBE HISTORY sly").collect()
+
+
+def deleted(study: Study) -> Any:
+    return study._spark.sql(f"DELETE FROM delta.`{folder(study)}` WHERE hours < 0")
+
+
+def optimised(study: Study) -> Any:
+    return study._spark.sql(f"OPTIMIZE delta.`{folder(study)}`")
+
+
+def streamed(study: Study) -> Any:
+    stream = study._spark.readStream.format("delta").load(folder(study))
+    running = stream.writeStream.format("memory").queryName("sly_stream").trigger(availableNow=True).start()
+    return running.awaitTermination()
+
+
+def change_feed(study: Study) -> Any:
+    options = {"readChangeFeed": "true", "startingVersion": "0"}
+    return study._spark.read.format("delta").options(**options).load(folder(study)).collect()
+
+
+def several_paths(study: Study) -> Any:
+    own = str(study.settings.home / "results" / "own_paths")
+    study._spark.range(3).write.mode("overwrite").parquet(own)
+    part = str(next(Path(folder(study)).glob("*.parquet")))
+    return study._spark.read.option("mergeSchema", "true").parquet(own, part).collect()
+
+
+def file_names(study: Study) -> Any:
+    return study.table("gold.event").select("_metadata.file_path").collect()
+
+
+def file_names_by_function(study: Study) -> Any:
+    from pyspark.sql import functions as fn
+
+    return study.table("gold.event").select(fn.input_file_name()).collect()
+
+
 def delta_table(study: Study) -> Any:
     from delta.tables import DeltaTable
 
@@ -160,6 +205,15 @@ BREACHES: list[tuple[Callable[[Study], Any], str]] = [
     (time_travel, "gold/event version 0 (the study is pinned to 1) was read past the study"),
     (delta_log, "gold/spell/_delta_log"),
     (table_history, "gold/spell"),
+    (table_of_the_catalog, "gold/spell version 1 was read past the study"),
+    (catalog_history, "gold/spell, past the study"),
+    (deleted, "gold/spell version 1 was read past the study"),
+    (optimised, "OptimizeTableCommand was run on"),
+    (streamed, "gold/spell version 1 was read past the study"),
+    (change_feed, "change feed"),
+    (several_paths, "gold/spell/"),
+    (file_names, "gold.event._metadata was taken though it was not handed out"),
+    (file_names_by_function, "input_file_name"),
     (delta_table, "gold/spell version 1 was read past the study"),
     (python_open, "Python opened"),
     (pandas_file, "Python opened"),
@@ -210,6 +264,18 @@ def granted_path_in_another_session(study: Study) -> Any:
     return study._spark.newSession().read.format("delta").load(folder(study, "gold.event")).collect()
 
 
+def cloned(study: Study) -> Any:
+    target = study.settings.home / "results" / "clone"
+    return study._spark.sql(f"CREATE OR REPLACE TABLE delta.`{target}` SHALLOW CLONE delta.`{folder(study)}`")
+
+
+def mined_by_spark_ml(study: Study) -> Any:
+    from pyspark.ml.fpm import FPGrowth
+
+    model = FPGrowth(itemsCol="code", minSupport=0.3).fit(study.table("gold.timeline", ["code"]))
+    return model.freqItemsets.collect()
+
+
 def recorder_broken(study: Study) -> Any:
     from lakehouse.governance import observed
 
@@ -228,6 +294,8 @@ UNACCOUNTED: list[tuple[Callable[[Study], Any], str]] = [
     (for_each, "a job outside any query"),
     (row_by_row, "a query outside the watched session (toLocalIterator"),
     (granted_path_in_another_session, "over gold.event"),
+    (cloned, "A table was cloned"),
+    (mined_by_spark_ml, "localCheckpoint()"),
     (recorder_broken, "ZeroDivisionError"),
 ]
 

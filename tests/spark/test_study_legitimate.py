@@ -161,10 +161,49 @@ def sampled(study: Study) -> Any:
     return [part.count() for part in study.table("gold.event").randomSplit([0.5, 0.5], 1)]
 
 
+def mined_by_spark_ml(study: Study) -> Any:
+    from pyspark.ml.fpm import FPGrowth
+
+    frame = study.table("gold.timeline", ["code"]).localCheckpoint()
+    return FPGrowth(itemsCol="code", minSupport=0.3).fit(frame).freqItemsets.collect()
+
+
+def rdd_of_a_checkpoint(study: Study) -> Any:
+    return study.table("gold.event", ["day"]).localCheckpoint().rdd.map(lambda row: row.day).sum()
+
+
+def merged_into_own_table(study: Study) -> Any:
+    own = str(study.settings.home / "results" / "own_merge")
+    study.table("gold.event", ["day", "code"]).write.format("delta").mode("overwrite").save(own)
+    study.table("gold.event", ["day"]).createOrReplaceTempView("newer")
+    source = "(SELECT DISTINCT day FROM newer)"
+    return study._spark.sql(
+        f"MERGE INTO delta.`{own}` t USING {source} n ON t.day = n.day WHEN MATCHED THEN DELETE"
+    ).collect()
+
+
+def without_a_sink(study: Study) -> Any:
+    study.table("gold.event", ["day"]).write.mode("overwrite").format("noop").save()
+
+
+def through_a_command(study: Study) -> Any:
+    study.table("gold.event", ["day"]).createOrReplaceTempView("days")
+    return study._spark.sql("SELECT TRANSFORM (day) USING 'cat' AS (x STRING) FROM days").collect()
+
+
+def many_queries(study: Study) -> Any:
+    context = study._spark.sparkContext
+    frame = study.table("gold.event", ["day"])
+    return [frame.filter(f"day > {day}").count() for day in (17500, 17600)] + [
+        context.parallelize([1], 1).count() for _ in range(300)
+    ]
+
+
 LEGITIMATE: list[Callable[[Study], Any]] = [
     filtered, joined, self_joined, grouped, windowed, counted, cached, sql_view, pandas_on_spark, map_in_pandas,
     grouped_pandas, written, written_delta, taken, arrow, united, own_data, parallel_own, exploded, user_function,
     described, rolled_up, pivoted, checkpointed, broadcast, explained, sampled,
+    mined_by_spark_ml, rdd_of_a_checkpoint, merged_into_own_table, without_a_sink, through_a_command, many_queries,
 ]  # fmt: skip
 
 
