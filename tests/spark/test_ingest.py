@@ -377,3 +377,35 @@ def test_warnings_name_unknown_columns_and_files(spark: SparkSession, tmp_path: 
     told = " ".join(ingest(spark, load_settings(tmp_path / "home", "test"), root).warnings)
     assert "extra" in told
     assert "readme.txt" in told
+
+
+def test_equal_rows_are_found_across_the_chunks_of_a_file(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lakehouse import survey
+
+    monkeypatch.setattr(survey, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(survey, "CHUNK_BYTES", 100)
+    lines = [f"{person};2020-01-{day:02d};I219" for day in range(1, 10) for person in (ANNA, BENT)]
+    delivery = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [*lines, lines[0], "x", lines[5]]})
+    settings = load_settings(tmp_path / "home", "test")
+    (entry,) = ingest(spark, settings, delivery).files
+    assert (entry.rows_in, entry.rows_silver, entry.reasons) == (21, 18, {"corrupt_row": 1, "duplicate": 2})
+    assert rows(spark, settings, "quarantine.dod_deaths", "row_number", "example") == [
+        (19, "as row 1"),
+        (20, "1 of 3 fields: A"),
+        (21, "as row 6"),
+    ]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lakehouse import bronze
+
+    settings = load_settings(tmp_path / "home", "test")
+    delivery = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [f"{ANNA};2020-01-01;I219"]})
+    monkeypatch.setattr(bronze, "file_digest", lambda path: "another")
+    with pytest.raises(DataError, match="dodsaars.csv changed while it was read"):
+        ingest(spark, settings, delivery)
+    assert entries(spark, settings) == []
