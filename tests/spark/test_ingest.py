@@ -406,6 +406,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     settings = load_settings(tmp_path / "home", "test")
     delivery = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [f"{ANNA};2020-01-01;I219"]})
     monkeypatch.setattr(bronze, "file_digest", lambda path: "another")
-    with pytest.raises(DataError, match="dodsaars.csv changed while it was read"):
+    with pytest.raises(DataError, match=r"dodsaars\.csv changed while it was read"):
         ingest(spark, settings, delivery)
     assert entries(spark, settings) == []

@@ -1,0 +1,55 @@
+"""Commands of a researcher: submit a job, take out what it found."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.common import Lake, StudyId, settings_of
+from lakehouse.errors import DataError
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    job: Annotated[str, typer.Argument(help="Job: a name in jobs/, or a file.")],
+    study: StudyId,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Parameter, KEY=VALUE.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read and tested.")] = False,
+    master: Annotated[
+        str | None, typer.Option("--master", help="Spark master instead of the profile's.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Let Spark talk.")] = False,
+    lake: Lake = None,
+) -> None:
+    """Submit a job to Spark (spark-submit with the profile's properties)."""
+    from experiments.submission import submit
+
+    options = [f"--set={item}" for item in set_ or []] + (["--dry-run"] if dry_run else [])
+    raise typer.Exit(submit(settings_of(lake), job, study, options, master=master, verbose=verbose))
+
+
+@app.command()
+def patterns(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run, or 'latest' with --study.")],
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    study: Annotated[str | None, typer.Option("--study", help="Study, for 'latest'.")] = None,
+    lake: Lake = None,
+) -> None:
+    """The patterns of a run as Parquet: every tested pair, for use inside the study."""
+    from experiments.results import find_run
+
+    source = find_run(settings_of(lake), run_id, study) / "patterns.parquet"
+    if not source.is_file():
+        raise DataError(
+            f"Run {run_id} left no patterns.", "It failed or its reads are not accounted for.", ""
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(out.name + ".tmp")
+    shutil.copyfile(source, temporary)
+    temporary.replace(out)
+    print(out)
