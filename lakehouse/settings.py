@@ -23,7 +23,8 @@ class Settings:
     """Resolved settings of one process.
 
     ``home`` holds everything the platform writes. The lake (Delta tables) is one folder below it;
-    keys, raw results and the tracking store lie beside the lake, never inside it.
+    keys, raw results and the tracking store lie beside the lake, never inside it. ``anchors`` are the folders that
+    keep the ledger's signed heads; a profile should name two that another account or machine holds.
     """
 
     home: Path
@@ -31,6 +32,7 @@ class Settings:
     spark_conf: Path
     tracking_uri: str
     small_cell: int
+    anchors: tuple[Path, ...] = ()
 
     @property
     def lake(self) -> Path:
@@ -168,4 +170,5 @@ def load_settings(home: str | Path | None = None, profile: str | None = None) ->
         spark_conf=conf_dir() / "spark" / values.get("spark", f"{chosen}.conf"),
         tracking_uri=uri or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
         small_cell=floor,
+        anchors=tuple(Path(place).expanduser() for place in values.get("anchors", ())),
     )

@@ -18,6 +18,17 @@ def ledger_verify(lake: Lake = None) -> None:
     print(verify(settings_of(lake)))
 
 
+@app.command("head")
+def ledger_head(lake: Lake = None) -> None:
+    """The newest signed head, one line: to be sent to whoever shall be able to check later (a data protection officer)."""
+    from lakehouse.governance.ledger import anchor_places, verify
+
+    settings = settings_of(lake)
+    verify(settings)
+    path = anchor_places(settings)[0] / "head.json"
+    print(path.read_text("utf-8").strip() if path.is_file() else "{}")
+
+
 @app.callback()
 def group() -> None:
     """The tamper-evident list of everything that was done."""
