@@ -21,6 +21,12 @@ def synth(
         int, typer.Option("--seed", help="Everything, the planted truth too, follows from it.")
     ] = 1,
     defects: Annotated[float, typer.Option("--defects", min=0, max=1, help="Share of rows to spoil.")] = 0.0,
+    sources: Annotated[
+        str, typer.Option("--sources", help="default, all, or names of further sources with commas between.")
+    ] = "default",
+    traps: Annotated[
+        str, typer.Option("--traps", help="Traps to plant, with a share of rows if you like: T14,T23=0.05.")
+    ] = "",
     lake: Lake = None,
 ) -> None:
     """Write a synthetic region's deliveries in the Danish formats, and the truth planted in them beside."""
@@ -32,7 +38,17 @@ def synth(
     progress = Progress()
     spark = spark_session(settings, "patternlake synth")
     try:
-        summary = synthesise(spark, settings, out, persons, seed, defects=defects, progress=progress)
+        summary = synthesise(
+            spark,
+            settings,
+            out,
+            persons,
+            seed,
+            defects=defects,
+            sources=sources,
+            traps=traps,
+            progress=progress,
+        )
     finally:
         spark.stop()
     print(f"{sum(summary.rows.values()):,} rows of {summary.persons:,} persons in {summary.delivery}")

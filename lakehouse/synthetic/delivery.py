@@ -8,7 +8,7 @@ import shutil
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import UsageError
 from lakehouse.settings import Settings, load_settings
+from lakehouse.synthetic.feed import BOOK, Feed, all_feeds, chosen_feeds, trap_book, trap_rates
 from lakehouse.synthetic.rates import Rates
 
 if TYPE_CHECKING:
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from lakehouse.synthetic.catalogue import Catalogue
+    from lakehouse.synthetic.layout import FileKind
 
 BLOCK = 2500
 """Persons simulated together. A block is a pure function of (seed, block), whatever partition it lands in."""
 MOST_BLOCKS = 1999
+Tally = tuple[str, str, int]
+"""A file's path (or the book of traps), what is counted, and the number."""
 TALLY_SCHEMA = "path STRING, what STRING, number BIGINT"
 
 Progress = Callable[[str, int, int], None]
@@ -51,6 +55,24 @@ class SynthSummary:
         return sum(self.rows.values())
 
 
+@dataclass(frozen=True)
+class Order:
+    """What is to be made, as it travels to the workers (feeds by name)."""
+
+    catalogue: Catalogue
+    rates: Rates
+    persons: int
+    seed: int
+    defects: float
+    feed_names: tuple[str, ...]
+    traps: dict[str, float]
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """The further sources."""
+        return tuple(all_feeds()[name] for name in self.feed_names)
+
+
 def synthesise(
     spark: SparkSession,
     settings: Settings | None,
@@ -61,12 +83,15 @@ def synthesise(
     defects: float = 0.0,
     years: tuple[int, int] = (2017, 2024),
     rates: Rates | None = None,
+    sources: str = "default",
+    traps: str = "",
     progress: Progress | None = None,
 ) -> SynthSummary:
     """Write ``out/delivery`` (files as a region would deliver them) and ``out/truth.json`` (mode 0600).
 
     The same arguments give the same bytes, however Spark cuts the work. Everything is made in a hidden folder
     and renamed at the end, ``delivery.toml`` last, so a half-written delivery never looks finished.
+    ``sources`` adds further sources (``all``, or their names), ``traps`` switches traps on (``T14,T23=0.05``).
     """
     if persons < 1 or not 0 <= defects <= 0.5 or years[0] > years[1]:
         raise UsageError("A region needs persons, a share of defects up to 0.5 and years in order.")
@@ -76,12 +101,16 @@ def synthesise(
     catalogue = load_catalogue({name: known.codelist(f"{name}.csv") for name in LISTS}, years)
     report = progress or (lambda step, done, total: None)
     out = Path(out).absolute()
-    out.mkdir(parents=True, exist_ok=True)
     work = out / f".making-{uuid.uuid4().hex[:8]}"
+    feeds = chosen_feeds(sources)
+    switched = trap_rates(traps, defects, feeds)
+    names = tuple(feed.name for feed in feeds)
+    order = Order(catalogue, rates or Rates(), persons, seed, defects, names, switched)
+    out.mkdir(parents=True, exist_ok=True)
     try:
-        tallies = simulate(spark, catalogue, rates or Rates(), work, persons, seed, defects, report)
-        finish_files(catalogue, work, report)
-        return publish(catalogue, rates or Rates(), out, work, persons, seed, defects, tallies)
+        tallies = simulate(spark, order, work, report)
+        tallies += finish_files(order, work, report)
+        return publish(order, out, work, tallies)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -92,18 +121,9 @@ def blocks_of(persons: int) -> list[tuple[int, int]]:
     return [(number, min(size, persons - number * size)) for number in range(-(-persons // size))]
 
 
-def simulate(
-    spark: SparkSession,
-    catalogue: Catalogue,
-    rates: Rates,
-    work: Path,
-    persons: int,
-    seed: int,
-    defects: float,
-    report: Progress,
-) -> list[tuple[str, str, int]]:
+def simulate(spark: SparkSession, order: Order, work: Path, report: Progress) -> list[Tally]:
     """Run every block on Spark; the parts lie below ``work/parts``. Gives the tallies of all parts."""
-    blocks = blocks_of(persons)
+    blocks = blocks_of(order.persons)
     parts, done = work / "parts", work / "done"
     done.mkdir(parents=True)
 
@@ -113,10 +133,11 @@ def simulate(
         from lakehouse.synthetic.block import build_world, make_block
         from lakehouse.synthetic.parts import write_block
 
-        world = build_world(catalogue, rates, seed)
+        world = build_world(order.catalogue, order.rates, order.seed)
         for frame in frames:
             for number, count in zip(frame["block"], frame["count"], strict=True):
-                tallies = write_block(make_block(world, int(number), int(count)), world, parts, defects)
+                block = make_block(world, int(number), int(count))
+                tallies = write_block(block, world, parts, order.defects, order.feeds, order.traps)
                 (done / str(number)).touch()
                 yield pd.DataFrame(tallies, columns=["path", "what", "number"])
 
@@ -152,63 +173,53 @@ class Watch:
 
 
 def file_headers(years: tuple[int, int]) -> dict[str, bytes]:
-    """Path and header of every file of a delivery."""
+    """Path and header of every file of a delivery of the default sources."""
+    return {path: kind.header() for path, kind in file_kinds(years, ()).items()}
+
+
+def file_kinds(years: tuple[int, int], feeds: Sequence[Feed]) -> dict[str, FileKind]:
+    """Path and kind of every file of a delivery."""
     from lakehouse.synthetic.layout import KINDS
 
+    replaced = {name for feed in feeds for name in feed.replaces}
+    kinds = [kind for name, kind in KINDS.items() if name not in replaced]
+    kinds += [kind for feed in feeds for kind in feed.files]
     spans = range(years[0], years[1] + 1)
-    return {
-        kind.path(year): kind.header()
-        for kind in KINDS.values()
-        for year in (spans if kind.yearly else (None,))
-    }
+    return {kind.path(year): kind for kind in kinds for year in (spans if kind.yearly else (None,))}
 
 
-def finish_files(catalogue: Catalogue, work: Path, report: Progress) -> None:
-    """Join the parts of every file behind its header, parts in the order of blocks."""
+def finish_files(order: Order, work: Path, report: Progress) -> list[Tally]:
+    """Write what belongs to no person and join the parts of every file behind its header, in the order of blocks."""
+    from lakehouse.synthetic.block import build_world
+    from lakehouse.synthetic.forms import encode, join_parts
     from lakehouse.synthetic.layout import KINDS
-    from lakehouse.synthetic.parts import encode
+    from lakehouse.synthetic.parts import write_feed, write_part
     from lakehouse.synthetic.registers import organisation_rows
 
-    headers = file_headers(catalogue.years)
-    organisations = work / "parts" / KINDS["organisations"].path()
-    organisations.mkdir(parents=True)
-    rows = organisation_rows(catalogue)
-    (organisations / "000000").write_bytes(encode(rows, KINDS["organisations"]))
-    report("join", 0, len(headers))
-
+    kinds = file_kinds(order.catalogue.years, order.feeds)
+    tallies: list[Tally] = []
+    organisations = KINDS["organisations"]
+    if organisations.path() in kinds:
+        data = encode(organisation_rows(order.catalogue), organisations)
+        write_part(work / "parts" / organisations.path(), 0, data)
+    for feed in order.feeds:
+        if feed.once is not None:
+            planter = feed.planter(order.seed, -1, order.traps)
+            world = build_world(order.catalogue, order.rates, order.seed)
+            tallies += write_feed(feed.once(world, planter), world, work / "parts", 0) + planter.tallies()
+    report("join", 0, len(kinds))
     with ThreadPoolExecutor(4) as pool:
         jobs = [
-            pool.submit(join_parts, work / "parts" / path, work / "delivery" / path, header)
-            for path, header in headers.items()
+            pool.submit(join_parts, work / "parts" / path, work / "delivery" / path, kind)
+            for path, kind in kinds.items()
         ]
         for done, job in enumerate(jobs, 1):
             job.result()
-            report("join", done, len(headers))
+            report("join", done, len(kinds))
+    return tallies
 
 
-def join_parts(parts: Path, target: Path, header: bytes) -> None:
-    """Header and all parts in one file; parts are removed as they are taken over."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".tmp")
-    with temporary.open("wb") as whole:
-        whole.write(header)
-        for part in sorted(parts.iterdir()) if parts.is_dir() else []:
-            with part.open("rb") as piece:
-                shutil.copyfileobj(piece, whole, 1 << 20)
-            part.unlink()
-    temporary.replace(target)
-
-
-def publish(
-    catalogue: Catalogue,
-    rates: Rates,
-    out: Path,
-    work: Path,
-    persons: int,
-    seed: int,
-    defects: float,
-    tallies: list[tuple[str, str, int]],
-) -> SynthSummary:
+def publish(order: Order, out: Path, work: Path, tallies: Sequence[Tally]) -> SynthSummary:
     """Write the truth, then put the finished delivery in place of an older one."""
     from lakehouse.synthetic.block import build_world
     from lakehouse.synthetic.truth import describe_truth
@@ -217,13 +228,14 @@ def publish(
     others: dict[str, dict[str, int]] = defaultdict(dict)
     for path, what, number in sorted(tallies):
         if what == "rows":
-            rows[path] = number
-        else:
+            rows[path] = rows.get(path, 0) + number
+        elif path != BOOK:
             others[path][what] = number
-    truth = describe_truth(build_world(catalogue, rates, seed))
-    truth |= {"persons": persons, "share_spoiled": defects, "rows": rows, "book": dict(others)}
+    truth = describe_truth(build_world(order.catalogue, order.rates, order.seed))
+    truth |= {"persons": order.persons, "share_spoiled": order.defects, "rows": rows, "book": dict(others)}
+    truth |= {"sources": order.feed_names, "traps": trap_book(summed(tallies), order.traps)}
     write_private(out / "truth.json", truth)
-    years = catalogue.years
+    years = order.catalogue.years
     toml = (
         f'format = "danish"\nkind = "synthetic"\ndelivered = {date(years[1] + 1, 1, 15)}\n'
         f"covers_from = {date(years[0], 1, 1)}\ncovers_to = {date(years[1], 12, 31)}\n"
@@ -236,7 +248,15 @@ def publish(
     counts = {
         name: len(truth[name]) for name in ("planted", "trajectories", "harms", "decoys", "indications")
     }
-    return SynthSummary(final, out / "truth.json", persons, seed, rows, dict(others), counts)
+    return SynthSummary(final, out / "truth.json", order.persons, order.seed, rows, dict(others), counts)
+
+
+def summed(tallies: Sequence[Tally]) -> list[Tally]:
+    """Tallies of one thing added up."""
+    total: dict[tuple[str, str], int] = defaultdict(int)
+    for path, what, number in tallies:
+        total[path, what] += number
+    return [(path, what, number) for (path, what), number in total.items()]
 
 
 def write_private(path: Path, content: dict[str, Any]) -> None:

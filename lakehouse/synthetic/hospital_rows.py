@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.synthetic.block import Block, World
+from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.intensity import VISIT
 from lakehouse.synthetic.lasting import REGISTER_CHANGE
 from lakehouse.synthetic.rates import Bools, Ints
@@ -105,7 +106,7 @@ def contact_rows(
     return {
         "dw_ek_kontakt": text(contact_id(block.number, np.arange(count))),
         "dw_ek_forloeb": text(course_id(block.number, contacts.course)),
-        "cpr": text(block.people.cpr[contacts.person]),
+        "cpr": numbers(block.people, contacts.person, day),
         "sorenhed_ans": choose(units, places.hospital * len(catalogue.specialties) + places.specialty),
         "enhedstype_ans": choose(UNIT_TYPES, contacts.setting),
         "hovedspeciale_ans": choose([row["name"] for row in catalogue.specialties], places.specialty),
@@ -213,5 +214,5 @@ def course_rows(block: Block) -> Columns:
     course, first = np.unique(block.contacts.course, return_index=True)
     return {
         "dw_ek_forloeb": text(course_id(block.number, course)),
-        "cpr": text(block.people.cpr[block.contacts.person[first]]),
+        "cpr": numbers(block.people, block.contacts.person[first], block.contacts.day[first]),
     }

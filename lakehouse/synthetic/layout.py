@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ENDINGS = {"csv": ".csv", "fixed": ".txt", "parquet": ".parquet", "raw": ""}
+"""Usual ending of a file's name by its form."""
+
 
 @dataclass(frozen=True)
 class FileKind:
-    """One kind of file. ``yearly`` files carry the year in their name; ``bom`` starts them with a byte order mark."""
+    """One kind of file. ``yearly`` files carry the year in their name; ``bom`` starts them with a byte order mark.
+
+    ``form`` is ``csv``, ``fixed`` (text in columns of ``widths`` characters, without a header), ``parquet``, or
+    ``raw`` (bytes as the source gives them). ``ending`` replaces the form's usual one.
+    """
 
     folder: str
     stem: str
@@ -15,16 +22,22 @@ class FileKind:
     columns: tuple[str, ...]
     yearly: bool = False
     bom: bool = False
+    form: str = "csv"
+    delimiter: str = ";"
+    widths: tuple[int, ...] = ()
+    ending: str = ""
 
     def path(self, year: int | None = None) -> str:
         """Path inside the delivery."""
         name = f"{self.stem}_{year}" if self.yearly else self.stem
-        return f"{self.folder}/{name}.csv"
+        return f"{self.folder}/{name}{self.ending or ENDINGS[self.form]}"
 
     def header(self) -> bytes:
         """First bytes of the file: byte order mark where there is one, and the column names."""
+        if self.form != "csv":
+            return b""
         mark = b"\xef\xbb\xbf" if self.bom else b""
-        return mark + ";".join(self.columns).encode(self.encoding) + b"\n"
+        return mark + self.delimiter.join(self.columns).encode(self.encoding) + b"\n"
 
 
 def columns(text: str) -> tuple[str, ...]:

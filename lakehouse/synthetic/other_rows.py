@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.catalogue import number
+from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.rates import Bools, Ints
 from lakehouse.synthetic.registers import Columns, choose, dates, text
 
@@ -56,7 +57,7 @@ def dispensing_rows(block: Block, world: World, rng: np.random.Generator) -> tup
     drawn = rng.integers(0, 1000, (3, count))
     day = lines.day[row]
     rows: Columns = {
-        "pnr": text(block.people.cpr[lines.person[row]]),
+        "pnr": numbers(block.people, lines.person[row], day),
         "eksd": dates(day),
         "vnr": text(100_000 + medicine * 4001 % 800_000 + brand),
         "atc": choose(table.code, medicine),
@@ -97,7 +98,7 @@ def result_rows(block: Block, world: World, rng: np.random.Generator) -> tuple[C
     timeless: Bools = rng.random(count) < NO_TIME
     day = results.minute // 1440
     rows: Columns = {
-        "patient_cpr": text(block.people.cpr[results.person]),
+        "patient_cpr": numbers(block.people, results.person, day),
         "samplingdate": dates(day),
         "samplingtime": pa.array((results.minute % 1440 * 60).astype(np.int32), mask=timeless).cast(
             pa.time32("s")

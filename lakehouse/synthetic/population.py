@@ -70,6 +70,7 @@ class People:
     """Persons of one block; days are since 1970-01-01, ``NEVER`` where nothing happened.
 
     ``band`` is (persons, years): the age band in each year, -1 before birth. ``sex`` is 0 female, 1 male.
+    ``former`` is the number a person went by before the day ``changed``; None in a region where nobody's changed.
     """
 
     cpr: Ints
@@ -85,6 +86,8 @@ class People:
     returned: Ints
     death: Ints
     mother: Ints
+    former: Ints | None = None
+    changed: Ints | None = None
 
     @property
     def count(self) -> int:

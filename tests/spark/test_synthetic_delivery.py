@@ -14,7 +14,7 @@ import pytest
 
 from lakehouse.errors import UsageError
 from lakehouse.settings import load_settings
-from lakehouse.synthetic import SynthSummary, synthesise
+from lakehouse.synthetic import SynthSummary, forms, synthesise
 from lakehouse.synthetic import delivery as making
 from lakehouse.synthetic.block import make_block
 from lakehouse.synthetic.delivery import file_headers
@@ -174,7 +174,7 @@ def test_a_broken_run_leaves_no_delivery_and_a_new_one_replaces_the_old(
         raise OSError("disk full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(making, "join_parts", breaks)
+        patched.setattr(forms, "join_parts", breaks)
         with pytest.raises(OSError, match="disk full"):
             synthesise(spark, settings, out, 40, 2, years=(2019, 2019))
         assert (out / "delivery" / "cpr" / "cpr3_t_person.csv").read_bytes() == before
