@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,26 +9,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from experiments.kinds import Kind, kind_of
 from experiments.patterns import Patterns
 from experiments.statistics.empirical_null import EmpiricalNull
-
-HIDDEN = "–"
-"""Stands for a number that was hidden or not computed."""
-
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+from experiments.words import HIDDEN, days, named, ratio, small_number
 
 
 @dataclass(frozen=True)
 class Story:
     """What the page needs besides the patterns.
 
-    ``persons`` were counted; ``attrition`` holds (rule, persons left); ``command`` repeats the run.
+    ``persons`` were counted; ``null`` is None where nothing has a z; ``pattern`` is the kind of the rows, ``kind``
+    that of the lake; ``attrition`` holds (rule, persons left); ``command`` repeats the run.
     """
 
     question: str
     persons: int
     codes: int
-    null: EmpiricalNull
+    null: EmpiricalNull | None
     command: str
     scope: Mapping[str, Any]
     attrition: Sequence[tuple[str, int]] = ()
@@ -39,11 +36,12 @@ class Story:
     window: str = "five years"
     seconds: float | None = None
     remarks: Sequence[str] = field(default_factory=tuple)
+    pattern: str = "pair"
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many pairs were tested, called and found again; numbers of patterns, not of persons."""
+    """How many rows were tested, called and found again; numbers of patterns, not of persons."""
 
     tested: int
     called: int
@@ -51,7 +49,7 @@ class Tally:
 
 
 def tally(raw: Patterns) -> Tally:
-    """Counted over all pairs, hidden ones too."""
+    """Counted over all rows, hidden ones too."""
     columns = {name: pc.fill_null(raw.table.column(name), False) for name in ("tested", "called")}
     again = pc.fill_null(raw.table.column("replicated_person"), False)
     both = pc.and_(columns["called"], again)
@@ -64,21 +62,24 @@ def answer(story: Story, counts: Tally, called: pa.Table) -> list[str]:
 
     ``called`` is checked and ordered by strength.
     """
+    form = kind_of(story.pattern)
     tested = (
-        f"In the treatment data of {story.persons:,} persons, {counts.tested:,} ordered pairs of {story.codes:,} "
-        "codes were tested for whether the second follows the first more, or less, often than it follows "
-        "comparable persons' comparable days"
+        f"In the treatment data of {story.persons:,} persons, {counts.tested:,} {form.many} of {story.codes:,} "
+        f"codes were tested for whether {form.asked}"
     )
+    fair = [_fairness(story.null)] if story.null else []
     if not counts.called:
-        return [f"{tested}.", f"None was called a finding (by {story.rule}).", _fairness(story.null)]
+        return [f"{tested}.", f"None was called a finding (by {story.rule}).", *fair]
     verb = "was called a finding" if counts.called == 1 else "were called findings"
     again = "was" if counts.replicated == 1 else "were"
-    return [
-        f"{tested}; {counts.called:,} {verb} (by {story.rule}), and {counts.replicated:,} of them {again} found "
-        "again in a locked half of the persons that the search had not looked at.",
-        _strongest(called),
-        _fairness(story.null),
-    ]
+    found = f"{tested}; {counts.called:,} {verb} (by {story.rule})"
+    judged = called.num_rows == 0 or called.column("replicated_person").null_count < called.num_rows
+    if judged:
+        found += (
+            f", and {counts.replicated:,} of them {again} found again in a locked half of the persons that the "
+            "search had not looked at"
+        )
+    return [f"{found}.", _strongest(called, form, judged), *fair]
 
 
 def _fairness(null: EmpiricalNull) -> str:
@@ -89,22 +90,18 @@ def _fairness(null: EmpiricalNull) -> str:
     )
 
 
-def _strongest(called: pa.Table) -> str:
-    """The first called pattern that is replicated and not flagged, in words."""
+def _strongest(called: pa.Table, form: Kind, judged: bool) -> str:
+    """The first called pattern that is not flagged, and replicated where that was judged, in words."""
     for row in called.slice(0, 500).to_pylist():
-        if row["replicated_person"] and not row["flags"] and row["rr"] is not None:
-            lag = f", half of them within {days(row['lag_q50'])}" if row["lag_q50"] is not None else ""
-            return (
-                f"The strongest of these: after {named(row, 'a')}, {named(row, 'b')} came {ratio(row['rr'])} "
-                f"times as often as expected (95 % interval {ratio(row['rr_low'])} to {ratio(row['rr_high'])}; "
-                f"{row['O']:,} persons{lag})."
-            )
-    return "None of those found again can be shown in words."
+        again = row["replicated_person"] or not judged
+        if again and not row["flags"] and all(row[name] is not None for name in form.needs):
+            return f"The strongest of these: {form.sentence(row)}."
+    return f"None of those found{' again' if judged else ''} can be shown in words."
 
 
-def warning(null: EmpiricalNull) -> str:
+def warning(null: EmpiricalNull | None) -> str:
     """What the first lines say when the comparison is not calibrated."""
-    if null.calibrated:
+    if null is None or null.calibrated:
         return ""
     return (
         f"The comparison is not calibrated: over pairs that carry no effect, z spreads {null.sd:.2f} times "
@@ -115,31 +112,6 @@ def warning(null: EmpiricalNull) -> str:
     )
 
 
-def named(row: Mapping[str, Any], side: str) -> str:
-    """A code with its name, for a sentence."""
-    text = row[f"text_{side}"]
-    code = row[f"code_{side}"]
-    return f"{text} ({code})" if text else str(code)
-
-
-def ratio(value: float | None) -> str:
-    """A ratio with as many digits as a reader can use."""
-    if value is None or not math.isfinite(value):
-        return HIDDEN if value is None else "∞"
-    return f"{value:.0f}" if value >= 20 else f"{value:.1f}" if value >= 3 else f"{value:.2f}"
-
-
-def days(value: float) -> str:
-    """A time in the unit a reader thinks in."""
-    if value < 60:
-        return f"{value:.0f} days"
-    return f"{value / 30.44:.0f} months" if value < 730 else f"{value / 365.25:.1f} years"
-
-
-def small_number(value: float | None) -> str:
-    """A q-value: two digits, or a power of ten where it is tiny."""
-    if value is None or math.isnan(value):
-        return HIDDEN
-    if value >= 0.001:
-        return f"{value:.3f}"
-    return "< 10⁻³⁰⁰" if value <= 1e-300 else "10" + str(math.floor(math.log10(value))).translate(SUPERSCRIPT)
+__all__ = [
+    "HIDDEN", "Story", "Tally", "answer", "days", "named", "ratio", "small_number", "tally", "warning",
+]  # fmt: skip

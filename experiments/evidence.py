@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.compute as pc
 
-from experiments.figures import draw
-from experiments.patterns import PERSON_COUNTS, Patterns
+from experiments.patterns import Patterns
 from experiments.report import Story, Tally, answer, render, tally, warning
 from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
 from lakehouse.governance.outputs import assert_clean, clean_scope, differ_by_few, rounded
@@ -46,6 +45,7 @@ def conclude(
     """
     made_by = replace(raw.meta, run_id=run.run_id, code_version=run.facts.get("code.version", ""))
     raw = Patterns(raw.table, made_by)
+    story = replace(story, pattern=raw.meta.kind)
     raw.write(run.folder / "patterns.parquet")
     run.params(raw.meta.params)
     run.store_scope(story.scope, totals(story))
@@ -56,21 +56,10 @@ def conclude(
         return Outcome(run.run_id, run.state, counts, None, None)
     checked, record = raw.check(run.thresholds)
     called = checked.called()
-    run.metrics(
-        {
-            "calibration.sd_of_z": story.null.sd,
-            "calibration.mean_of_z": story.null.mean,
-            "calibration.pairs": story.null.pairs,
-            "pairs.tested": counts.tested,
-            "pairs.called": counts.called,
-            "pairs.replicated": counts.replicated,
-            "pairs.shown_whole": record.pairs_whole,
-            **(metrics or {}),
-        }
-    )
+    run.metrics({**_figures(raw, story, counts, record), **(metrics or {})})
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        pictures = draw(checked.table, called, spread_of_z(raw), story.null)
+        pictures = raw.kind.draw(checked.table, called, spread_of_z(raw), story.null)
         (folder / "figures").mkdir()
         for name, content in pictures.items():
             (folder / "figures" / name).write_bytes(content)
@@ -80,15 +69,35 @@ def conclude(
             json.dumps(record.as_dict(), indent=2, ensure_ascii=False), "utf-8"
         )
         checked.write(folder / "patterns.parquet")
-        assert_clean(folder, PERSON_COUNTS, run.thresholds)
+        assert_clean(folder, raw.kind.person_counts, run.thresholds)
         run.publish(folder)
     report = run.folder / "report.html"
     report.write_text(page, "utf-8")
-    if called.num_rows:
-        run.model(checked, example(called))
-    run.tag(release_state="checked", calibrated=str(story.null.calibrated).lower())
+    if called.num_rows and raw.kind.model:
+        run.model(checked, raw.kind.model)
+    run.tag(release_state="checked", pattern_kind=raw.meta.kind)
+    if story.null:
+        run.tag(calibrated=str(story.null.calibrated).lower())
     run.answer(" ".join(part for part in (warning(story.null), *answer(story, counts, called)) if part))
     return Outcome(run.run_id, run.state, counts, record, report)
+
+
+def _figures(raw: Patterns, story: Story, counts: Tally, record: DisclosureRecord) -> dict[str, float]:
+    """Numbers to compare runs of one kind by."""
+    word = f"{raw.meta.kind}s"
+    figures: dict[str, float] = {
+        f"{word}.tested": counts.tested,
+        f"{word}.called": counts.called,
+        f"{word}.replicated": counts.replicated,
+        f"{word}.shown_whole": record.pairs_whole,
+    }
+    if story.null:
+        figures |= {
+            "calibration.sd_of_z": story.null.sd,
+            "calibration.mean_of_z": story.null.mean,
+            "calibration.pairs": story.null.pairs,
+        }
+    return figures
 
 
 def totals(story: Story) -> list[int]:
@@ -112,9 +121,3 @@ def spread_of_z(raw: Patterns) -> np.ndarray:
     table = raw.table
     wanted = pc.and_(pc.fill_null(table.column("tested"), False), pc.greater_equal(table.column("E"), 5.0))
     return np.asarray(pc.drop_null(table.filter(wanted).column("z")))
-
-
-def example(called: Any) -> dict[str, list[str]]:
-    """An invented person for the model's input: has the first codes of the two strongest patterns."""
-    codes = list(dict.fromkeys(called.column("code_a").to_pylist()[:2]))
-    return {"person": ["an invented person"] * len(codes), "code": codes}

@@ -13,12 +13,13 @@ from experiments.statistics.empirical_null import EmpiricalNull
 class Findings:
     """The outcome of one question in one study.
 
-    ``patterns`` is the raw table; ``null`` the spread of z; ``persons`` and ``codes`` were counted;
+    ``patterns`` is the raw table; ``null`` the spread of z, None where a job has no z to spread; ``persons`` and
+    ``codes`` were counted; ``rule`` says what is called a finding, ``window`` over which time;
     ``metrics`` are numbers to compare runs by, ``remarks`` sentences for the report.
     """
 
     patterns: Patterns
-    null: EmpiricalNull
+    null: EmpiricalNull | None
     persons: int
     codes: int
     rule: str

@@ -29,7 +29,7 @@ class Job:
     """One question with its parameters, and how to ask it.
 
     ``reads`` names every table and column the job will touch, so that a dry run can hold them against the
-    permit before any data is read.
+    permit before any data is read; ``kind`` is the kind of pattern it gives (``experiments.kinds``).
     """
 
     name: str
@@ -38,6 +38,7 @@ class Job:
     reads: Mapping[str, Sequence[str]]
     params: type
     ask: Question
+    kind: str = "pair"
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """Run from a command line (``spark-submit jobs/<name>.py --study ID``) and exit with its code."""
@@ -136,14 +137,16 @@ def own_stderr() -> None:
         os.close(end)
 
 
-def job(*, use_case: str, reads: Mapping[str, Sequence[str]], params: type) -> Callable[[Question], Job]:
+def job(
+    *, use_case: str, reads: Mapping[str, Sequence[str]], params: type, kind: str = "pair"
+) -> Callable[[Question], Job]:
     """Make a function ``(study, params) -> Findings`` a job; the file's docstring is its question."""
 
     def wrap(ask: Question) -> Job:
         module = inspect.getmodule(ask)
         file = Path(inspect.getfile(ask))
         question = ((module.__doc__ if module else None) or ask.__doc__ or "").strip().split("\n\n")[0]
-        return Job(file.stem, " ".join(question.split()), use_case, reads, params, ask)
+        return Job(file.stem, " ".join(question.split()), use_case, reads, params, ask, kind)
 
     return wrap
 

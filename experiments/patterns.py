@@ -14,94 +14,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from experiments.columns import COLUMNS, FACTS, ORDERED_PAIR, PatternColumn, counts_persons
+from experiments.kinds import Kind, kind_of
 from lakehouse.errors import DataError
-from lakehouse.governance.disclosure import DisclosureRecord, Fact, Thresholds, check_pairs
+from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
 
 METADATA_KEY = b"patternlake"
-NAME = pa.dictionary(pa.int32(), pa.string())
-WORD = pa.dictionary(pa.int8(), pa.string())
 
+REQUIRED = ORDERED_PAIR
+"""What a table of ordered pairs must have."""
 
-@dataclass(frozen=True)
-class PatternColumn:
-    """One column of the result table: stored type, unit, meaning, and what a reader learns from it."""
-
-    name: str
-    type: pa.DataType
-    unit: str
-    about: str
-    fact: Fact = Fact.KEY
-
-
-def _column(name: str, type_: pa.DataType, unit: str, about: str, fact: Fact = Fact.KEY) -> PatternColumn:
-    return PatternColumn(name, type_, unit, about, fact)
-
-
-_I, _F, _D, _B = pa.int32(), pa.float64(), pa.float32(), pa.bool_()
-
-COLUMNS: tuple[PatternColumn, ...] = (
-    _column("kind", WORD, "", "What the row is about: pair (the second code after the first)."),
-    _column("code_a", NAME, "", "First code, system//code."),
-    _column("code_b", NAME, "", "Second code, system//code."),
-    _column("text_a", NAME, "", "Name of the first code."),
-    _column("text_b", NAME, "", "Name of the second code."),
-    _column("window", WORD, "days", "Days after the first code in which the second one counts, from-to."),
-    _column("n_a", _I, "persons", "Persons with the first code.", Fact.MARGIN),
-    _column("n_b", _I, "persons", "Persons with the second code.", Fact.MARGIN),
-    _column("n_person", _I, "persons", "Persons with both within the window of each other.", Fact.TOTAL),
-    _column("n_before", _I, "persons", "Of these, persons with the first code first.", Fact.OUTCOME),
-    _column("n_same_day", _I, "persons", "Of these, persons with both first on the same day.", Fact.SAME_DAY),
-    _column("n_after", _I, "persons", "Of these, persons with the second code first.", Fact.ORDER),
-    _column("O", _I, "persons", "Observed: the second code followed the first in the window.", Fact.OUTCOME),
-    _column("E", _F, "persons", "Expected from comparable persons' comparable days.", Fact.OUTCOME),
-    _column("V", _F, "persons²", "Variance of O if nothing links the codes.", Fact.OUTCOME),
-    _column("rr", _F, "", "Relative risk, the exposed taken out of the reference.", Fact.OUTCOME),
-    _column("rr_low", _F, "", "Lower end of its 95 % interval.", Fact.OUTCOME),
-    _column("rr_high", _F, "", "Upper end of its 95 % interval.", Fact.OUTCOME),
-    _column("z", _F, "", "(O − E) / √V.", Fact.OUTCOME),
-    _column("log10_p", _F, "", "Base-10 logarithm of the two-sided mid-p.", Fact.OUTCOME),
-    _column("q_bh", _F, "", "q-value, Benjamini-Hochberg, over all pairs tested.", Fact.OUTCOME),
-    _column("q_by", _F, "", "q-value, Benjamini-Yekutieli, valid under any dependence.", Fact.OUTCOME),
-    _column("q_empirical", _F, "", "q-value against the empirical null of this run.", Fact.OUTCOME),
-    _column("calibrated_p", _F, "", "p against the empirical null of this run.", Fact.OUTCOME),
-    _column("direction", WORD, "", "Which code tends to come first, beyond calendar trends.", Fact.DIRECTION),
-    _column("direction_p", _F, "", "p of that order against the codes' calendar trends.", Fact.DIRECTION),
-    _column("direction_p_half", _F, "", "p of that order against one half.", Fact.DIRECTION),
-    _column("nsr", _F, "", "Null-effect ratio: a first / b first if only calendar trends acted."),
-    _column("asr", _F, "", "Sequence ratio a first / b first, divided by nsr.", Fact.DIRECTION),
-    _column("ic", _F, "bits", "Information component, log2((O+½)/(E+½)).", Fact.OUTCOME),
-    _column("ic025", _F, "bits", "Lower end of its 95 % interval.", Fact.OUTCOME),
-    *(
-        _column(
-            f"lag_q{share:02d}",
-            _D,
-            "days",
-            f"{share} % of the second codes came within so many days.",
-            Fact.LAG,
-        )
-        for share in (5, 25, 50, 75, 95)
-    ),
-    _column("replicated_person", _B, "", "Found again in the locked half of the persons.", Fact.OUTCOME),
-    _column("replicated_time", _B, "", "Found again in a later period.", Fact.OUTCOME),
-    _column("replicated_site", _B, "", "Found again at other hospitals.", Fact.OUTCOME),
-    _column("flags", NAME, "", "Warnings: overlap, artefact, protopathic; empty when none."),
-    _column("tested", _B, "", "Tested, decided by how often the two codes occur, never by the joint count."),
-    _column("called", _B, "", "Called a finding by the job's rule.", Fact.OUTCOME),
-    _column("small_cell", WORD, "", "Facts hidden because few persons stand behind them; empty when none."),
-    _column("job", WORD, "", "Job that made the row."),
-    _column("study", WORD, "", "Study it ran in."),
-    _column("permit", WORD, "", "Permit it ran under."),
-    _column("data_versions", WORD, "", "Tables read and their versions."),
-    _column("seed", pa.int64(), "", "Seed of the study."),
-)
-"""The columns of every result table, in order."""
-
-FACTS: Mapping[str, Fact] = {column.name: column.fact for column in COLUMNS}
-REQUIRED = frozenset(
-    {"code_a", "code_b", "n_a", "n_b", "n_person", "n_before", "n_same_day", "n_after", "O", "E"}
-)
-PERSON_COUNTS = tuple(column.name for column in COLUMNS if column.unit == "persons" and column.name != "E")
-"""Columns that count persons."""
+PERSON_COUNTS = tuple(column.name for column in COLUMNS if counts_persons(column))
+"""Shared columns that count persons."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +41,7 @@ class PatternMeta:
     run_id: str = ""
     code_version: str = ""
     checked: bool = False
+    kind: str = "pair"
 
     @property
     def versions_text(self) -> str:
@@ -136,28 +61,45 @@ class Patterns:
 
     @classmethod
     def from_scan(
-        cls, scan: pa.Table, codes: Sequence[str], texts: Sequence[str | None], meta: PatternMeta
+        cls,
+        scan: pa.Table,
+        codes: Sequence[str],
+        texts: Sequence[str | None],
+        meta: PatternMeta,
+        kind: str = "pair",
     ) -> Patterns:
-        """The table of a scan with the codes' names.
+        """The table of a job with the codes' names, as one of the kinds in ``experiments.kinds``.
 
-        ``scan.code_a`` and ``scan.code_b`` (int32) index ``codes`` and ``texts``. Columns the job does not
-        make are null; a column nobody declared, or one that is missing, is a :class:`DataError`.
+        ``scan.code_a``, ``scan.code_b`` (int32) and ``scan.items`` (lists of them) index ``codes`` and ``texts``,
+        where the kind has them. Columns the job does not make are null; a column nobody declared, or one that
+        is missing, is a :class:`DataError`.
         """
-        strange = set(scan.column_names) - set(FACTS)
-        if strange or (missing := REQUIRED - set(scan.column_names)):
+        form = kind_of(kind)
+        strange = set(scan.column_names) - set(form.facts)
+        if strange or (missing := form.required - set(scan.column_names)):
             raise DataError(
                 f"The scan's columns {sorted(strange or missing)} are {'unknown' if strange else 'missing'}.",
                 "Every result table has the same columns, so that jobs can be compared.",
-                "Declare the column in experiments/patterns.py or correct the job.",
+                f"Declare the column in experiments/columns.py or in the kind '{kind}', or correct the job.",
             )
         given: dict[str, pa.Array | pa.ChunkedArray] = {name: scan.column(name) for name in scan.column_names}
         for side in ("a", "b"):
-            number = np.asarray(scan.column(f"code_{side}"))
-            given[f"code_{side}"] = _named(number, codes)
-            given[f"text_{side}"] = _named(number, texts)
-        given |= _constants(meta, scan.num_rows, given)
-        columns = [_stored(given.get(column.name), column, scan.num_rows) for column in COLUMNS]
-        return cls(pa.table(columns, names=[column.name for column in COLUMNS]), meta)
+            if f"code_{side}" in given:
+                number = np.asarray(scan.column(f"code_{side}"))
+                given[f"code_{side}"] = _named(number, codes)
+                given[f"text_{side}"] = _named(number, texts)
+        if "items" in given:
+            numbers = scan.column("items").combine_chunks()
+            given["items"], given["texts"] = _listed(numbers, codes), _listed(numbers, texts)
+        meta = replace(meta, kind=kind)
+        given |= _constants(meta, scan.num_rows)
+        columns = [_stored(given.get(column.name), column, scan.num_rows) for column in form.all_columns]
+        return cls(pa.table(columns, names=[column.name for column in form.all_columns]), meta)
+
+    @property
+    def kind(self) -> Kind:
+        """What the rows are."""
+        return kind_of(self.meta.kind)
 
     @classmethod
     def read(cls, path: Path) -> Patterns:
@@ -177,27 +119,25 @@ class Patterns:
             self.table.replace_schema_metadata({METADATA_KEY: content}),
             temporary,
             compression="snappy",
-            use_dictionary=[c.name for c in COLUMNS if pa.types.is_dictionary(c.type) or c.name == "seed"],
+            use_dictionary=[
+                field.name
+                for field in self.table.schema
+                if pa.types.is_dictionary(field.type) or field.name == "seed"
+            ],
             write_statistics=["code_a", "code_b", "called"],
         )
         temporary.replace(path)
         return path
 
     def check(self, thresholds: Thresholds) -> tuple[Patterns, DisclosureRecord]:
-        """The tested pairs without small cells, and the record of what was hidden."""
-        checked, record = check_pairs(self.table, FACTS, thresholds)
+        """The tested rows without small cells, by the rules of their kind, and the record of what was hidden."""
+        checked, record = self.kind.check(self.table, self.kind.facts, thresholds)
         return Patterns(checked, replace(self.meta, checked=True)), record
 
     def called(self) -> pa.Table:
-        """Called patterns, strongest first: by the end of the interval nearest to 1.
-
-        That end is what the data vouch for, so a large but uncertain relative risk does not lead the list.
-        """
+        """Called patterns, strongest first as their kind has it."""
         table = self.table.filter(pc.fill_null(self.table.column("called"), False))
-        low, high = (np.asarray(table.column(name), dtype=float) for name in ("rr_low", "rr_high"))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            strength = np.nan_to_num(np.fmax(low, 1 / high), nan=0.0)
-        return table.take(pa.array(np.argsort(-strength, kind="stable")))
+        return table.take(pa.array(self.kind.order(table)))
 
 
 def _named(numbers: NDArray[np.int32], names: Sequence[str | None]) -> pa.DictionaryArray:
@@ -208,12 +148,16 @@ def _named(numbers: NDArray[np.int32], names: Sequence[str | None]) -> pa.Dictio
     )
 
 
-def _constants(meta: PatternMeta, rows: int, given: Mapping[str, Any]) -> dict[str, pa.Array]:
+def _listed(numbers: pa.ListArray, names: Sequence[str | None]) -> pa.ListArray:
+    """Lists of words by lists of numbers."""
+    words = pa.array([name or "" for name in names], pa.string())
+    return pa.ListArray.from_arrays(numbers.offsets, words.take(numbers.values), mask=numbers.is_null())
+
+
+def _constants(meta: PatternMeta, rows: int) -> dict[str, pa.Array]:
     """Columns that say the same in every row."""
     words = {"job": meta.job, "study": meta.study, "permit": meta.permit, "data_versions": meta.versions_text}
-    words["small_cell"] = ""
-    if "kind" not in given:
-        words["kind"] = "pair"
+    words |= {"small_cell": "", "kind": meta.kind}
     zeros = pa.array(np.zeros(rows, np.int8))
     made = {name: pa.DictionaryArray.from_arrays(zeros, pa.array([word])) for name, word in words.items()}
     made["seed"] = pa.array(np.full(rows, meta.seed, np.int64))
@@ -231,3 +175,6 @@ def _stored(values: pa.Array | pa.ChunkedArray | None, column: PatternColumn, ro
     if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(values.type):
         values = values.dictionary_encode()
     return values.cast(column.type)
+
+
+__all__ = ["COLUMNS", "FACTS", "PERSON_COUNTS", "REQUIRED", "PatternMeta", "Patterns"]

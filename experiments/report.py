@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from experiments.answer import HIDDEN, Story, Tally, answer, days, ratio, small_number, tally, warning
+from experiments.kinds import Kind
 from experiments.patterns import Patterns
 from experiments.statistics.empirical_null import EmpiricalNull
 from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
@@ -99,7 +100,9 @@ def _content(
     """Everything the template shows."""
     meta, called = checked.meta, checked.called()
     thresholds = Thresholds(record.threshold)
-    rows = table_rows(called.slice(0, MOST_ROWS), story.null)
+    form = checked.kind
+    pairs = form.name == "pair"
+    rows = table_rows(called.slice(0, MOST_ROWS), story.null) if pairs else []
     keys = ("code_a", "text_a", "code_b", "text_b", "flags", "rr", "strength", "q", "O", "lag", "order", "replicated",
             "rr_text", "interval", "left", "width", "point", "q_text", "persons_text", "lag_text",
             "replicated_text")  # fmt: skip
@@ -107,10 +110,11 @@ def _content(
         "title": f"{meta.job} · {meta.study}",
         "job": meta.job, "study": meta.study, "kind": story.kind, "question": story.question,
         "warning": warning(story.null), "answer": answer(story, counts, called),
-        "figures": _key_figures(story, counts),
+        "figures": _key_figures(story, counts, form),
         "scope": _scope_box(story),
         "columns": [{"key": k, "label": label, "about": about, "number": n} for k, label, about, n in COLUMNS],
-        "rows": {"first": rows[:FIRST_ROWS], "total": called.num_rows, "kept": len(rows)},
+        "rows": {"first": rows[:FIRST_ROWS], "total": called.num_rows if pairs else 0, "kept": len(rows)},
+        "plain": None if pairs else plain_table(called, form), "many": form.many, "one": form.one,
         "data": {key: [row[key] for row in rows] for key in keys},
         "pictures": [
             {
@@ -119,18 +123,19 @@ def _content(
                 "caption": f"{alt}. {caption}",
                 "broad": name == "network.png",
             }
-            for name, (alt, caption) in CAPTIONS.items() if name in pictures
+            for name, (alt, caption) in {**CAPTIONS, **form.captions}.items() if name in pictures
         ],
         "attrition": [
             {"rule": rule, "persons": left, "text": "fewer than " + str(record.threshold) + " fewer" if left is None
              else f"{left:,}"} for rule, left in merge_steps(story.attrition, thresholds)
         ],
-        "hidden": _hidden(record, counts, called), "limits": [*story.remarks, *LIMITS], "command": story.command,
+        "hidden": _hidden(record, counts, called, form), "limits": [*story.remarks, *form.limits, *LIMITS],
+        "command": story.command,
         "facts": _facts(story, checked), "threshold": record.threshold, "window": story.window,
     }  # fmt: skip
 
 
-def table_rows(called: pa.Table, null: EmpiricalNull) -> list[dict[str, Any]]:
+def table_rows(called: pa.Table, null: EmpiricalNull | None) -> list[dict[str, Any]]:
     """Rows of the page's table: numbers to sort by and the words to show."""
     picked = called.to_pylist()
     reach = max(
@@ -144,7 +149,8 @@ def table_rows(called: pa.Table, null: EmpiricalNull) -> list[dict[str, Any]]:
             name: 50 + 48 * math.log(value) / reach
             for name, value in (("low", low), ("high", high), ("rr", rr))
         }
-        q = row["q_bh"] if null.calibrated or row["q_empirical"] is None else row["q_empirical"]
+        fair = null is None or null.calibrated
+        q = row["q_bh"] if fair or row["q_empirical"] is None else row["q_empirical"]
         rows.append(
             {
                 **{name: row[name] or "" for name in ("code_a", "text_a", "code_b", "text_b", "flags")},
@@ -169,17 +175,28 @@ def table_rows(called: pa.Table, null: EmpiricalNull) -> list[dict[str, Any]]:
     return rows
 
 
+def plain_table(called: pa.Table, form: Kind) -> dict[str, Any]:
+    """The table of a kind that is no ordered pair: its own columns, in words, strongest first."""
+    rows = called.slice(0, MOST_ROWS).to_pylist()
+    return {
+        "about": form.about,
+        "columns": [{"label": one.label, "about": one.about, "number": one.number} for one in form.shown],
+        "rows": [[one.text(row) for one in form.shown] for row in rows],
+        "total": called.num_rows,
+    }
+
+
 def _inside(value: float | None) -> float:
     """A ratio kept within what the interval bars can show."""
     return min(max(value if value is not None and math.isfinite(value) else 1.0, 0.02), 50.0)
 
 
-def _key_figures(story: Story, counts: Tally) -> list[dict[str, str]]:
-    shown = (
-        ("persons", f"{story.persons:,}"), ("pairs tested", f"{counts.tested:,}"),
+def _key_figures(story: Story, counts: Tally, form: Kind) -> list[dict[str, str]]:
+    shown = [
+        ("persons", f"{story.persons:,}"), (f"{form.many} tested", f"{counts.tested:,}"),
         ("called", f"{counts.called:,}"), ("replicated", f"{counts.replicated:,}"),
-        ("spread of z (ideal 1)", f"{story.null.sd:.2f}"),
-    )  # fmt: skip
+    ]  # fmt: skip
+    shown += [("spread of z (ideal 1)", f"{story.null.sd:.2f}")] if story.null else []
     return [{"label": label, "value": value} for label, value in shown]
 
 
@@ -211,25 +228,23 @@ def _scope_box(story: Story) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _hidden(record: DisclosureRecord, counts: Tally, called: pa.Table) -> dict[str, Any]:
-    if not record.cells_hidden:
+def _hidden(record: DisclosureRecord, counts: Tally, called: pa.Table, form: Kind) -> dict[str, Any]:
+    if not record.hidden:
         sentence = (
-            f"Nothing: no number behind these {record.pairs:,} pairs stands for fewer than "
+            f"Nothing: no number behind these {record.pairs:,} {form.many} stands for fewer than "
             f"{record.threshold} persons."
         )
     else:
         lost = counts.called - called.num_rows
         sentence = (
-            f"Of {record.pairs:,} tested pairs, {record.pairs_whole:,} are shown with every number. In the "
-            "others, "
+            f"Of {record.pairs:,} tested {form.many}, {record.pairs_whole:,} are shown with every number. In "
+            "the others, "
             f"{record.cells_hidden:,} numbers were removed, because they stand for fewer than "
             f"{record.threshold} persons or "
             "would let a reader work out one that does."
         )
         if lost > 0:
-            sentence += (
-                f" {lost:,} of the called pairs {'is' if lost == 1 else 'are'} among them and not shown."
-            )
+            sentence += f" {lost:,} of the called {form.many} {'is' if lost == 1 else 'are'} among them and not shown."
     rules = [{"why": hidden.why, "pairs": f"{hidden.pairs:,}"} for hidden in record.hidden]
     return {"sentence": sentence, "rules": rules}
 

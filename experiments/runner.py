@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import tracking
 from experiments.evidence import ACCOUNTED, Outcome, conclude
+from experiments.kinds import kind_of
 from experiments.report import Story
 from experiments.versions import code_version
 from lakehouse.errors import ScopeBreach
@@ -53,7 +54,7 @@ def run_job(
             ledger.append(settings, "receipt", {**intent, **_receipt(outcome, scope)})
     finally:
         spark.stop()
-    print(_summary(settings, study_id, outcome))
+    print(_summary(job, settings, study_id, outcome))
     if outcome.state != ACCOUNTED:
         raise ScopeBreach(
             f"What run {outcome.run_id} read is {outcome.state}.",
@@ -121,11 +122,11 @@ def _receipt(outcome: Outcome, scope: dict[str, Any]) -> dict[str, Any]:
     return {**_seen(scope), "released": outcome.report is not None}
 
 
-def _summary(settings: Settings, study_id: str, outcome: Outcome) -> str:
+def _summary(job: Job, settings: Settings, study_id: str, outcome: Outcome) -> str:
     counts = outcome.counts
     lines = [
-        f"{counts.tested:,} pairs tested, {counts.called:,} called, {counts.replicated:,} of them replicated "
-        "in the locked half.",
+        f"{counts.tested:,} {kind_of(job.kind).many} tested, {counts.called:,} called, "
+        f"{counts.replicated:,} of them replicated in the locked half.",
         f"run     {outcome.run_id}  (scope: {outcome.state})",
     ]
     lines += [f"report  {outcome.report}"] if outcome.report else []
@@ -144,7 +145,7 @@ def dry_run(job: Job, settings: Settings, study_id: str, params: Any, progress: 
     for grant in permit.missing(job.reads):
         print(f"MISSING {grant} is not granted: ask for it with the permit's number, or leave it out")
     codes = rows_of_newest(table_path(settings, "gold.vocabulary"))
-    print(f"tests   at most {codes * (codes - 1):,} ordered pairs of {codes:,} codes (fewer when rolled up)")
+    print(f"tests   {kind_of(job.kind).tests(codes)}")
     print("params  " + ", ".join(f"{key}={value}" for key, value in asdict(params).items()))
 
 

@@ -22,7 +22,6 @@ os.environ["DO_NOT_TRACK"] = "true"
 from mlflow.data.dataset import Dataset
 
 from experiments.lake_source import LakeTableSource
-from experiments.pattern_model import INPUT, OUTPUT, USED
 from experiments.processes import alive, reason_of, terminable
 from experiments.results import run_folder
 from experiments.versions import code_version
@@ -33,6 +32,7 @@ from lakehouse.tables import GOLD
 if TYPE_CHECKING:
     from mlflow.data.dataset_source import DatasetSource
 
+    from experiments.kinds import ModelSpec
     from experiments.patterns import Patterns
     from lakehouse.settings import Settings
     from lakehouse.study import Study
@@ -160,10 +160,10 @@ class RunRecord:
 
         mlflow.log_artifacts(str(files))
 
-    def model(self, patterns: Patterns, example: Mapping[str, list[str]]) -> None:
+    def model(self, patterns: Patterns, spec: ModelSpec) -> None:
         """Log the called, checked patterns as a model, registered when the run's reads are accounted for.
 
-        ``example`` is made up: one row a code of an invented person.
+        The input example is made up, as ``spec`` says.
         """
         import mlflow
         import pandas as pd
@@ -173,38 +173,37 @@ class RunRecord:
         if not patterns.meta.checked:
             raise ValueError("A model is made of checked patterns alone.")
         signature = ModelSignature(
-            Schema([ColSpec(kind, name) for name, kind in INPUT.items()]),
-            Schema([ColSpec(kind, name) for name, kind in OUTPUT.items()]),
+            Schema([ColSpec(kind, name) for name, kind in spec.inputs.items()]),
+            Schema([ColSpec(kind, name) for name, kind in spec.outputs.items()]),
         )
         name = f"{self.study}-{self.job}"
         with tempfile.TemporaryDirectory() as folder:
-            code = Path(folder) / "pattern_model.py"
-            code.write_text(_source_of("pattern_model.py"), "utf-8")
+            code = Path(folder) / spec.module
+            code.write_text(_source_of(spec.module), "utf-8")
             data = Path(folder) / "patterns.parquet"
-            frame = patterns.called().select(list(USED)).to_pandas()
-            frame.dropna(subset=["rr", "O"]).to_parquet(data, index=False)
+            called = patterns.called()
+            frame = called.select(list(spec.columns)).to_pandas()
+            frame.dropna(subset=list(spec.needs)).to_parquet(data, index=False)
             info = mlflow.pyfunc.log_model(
-                name="pattern_set",
-                loader_module="pattern_model",
+                name=spec.name,
+                loader_module=code.stem,
                 data_path=str(data),
                 code_paths=[str(code)],
                 signature=signature,
-                input_example=pd.DataFrame(example),
+                input_example=pd.DataFrame(spec.example(called)),
                 pip_requirements=[f"{package}=={_version(package)}" for package in ("pandas", "pyarrow")],
                 metadata={"scope.digest": self.scope_digest, "scope.state": self.state, **_short(self.facts)},
             )
         if self.state == ACCOUNTED:
-            self._register(name, info)
+            self._register(name, info, spec.about)
 
-    def _register(self, name: str, info: Any) -> None:
+    def _register(self, name: str, info: Any, about: str) -> None:
         """A new version of the study's model, with what it was learned from."""
         import mlflow
 
         client = mlflow.MlflowClient()
         if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(
-                name, description=f"What tends to follow what in study {self.study}."
-            )
+            client.create_registered_model(name, description=f"{about} in study {self.study}.")
         tags = {"run.id": self.run_id, "scope.digest": self.scope_digest, **_short(self.facts)}
         client.create_model_version(
             name, info.model_uri, self.run_id, tags=tags, description=self.question, model_id=info.model_id

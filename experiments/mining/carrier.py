@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from experiments.kernels.packing import Packed, pack, unpack
-from experiments.kernels.pair_scan import COUNTS, PASSES, Counts
+from experiments.kernels.passes import Counts, classes
 from experiments.kernels.persons import Persons, roll_up
 
 if TYPE_CHECKING:
@@ -91,28 +91,31 @@ def received(table: pa.Table) -> list[dict[str, NDArray[np.generic]]]:
     ]
 
 
+class Parcel(NamedTuple):
+    """Counts on their way to the workers."""
+
+    kind: Any
+    arrays: list[Packed]
+
+
 def parcelled(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of a pass with counts packed: a reference of a gigabyte travels as a tenth of that."""
-    kinds = tuple(COUNTS.values())
     return {
-        name: (type(value), pack(value.to_arrays())) if isinstance(value, kinds) else value
+        name: Parcel(type(value), pack(value.to_arrays())) if isinstance(value, Counts) else value
         for name, value in arguments.items()
     }
 
 
 def unparcelled(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What :func:`parcelled` was given."""
-    counts = set(COUNTS.values())
     return {
-        name: value[0].from_arrays(unpack(value[1]))
-        if isinstance(value, tuple) and value[0] in counts
-        else value
+        name: value.kind.from_arrays(unpack(value.arrays)) if isinstance(value, Parcel) else value
         for name, value in arguments.items()
     }
 
 
 class OverSpark:
-    """Runs counting passes over a frame of timelines: call it with a pass's name and arguments.
+    """Runs counting passes over a frame of timelines: call it with a pass (its class, or a pair scan's name) and arguments.
 
     ``timeline`` holds the columns of :data:`COLUMNS`; ``code_map`` (int32, one entry a vocabulary code) says
     what each code is counted as, −1 to leave it out; ``watch`` shows progress while Spark works.
@@ -125,16 +128,17 @@ class OverSpark:
         self._code_map = np.ascontiguousarray(code_map, dtype=np.int32)
         self._watch = watch
 
-    def __call__(self, name: str, arguments: Mapping[str, Any]) -> Counts:
+    def __call__(self, name: str | type[Any], arguments: Mapping[str, Any]) -> Any:
         """Counts of one pass over all persons, merged; the arguments are broadcast once."""
         context = self._timeline.sparkSession.sparkContext
-        parcel = context.broadcast((name, self._code_map, parcelled(arguments)))
+        parcel = context.broadcast((self._code_map, parcelled(arguments)))
+        counting, kind = classes(name)
 
         def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             from pyspark import TaskContext
 
-            pass_name, code_map, packed = parcel.value
-            counter = PASSES[pass_name](**unparcelled(packed))
+            code_map, packed = parcel.value
+            counter = counting(**unparcelled(packed))
             for batch in batches:
                 if batch.num_rows:
                     counter.add(roll_up(persons_of(batch), code_map))
@@ -142,10 +146,8 @@ class OverSpark:
             yield from shipped(task.partitionId() if task else 0, counter.result().to_arrays())
 
         try:
-            with self._watch(name):
+            with self._watch(name if isinstance(name, str) else name.__name__):
                 table = self._timeline.mapInArrow(count, SHIPPED_DDL).toArrow()
         finally:
             parcel.destroy()
-        kind: Any = COUNTS[name]
-        merged: Counts = kind.merge([kind.from_arrays(arrays) for arrays in received(table)])
-        return merged
+        return kind.merge([kind.from_arrays(arrays) for arrays in received(table)])

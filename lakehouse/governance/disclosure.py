@@ -189,7 +189,7 @@ def _release(table: pa.Table, hidden: Mapping[str, Mask], masks: Masks, released
     for name in rows.column_names:
         column = rows.column(name)
         if pa.types.is_dictionary(column.type):
-            column = _only_used(column.combine_chunks())
+            column = only_used(column.combine_chunks())
         if name in hidden and (mask := hidden[name][keep]).any():
             column = pc.if_else(pa.array(~mask), column, pa.scalar(None, column.type))
         columns[name] = column
@@ -197,7 +197,7 @@ def _release(table: pa.Table, hidden: Mapping[str, Mask], masks: Masks, released
     return pa.table(columns, metadata=table.schema.metadata)
 
 
-def _only_used(column: pa.DictionaryArray) -> pa.DictionaryArray:
+def only_used(column: pa.DictionaryArray) -> pa.DictionaryArray:
     """The same words without those that no row uses: a rare code must not leave as an unused name."""
     given = np.asarray(pc.fill_null(column.indices, 0))
     used = np.unique(given)

@@ -1,0 +1,101 @@
+"""What every counting pass has in common, so that one carrier can carry any of them over partitions.
+
+A pass takes batches of whole persons by ``add`` and gives additive counts by ``result``; its class attribute
+``COUNTS`` is the class of those counts, which merge and turn into arrays and back. Nothing needs to be listed
+anywhere: whoever carries a pass is given its class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.kernels.persons import Persons
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """What a pass counted: additive over disjoint sets of persons."""
+
+    @staticmethod
+    def merge(counts: list[Any]) -> Any:
+        """Sum of counts over disjoint sets of persons."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Arrays that ``from_arrays`` turns back into these counts."""
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Counts from what ``to_arrays`` gave."""
+
+
+class CountingPass(Protocol):
+    """A pass over batches of persons."""
+
+    COUNTS: ClassVar[type[Any]]
+
+    def add(self, persons: Persons) -> None:
+        """Count a batch of whole persons."""
+
+    def result(self) -> Any:
+        """Everything counted so far."""
+
+
+def classes(name: str | type[Any]) -> tuple[type[Any], type[Any]]:
+    """The class of a pass and of its counts, from the class itself or from a name of the pair scan's passes."""
+    if isinstance(name, str):
+        from experiments.kernels.pair_scan import COUNTS, PASSES
+
+        return PASSES[name], COUNTS[name]
+    return name, name.COUNTS
+
+
+class OverPersons:
+    """Runs passes over persons in memory: any job without Spark.
+
+    ``pieces`` cuts the persons into so many parts, counted apart and merged, as a cluster would.
+    """
+
+    def __init__(self, persons: Persons, pieces: int = 1) -> None:
+        self._persons, self._pieces = persons, pieces
+
+    def __call__(self, name: str | type[Any], arguments: Mapping[str, Any]) -> Any:
+        """Merged counts of the pass."""
+        kind, counts = classes(name)
+        cuts = np.linspace(0, self._persons.count, self._pieces + 1).astype(int)
+        parts = []
+        for start, stop in pairwise(cuts.tolist()):
+            counter = kind(**arguments)
+            counter.add(self._persons.part(start, stop))
+            parts.append(counter.result())
+        return counts.merge(parts)
+
+
+class SummedCounts:
+    """Base of counts whose arrays simply add up; subclasses are dataclasses of arrays alone."""
+
+    def to_arrays(self) -> Arrays:
+        """Every field as an array."""
+        return {name: np.asarray(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Counts from what ``to_arrays`` gave."""
+        return cls(**arrays)
+
+    @classmethod
+    def merge(cls, counts: Iterable[Self]) -> Self:
+        """Field by field."""
+        parts = [each.to_arrays() for each in counts]
+        return cls(
+            **{
+                name: np.sum([part[name] for part in parts], axis=0, dtype=parts[0][name].dtype)
+                for name in parts[0]
+            }
+        )

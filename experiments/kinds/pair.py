@@ -1,0 +1,66 @@
+"""Ordered pairs of codes: the second after the first, against comparable persons' comparable days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from experiments.columns import ORDERED_PAIR
+from experiments.kinds import Kind, ModelSpec
+from experiments.pattern_model import INPUT, OUTPUT, USED
+from experiments.words import days, named, ratio
+from lakehouse.governance.disclosure import check_pairs
+
+
+def sentence(row: Mapping[str, Any]) -> str:
+    """A pair in words."""
+    lag = f", half of them within {days(row['lag_q50'])}" if row["lag_q50"] is not None else ""
+    return (
+        f"after {named(row, 'a')}, {named(row, 'b')} came {ratio(row['rr'])} times as often as expected (95 % "
+        f"interval {ratio(row['rr_low'])} to {ratio(row['rr_high'])}; {row['O']:,} persons{lag})"
+    )
+
+
+def tests(codes: int) -> str:
+    """At most so many tests."""
+    return f"at most {codes * (codes - 1):,} ordered pairs of {codes:,} codes (fewer when rolled up)"
+
+
+def draw(*given: Any) -> dict[str, bytes]:
+    """Effect against evidence, network, spread of z."""
+    from experiments.figures import draw as pictures
+
+    return pictures(*given)
+
+
+def example(called: pa.Table) -> dict[str, list[Any]]:
+    """An invented person for the model's input: has the first codes of the two strongest patterns."""
+    codes = list(dict.fromkeys(called.column("code_a").to_pylist()[:2]))
+    return {"person": ["an invented person"] * len(codes), "code": codes}
+
+
+KIND = Kind(
+    name="pair",
+    one="ordered pair",
+    many="ordered pairs",
+    asked=(
+        "the second follows the first more, or less, often than it follows comparable persons' comparable days"
+    ),
+    required=ORDERED_PAIR,
+    sentence=sentence,
+    tests=tests,
+    check=check_pairs,
+    draw=draw,
+    model=ModelSpec(
+        module="pattern_model.py",
+        name="pattern_set",
+        about="What tends to follow what",
+        inputs=INPUT,
+        outputs=OUTPUT,
+        columns=USED,
+        needs=("rr", "O"),
+        example=example,
+    ),
+)
