@@ -97,5 +97,5 @@ def test_nothing_small_is_left_in_any_table(rows: list[Row]) -> None:
 def test_the_record_counts_what_was_hidden() -> None:
     table, record = check_rows(sets([(["A"], 300, 150), (["B"], 3, 0), (["C"], 90, 2)]), FACTS_HERE, K)
     assert (record.pairs, record.pairs_whole, table.num_rows) == (3, 1, 2)
-    assert {hidden.rule: hidden.pairs for hidden in record.hidden} == {"margin": 1, "count": 1}
+    assert {hidden.rule: hidden.pairs for hidden in record.hidden} == {"margin": 1, "count": 1, "lag": 1}
     assert record.verdict == "released without small cells"
