@@ -129,12 +129,39 @@ def kills(seeds: int) -> list[Figure]:
     ]
 
 
+def gate(seeds: int) -> list[Figure]:
+    """What leaves: seeded disclosive outputs caught, clean ones passed, large ones judged in time."""
+    from tests.governance.prove_gate import measure
+
+    got = measure()
+    return [
+        Figure(
+            "output gate: 1,000 disclosive outputs caught",
+            f"{got.caught:.1%}",
+            ">= 99.5 %",
+            got.caught >= 0.995,
+        ),
+        Figure("output gate: 1,000 clean outputs passed", f"{got.passed:.1%}", ">= 98 %", got.passed >= 0.98),
+        Figure(
+            "output gate: a table of 10,000 cells",
+            f"{got.table_seconds:.1f} s",
+            "<= 2 s",
+            got.table_seconds <= 2,
+        ),
+        Figure(
+            "output gate: 100,000 item sets", f"{got.sets_seconds:.1f} s", "<= 60 s", got.sets_seconds <= 60
+        ),
+        Figure("output gate: a leak among them found", str(got.planted_found), "True", got.planted_found),
+    ]
+
+
 SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "oracle": oracle,
     "calibration": calibration,
     "canary": canary,
     "refusals": refusals,
     "kills": kills,
+    "gate": gate,
 }
 
 
