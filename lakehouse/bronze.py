@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakehouse.codes import read_codelist
 from lakehouse.delta_log import added_rows_by_file
 from lakehouse.door import Door
 from lakehouse.errors import DataError
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from lakehouse.settings import Settings
 
 
-def bronze_frame(spark: SparkSession, table: Table, files: Sequence[Surveyed], key_file: Path) -> DataFrame:
+def known_pairs(settings: Settings, table: Table) -> frozenset[tuple[str, str]]:
+    """Pairs of the code list a table declares."""
+    if table.known is None:
+        return frozenset()
+    return frozenset((row["code"], row["text"]) for row in read_codelist(settings, table.known.list))
+
+
+def bronze_frame(
+    spark: SparkSession, settings: Settings, table: Table, files: Sequence[Surveyed], key_file: Path
+) -> DataFrame:
     """Rows of new files of one table: one task a chunk, read by Python, tokens when they reach Spark."""
     parts = tuple(
         Part(
@@ -34,7 +44,8 @@ def bronze_frame(spark: SparkSession, table: Table, files: Sequence[Surveyed], k
         for chunk in file.chunks
     )
     source, kind = files[0].found.source, files[0].delivery.kind
-    door = Door(table, source.identifier, str(key_file), parts, verbatim=kind != "real")
+    known = known_pairs(settings, table)
+    door = Door(table, source.identifier, str(key_file), parts, verbatim=kind != "real", known=known)
     if not parts:
         return spark.createDataFrame([], door.ddl)
     return spark.range(0, len(parts), 1, len(parts)).mapInPandas(door.frames(), door.ddl)
@@ -61,7 +72,9 @@ def write_bronze(
 ) -> dict[str, int]:
     """Write new files of one table and return rows by file; raises when a file changed while it was read."""
     path = table_path(settings, table.bronze)
-    replace_files(bronze_frame(spark, table, files, key_file), path, [file.file_id for file in files])
+    replace_files(
+        bronze_frame(spark, settings, table, files, key_file), path, [file.file_id for file in files]
+    )
     for file in files:
         if file_digest(file.found.path) != file.sha256:
             raise DataError(

@@ -58,6 +58,12 @@ def read_names(path: str, columns: tuple[str, ...]) -> dict[str, str]:
         }
 
 
+def read_codelist(settings: Settings, file: str) -> list[dict[str, str]]:
+    """Rows of one of the project's code lists (``;``-separated, UTF-8, header)."""
+    with settings.codelist(file).open(encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle, delimiter=";"))
+
+
 def code_name(settings: Settings, code: str) -> str | None:
     """Name of a code from the project's lists: its own, or that of the nearest code above it."""
     if code in BUILT_IN:
@@ -79,7 +85,5 @@ def code_name(settings: Settings, code: str) -> str | None:
 
 def municipality_regions(settings: Settings) -> dict[str, str]:
     """Region code (four digits) by municipality (three digits)."""
-    with settings.codelist("municipalities.csv").open(encoding="utf-8", newline="") as handle:
-        return {
-            row["code"].strip().zfill(4)[1:]: row["region"] for row in csv.DictReader(handle, delimiter=";")
-        }
+    rows = read_codelist(settings, "municipalities.csv")
+    return {row["code"].strip().zfill(4)[1:]: row["region"] for row in rows}

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 WEIGHTS = (4, 3, 2, 7, 6, 5, 4, 3, 2, 1)
 PLACEHOLDER = "0000000000"
+TEST_SERIES = ("9995", "9996")
+"""Last four digits of the patients that test systems use; a number is one only if it also fails modulus 11."""
 SCRUBBED = "[cpr]"
 CANDIDATE = r"[0-9]{6}[-– ]?[0-9][0-9A-Za-z]{2}[0-9]"
 """Cheap test for text that may hold a number; :func:`scrub` decides."""
@@ -18,8 +20,8 @@ class PersonNumber(NamedTuple):
     """What a person number says.
 
     ``kind`` is cpr, replacement (day + 60), x-ecpr (national replacement) or d-ecpr (decentral, unique within
-    its issuer only). ``century`` is False where the seventh digit left it open. A failing modulus 11 is a
-    remark, never a reason to reject: numbers without it have been issued since 2007.
+    its issuer only). A failing modulus 11 is a remark, never a reason to reject: numbers without it have been
+    issued since 2007. The flag ``test_person`` marks the numbers of test patients.
     """
 
     kind: str
@@ -69,14 +71,11 @@ def parse(text: str) -> PersonNumber:
         birth = datetime.date(century + year, month, day)
     except ValueError:
         raise BadNumber("bad_cpr_date") from None
-    return PersonNumber(
-        kind,
-        value,
-        birth,
-        "M" if int(value[9]) % 2 else "F",
-        value.isdigit() and sum(w * int(d) for w, d in zip(WEIGHTS, value, strict=True)) % 11 == 0,
-        ("implausible_century",) if century == 1800 else (),
-    )
+    mod11_ok = value.isdigit() and sum(w * int(d) for w, d in zip(WEIGHTS, value, strict=True)) % 11 == 0
+    flags: tuple[str, ...] = ("implausible_century",) if century == 1800 else ()
+    if kind == "cpr" and not mod11_ok and value[6:] in TEST_SERIES:
+        flags += ("test_person",)
+    return PersonNumber(kind, value, birth, "M" if int(value[9]) % 2 else "F", mod11_ok, flags)
 
 
 def kind_of(value: str) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from lakehouse.cpr import CANDIDATE, mask, scrub
 from lakehouse.errors import DataError, PatternlakeError
 from lakehouse.pseudonym import key_tokens, person_tokens
 from lakehouse.reading import Part, raw_blocks
+from lakehouse.remarks import Marks, not_known, not_valid_then, number_remarks, other_sex, pairs_of
 from lakehouse.schema import TOKENS, Field, Table, Type
 
 if TYPE_CHECKING:
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
 
 LOST = "\ufffd"
 """What a byte becomes that the declared encoding does not know."""
-EXTRA = "file_id STRING, row_number BIGINT, delivered DATE, fault STRING, fault_example STRING"
-"""Columns of every bronze table before the delivered ones; ``fault`` says why a row may not go on."""
+EXTRA = (
+    "file_id STRING, row_number BIGINT, delivered DATE, fault STRING, fault_example STRING, remarks STRING"
+)
+"""Columns of every bronze table before the delivered ones.
+
+``fault`` says why a row may not go on, ``remarks`` what was noticed on one that may (names, commas between).
+"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class Door:
     """Everything a worker needs to read parts of one table: small, and without any key.
 
     ``verbatim`` says that columns declared so may keep what looks like a person number, because the lake
-    holds no Danish identifiers and codes must come through unchanged.
+    holds no Danish identifiers and codes must come through unchanged. ``known`` are the pairs of the table's
+    code list, where it declares one.
     """
 
     table: Table
@@ -41,6 +48,7 @@ class Door:
     key_file: str
     parts: tuple[Part, ...]
     verbatim: bool
+    known: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def ddl(self) -> str:
@@ -66,7 +74,7 @@ def read_chunk(door: Door, part: Part) -> Iterator[pa.Table]:
     try:
         done = 0
         for columns, reasons, shown in raw_blocks(door.table, part):
-            block = Block(door, part, columns, Verdicts(reasons, shown))
+            block = Block(door, part, columns, Verdicts(reasons, shown), Marks(len(reasons)))
             yield block.bronze(part.chunk.first_row + done)
             done += len(reasons)
         if done != part.chunk.rows:
@@ -125,6 +133,7 @@ class Block:
     part: Part
     columns: dict[str, Any]
     verdicts: Verdicts
+    marks: Marks
     out: dict[str, Any] = field(default_factory=dict)
 
     def bronze(self, first: int) -> pa.Table:
@@ -136,6 +145,7 @@ class Block:
         for each in self.door.table.fields:
             column = self.columns.get(each.name)
             self.out[each.name] = pa.nulls(rows, pa.string()) if column is None else self.passed(each, column)
+        self.judge_together()
         same = pa.array(np.zeros(rows, np.int32))
         delivered = pa.array([self.part.delivered], pa.string()).cast(pa.date32())
         head = {
@@ -143,7 +153,30 @@ class Block:
             "row_number": pa.array(np.arange(first, first + rows, dtype=np.int64)),
             "delivered": delivered.take(same),
         }
-        return pa.table(head | self.verdicts.columns() | self.out)
+        return pa.table(head | self.verdicts.columns() | {"remarks": self.marks.column()} | self.out)
+
+    def judge_together(self) -> None:
+        """Refuse rows for what two columns say together: a code out of its years, a unit that no list knows."""
+        table = self.door.table
+        for dated in table.dated:
+            self.judge_pairs(dated.field, dated.day, not_valid_then(dated), dated.reason)
+        if table.known is not None:
+            self.judge_pairs(*table.known.fields, not_known(table.known, self.door.known), table.known.reason)
+
+    def judge_pairs(self, one: str, other: str, faulty: Callable[[str, str], bool], reason: str) -> None:
+        """Refuse the rows whose pair of texts is faulty; rows without one of them pass."""
+        import numpy as np
+
+        if self.columns.get(one) is None or self.columns.get(other) is None:
+            return
+        pairs, at = pairs_of(self.columns[one], self.columns[other])
+        bad = np.array([*(faulty(*pair) for pair in pairs), False], dtype=bool)
+        if bad.any():
+            self.verdicts.refuse(
+                bad[at],
+                lambda row: reason,
+                lambda row: f"{one}={scrub(pairs[at[row]][0])[:40]} {other}={scrub(pairs[at[row]][1])[:40]}",
+            )
 
     def passed(self, each: Field, column: Any) -> pa.Array:
         """One column as it may be seen from here on; rows it spoils are refused."""
@@ -172,6 +205,11 @@ class Block:
             hit = lost.take(places).fill_null(False).to_numpy(zero_copy_only=False)
             told = f"{each.name} holds bytes that are not in the declared encoding"
             self.verdicts.refuse(hit, lambda row: "undecodable", lambda row: told)
+        if each.pad:
+            short = pc.less(pc.utf8_length(values), each.pad)
+            if pc.any(short).as_py():
+                hit = short.take(places).fill_null(False).to_numpy(zero_copy_only=False)
+                self.marks.add(f"padded_{each.name}", hit)
         faulty = fault_finder(each, self.door.table.decimal)
         if faulty is None:
             return
@@ -204,12 +242,29 @@ class Block:
             at = np.array([numbered.get(pair, len(numbered)) for pair in pairs])
             texts = [texts[number] for number, _ in numbered]
         tokens, why = person_tokens(self.door.key_file, texts, issuers)
+        if each.classified:
+            self.classify(texts, at)
         if each.filled and (any(why) or (at == len(texts)).any()):
             causes = [*why, "no_subject"]
             hit = np.array([bool(cause) for cause in causes])[at]
             shapes = [*(f"{each.name}={mask(text)}" for text in texts), f"{each.name} is empty"]
             self.verdicts.refuse(hit, lambda row: causes[at[row]], lambda row: shapes[at[row]])
         return pa.array([*tokens, None], pa.string()).take(pa.array(at))
+
+    def classify(self, texts: list[str], at: np.ndarray[Any, Any]) -> None:
+        """Remark how each number was read, and where it says another sex than the row."""
+        import numpy as np
+
+        told = [number_remarks(text) for text in texts]
+        for name in sorted({name for names in told for name in names}):
+            self.marks.add(name, np.array([*(name in names for names in told), False])[at])
+        sex = self.columns.get("sex")
+        if sex is not None:
+            differs = [
+                place < len(texts) and value is not None and other_sex(texts[place], value)
+                for place, value in zip(at.tolist(), sex.to_pylist(), strict=True)
+            ]
+            self.marks.add("sex_differs", np.array(differs, dtype=bool))
 
     def tokens(self, each: Field, values: pa.Array, places: pa.Array) -> pa.Array:
         """Tokens of record keys or foreign person ids."""

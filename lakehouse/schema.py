@@ -38,7 +38,8 @@ class Field:
     ``aliases`` are other headers it comes under (lower case; the name itself always counts). ``required``
     columns must be in the header; ``filled`` ones must hold a value in every row. ``domain`` separates kinds
     of keys. ``pattern`` is a regular expression a value must match, ``values`` maps delivered values to stored
-    ones (any other is bad), ``pad`` restores leading zeros to that width.
+    ones (any other is bad), ``pad`` restores leading zeros to that width. Of a ``classified`` person number the
+    door remarks how it was read.
     """
 
     name: str
@@ -50,11 +51,38 @@ class Field:
     pattern: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     pad: int = 0
+    classified: bool = False
 
     @property
     def headers(self) -> tuple[str, ...]:
         """Every header the column may come under, lower case."""
         return (self.name, *self.aliases)
+
+
+@dataclass(frozen=True)
+class Dated:
+    """Codes that were in use in some years only: a row whose ``field`` was not valid on its ``day`` is refused.
+
+    ``spans`` gives for each code its (first, last) days in ISO form, ends included, ``""`` where open.
+    """
+
+    field: str
+    day: str
+    spans: Mapping[str, tuple[tuple[str, str], ...]]
+    reason: str = "not_valid_then"
+
+
+@dataclass(frozen=True)
+class Known:
+    """Pairs of texts that must be in a code list: a row whose pair is not is refused.
+
+    ``list`` is a file of ``conf/codelists`` with the columns ``code`` and ``text``; codes it does not name at all,
+    and rows whose second text is empty, pass.
+    """
+
+    fields: tuple[str, str]
+    list: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -151,6 +179,8 @@ class Table:
     once: bool = False
     derived: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     reversal: Reversal | None = None
+    dated: tuple[Dated, ...] = ()
+    known: Known | None = None
     events: tuple[Event, ...] = ()
     facts: tuple[Facts, ...] = ()
     periods: tuple[Period, ...] = ()

@@ -63,7 +63,7 @@ def silver_frame(rows: DataFrame, table: Table) -> DataFrame:
     """Good rows, typed."""
     columns = [f"{stored(field, table.decimal)} AS `{field.name}`" for field in table.fields]
     columns += [f"CAST({sql} AS {type}) AS `{name}`" for name, (type, sql) in table.derived.items()]
-    return rows.where("fault IS NULL").selectExpr("file_id", "row_number", "delivered", *columns)
+    return rows.where("fault IS NULL").selectExpr("file_id", "row_number", "delivered", "remarks", *columns)
 
 
 def quarantine_frame(rows: DataFrame, table: Table) -> DataFrame:
