@@ -6,14 +6,15 @@ what :func:`read_chunk` yields. Messages name the file and the kind of fault, ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.convert import fault_finder
 from lakehouse.cpr import CANDIDATE, mask, scrub
+from lakehouse.doorstep import Doorstep
 from lakehouse.errors import DataError, PatternlakeError
-from lakehouse.pseudonym import key_tokens, person_tokens
+from lakehouse.pseudonym import key_identities, person_identities, tokeniser
 from lakehouse.reading import Part, raw_blocks
 from lakehouse.remarks import Marks, not_known, not_valid_then, number_remarks, other_sex, pairs_of
 from lakehouse.schema import TOKENS, Field, Table, Type
@@ -73,10 +74,12 @@ def read_chunk(door: Door, part: Part) -> Iterator[pa.Table]:
     """Rows of one part as bronze columns. Anything unforeseen becomes a refusal without values in it."""
     try:
         done = 0
+        step = Doorstep(door.key_file, f"{part.chunk.file_id}-{part.chunk.start}")
         for columns, reasons, shown in raw_blocks(door.table, part):
-            block = Block(door, part, columns, Verdicts(reasons, shown), Marks(len(reasons)))
+            block = Block(door, part, columns, Verdicts(reasons, shown), Marks(len(reasons)), step)
             yield block.bronze(part.chunk.first_row + done)
             done += len(reasons)
+        step.leave()
         if done != part.chunk.rows:
             raise DataError(
                 f"{part.name} gave {done} rows where {part.chunk.rows} were counted.",
@@ -134,6 +137,8 @@ class Block:
     columns: dict[str, Any]
     verdicts: Verdicts
     marks: Marks
+    step: Doorstep
+    erased: set[int] = field(default_factory=set)
     out: dict[str, Any] = field(default_factory=dict)
 
     def bronze(self, first: int) -> pa.Table:
@@ -146,6 +151,7 @@ class Block:
             column = self.columns.get(each.name)
             self.out[each.name] = pa.nulls(rows, pa.string()) if column is None else self.passed(each, column)
         self.judge_together()
+        self.blank_erased()
         same = pa.array(np.zeros(rows, np.int32))
         delivered = pa.array([self.part.delivered], pa.string()).cast(pa.date32())
         head = {
@@ -241,7 +247,8 @@ class Block:
             issuers = [issuer or self.door.table.name for _, issuer in numbered]
             at = np.array([numbered.get(pair, len(numbered)) for pair in pairs])
             texts = [texts[number] for number, _ in numbered]
-        tokens, why = person_tokens(self.door.key_file, texts, issuers)
+        identities, why = person_identities(texts, issuers)
+        tokens = self.tokens_of("person", identities, each, at)
         if each.classified:
             self.classify(texts, at)
         if each.filled and (any(why) or (at == len(texts)).any()):
@@ -273,8 +280,46 @@ class Block:
         person = each.type is Type.PERSON
         kind = self.door.identifier if person else f"{self.door.identifier}-{each.domain}"
         domain = "person" if person else each.domain
-        made = key_tokens(self.door.key_file, domain, kind, self.part.issuer, values.to_pylist())
+        identities = key_identities(kind, self.part.issuer, values.to_pylist())
+        made = self.tokens_of(domain, identities, each, places.fill_null(len(values)).to_numpy())
         return pa.array(made, pa.string()).take(places)
+
+    def tokens_of(
+        self, domain: str, identities: Sequence[bytes | None], each: Field, at: np.ndarray[Any, Any]
+    ) -> list[str | None]:
+        """Tokens of distinct identities; the vault learns of persons, and erased ones get none.
+
+        ``at`` says which identity each row has. Rows about an erased person or record are remembered.
+        """
+        import numpy as np
+
+        make = tokeniser(self.door.key_file, domain)
+        tokens = [None if identity is None else make(identity) for identity in identities]
+        admitted = self.step.admitted(tokens)
+        if not all(admitted):
+            tokens = [token if may else None for token, may in zip(tokens, admitted, strict=True)]
+            if each.filled or each.type is Type.KEY:
+                self.erased.update(np.flatnonzero(~np.array([*admitted, True])[at]).tolist())
+        if domain == "person":
+            self.step.hand_over(tokens, identities)
+        return tokens
+
+    def blank_erased(self) -> None:
+        """Leave nothing of rows about erased persons but that there was a row."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not self.erased:
+            return
+        hit = np.zeros(len(self.verdicts.reasons), dtype=bool)
+        hit[list(self.erased)] = True
+        for row in self.erased:
+            self.verdicts.reasons[row], self.verdicts.shown[row] = "erased", ""
+        for remarked in self.marks.masks.values():
+            remarked &= ~hit
+        for name, column in self.out.items():
+            self.out[name] = pc.if_else(pa.array(hit), pa.scalar(None, column.type), column)
 
 
 def distinct(column: Any) -> tuple[pa.Array, pa.Array]:

@@ -15,6 +15,7 @@ from lakehouse.build import build_gold
 from lakehouse.delivery import Delivery, Found, find_delivery
 from lakehouse.errors import DataError
 from lakehouse.failures import explained
+from lakehouse.governance.vault import collect_after_ingest, vault_at_ingest
 from lakehouse.lake import Entry, claim_kind, entries, record
 from lakehouse.pseudonym import root_key_file
 from lakehouse.schema import Table
@@ -125,11 +126,13 @@ def ingest(
     with only_writer(settings.lake / ".writer.lock", writers), explained():
         claim_kind(settings, delivery)
         key_file = root_key_file(settings, create=delivery.kind != "real")
+        vault_at_ingest(settings, delivery.kind)
         surveyed = survey_all(delivery, steps)
         known = entries(spark, settings)
         recorded = {entry.file_id for entry in known}
         new = unique_new(surveyed, recorded)
         known += bring_in(spark, settings, key_file, new, known, steps)
+        collect_after_ingest(settings)
         gold = build_gold(spark, settings, known, steps)
     by_id = {entry.file_id: entry for entry in known}
     ours = dict.fromkeys(file.file_id for file in surveyed)

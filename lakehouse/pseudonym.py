@@ -53,7 +53,31 @@ def root_key_file(settings: Settings, *, create: bool) -> Path:
         raise ConfigurationError(
             f"The root key {path} is not 32 bytes long.", "", "Restore it from its copy."
         )
+    if pending_key(path) is not None:
+        raise ConfigurationError(
+            f"A change of the root key of {settings.home} is unfinished.",
+            "Until every table carries the new tokens, rows read now would not meet the earlier ones.",
+            "Finish it with 'patternlake vault rotate-root'.",
+        )
     return path
+
+
+def successor(path: Path, number: int) -> Path:
+    """Where the key of a generation lies: ``root.key``, then ``root.2.key``, ``root.3.key``, …"""
+    return path if number == 1 else path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def pending_key(path: Path) -> Path | None:
+    """The next generation's key while tables are being moved to it."""
+    return next(iter(sorted(path.parent.glob(f"{path.stem}.*{path.suffix}.pending"))), None)
+
+
+def generation(path: str) -> int:
+    """How many keys there have been: the first one and its successors."""
+    number = 1
+    while successor(Path(path), number + 1).is_file():
+        number += 1
+    return number
 
 
 @cache
@@ -71,15 +95,30 @@ def canonical(kind: str, issuer: str, value: str) -> bytes:
     return b"".join(f"{len(part.encode())}:{part}".encode() for part in (kind, issuer, value))
 
 
-@cache
+Keyed = tuple["hashlib._Hash", "hashlib._Hash"]
+
+
+def keyed_states(key: bytes) -> Keyed:
+    """The two SHA-256 states of HMAC under a key, computed once and copied: half the time of a token."""
+    padded = key.ljust(BLOCK, b"\0")
+    return (
+        hashlib.sha256(bytes(byte ^ 0x36 for byte in padded)),
+        hashlib.sha256(bytes(byte ^ 0x5C for byte in padded)),
+    )
+
+
 def tokeniser(path: str, domain: str) -> Callable[[bytes], str]:
     """HMAC-SHA-256 under a domain key: version byte and 128 bits, 34 hex digits.
 
-    The two keyed SHA-256 states are computed once and copied, which halves the time of a token.
+    After a change of the root key a token is made under the first key and then carried through every later
+    one, as :func:`advancer` carries the tokens already in the lake.
     """
-    key = domain_key(path, domain).ljust(BLOCK, b"\0")
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+    return _tokeniser(path, domain, generation(path))
+
+
+@cache
+def _tokeniser(path: str, domain: str, newest: int) -> Callable[[bytes], str]:
+    inner, outer = keyed_states(domain_key(path, domain))
     prefix = f"{KEY_VERSION:02x}"
 
     def token(message: bytes) -> str:
@@ -88,37 +127,75 @@ def tokeniser(path: str, domain: str) -> Callable[[bytes], str]:
         second.update(first.digest())
         return prefix + second.hexdigest()[:32]
 
-    return token
+    if newest == 1:
+        return token
+    onward = advancer(path, newest)
+    return lambda message: onward(token(message))
 
 
-def person_tokens(
-    path: str, values: Iterable[str], issuers: Iterable[str]
-) -> tuple[list[str | None], list[str]]:
-    """Tokens of Danish person numbers, and for each the reason why it has none (empty when it has one).
+@cache
+def advancer(path: str, newest: int, pending: str = "") -> Callable[[str], str]:
+    """Carries a token of any earlier generation to the newest: HMAC of the token under each later root key.
+
+    Nobody needs the identifiers for it, so record keys move like persons; and whoever holds only the earlier
+    keys can link no old token to a new one. ``pending`` is the newest key's path before it has its name.
+    """
+    states = {}
+    for number in range(2, newest + 1):
+        where = pending if pending and number == newest else str(successor(Path(path), number))
+        states[number] = keyed_states(domain_key(where, "rotation", number))
+
+    def onward(token: str) -> str:
+        for number in range(int(token[:2], 16) + 1, newest + 1):
+            inner, outer = states[number]
+            first, second = inner.copy(), outer.copy()
+            first.update(token.encode())
+            second.update(first.digest())
+            token = f"{number:02x}{second.hexdigest()[:32]}"
+        return token
+
+    return onward
+
+
+def person_identities(values: Iterable[str], issuers: Iterable[str]) -> tuple[list[bytes | None], list[str]]:
+    """What Danish person numbers are hashed as, and for each the reason why it is nobody (empty when it is).
 
     A decentral replacement number is a person only together with its issuer; the others are national.
     """
-    make = tokeniser(path, "person")
-    tokens: list[str | None] = []
+    identities: list[bytes | None] = []
     reasons: list[str] = []
     for value, issuer in zip(values, issuers, strict=True):
         try:
             number = parse(value)
         except BadNumber as bad:
-            tokens.append(None)
+            identities.append(None)
             reasons.append(bad.reason)
             continue
         if "test_person" in number.flags:
-            tokens.append(None)
+            identities.append(None)
             reasons.append("test_person")
             continue
-        tokens.append(make(canonical(number.kind, issuer if number.kind == "d-ecpr" else "", number.value)))
+        identities.append(canonical(number.kind, issuer if number.kind == "d-ecpr" else "", number.value))
         reasons.append("")
-    return tokens, reasons
+    return identities, reasons
+
+
+def person_tokens(
+    path: str, values: Iterable[str], issuers: Iterable[str]
+) -> tuple[list[str | None], list[str]]:
+    """Tokens of Danish person numbers, and for each the reason why it has none (empty when it has one)."""
+    make = tokeniser(path, "person")
+    identities, reasons = person_identities(values, issuers)
+    return [None if each is None else make(each) for each in identities], reasons
+
+
+def key_identities(kind: str, issuer: str, values: Iterable[str]) -> list[bytes]:
+    """What record keys or foreign person ids are hashed as: equal values of one issuer are equal."""
+    head = canonical(kind, issuer, "")[:-2]
+    return [b"%b%d:%b" % (head, len(raw), raw) for raw in (value.encode() for value in values)]
 
 
 def key_tokens(path: str, domain: str, kind: str, issuer: str, values: Iterable[str]) -> list[str]:
     """Tokens of record keys or foreign person ids: equal values of one issuer give equal tokens."""
     make = tokeniser(path, domain)
-    head = canonical(kind, issuer, "")[:-2]
-    return [make(b"%b%d:%b" % (head, len(raw), raw)) for raw in (value.encode() for value in values)]
+    return [make(each) for each in key_identities(kind, issuer, values)]

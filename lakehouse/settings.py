@@ -45,6 +45,11 @@ class Settings:
         return self.home / "keys"
 
     @property
+    def vault(self) -> Path:
+        """Who a token stands for, sealed: ``PATTERNLAKE_VAULT``, else beside the lake. Another account's in earnest."""
+        return Path(os.environ.get("PATTERNLAKE_VAULT") or self.home / "vault")
+
+    @property
     def results(self) -> Path:
         """Raw results of runs, before the disclosure check; they stay inside the study."""
         return self.home / "results"

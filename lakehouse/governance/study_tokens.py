@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.pseudonym import KEY_VERSION, domain_key, root_key_file, tokeniser
+from lakehouse.pseudonym import domain_key, generation, root_key_file, successor, tokeniser
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,8 @@ def study_key_file(settings: Settings, study_id: str) -> Path:
     """
     root = root_key_file(settings, create=False)
     path = settings.keys / "studies" / f"{study_id}.key"
-    key = domain_key(str(root), f"study/{study_id}", KEY_VERSION)
+    newest = generation(str(root))
+    key = domain_key(str(successor(root, newest)), f"study/{study_id}", newest)
     if path.is_file() and path.read_bytes() == key:
         return path
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
