@@ -15,8 +15,6 @@ from lakehouse.private_files import write_private
 if TYPE_CHECKING:
     from lakehouse.settings import Settings
 
-DATA_KEY_BYTES = 32
-
 
 class KeyWrapper(Protocol):
     """Wraps data keys under a key that never leaves its keeper. Versions count up from 1."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lakehouse.errors import ConfigurationError, DataError
-from lakehouse.governance.key_wrapping import DATA_KEY_BYTES, KeyWrapper, wrapper_of
+from lakehouse.governance.key_wrapping import KeyWrapper, wrapper_of
 from lakehouse.private_files import private_folder, write_private
 
 if TYPE_CHECKING:
