@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.codes import read_codelist
+from lakehouse.chunks import file_digest
 from lakehouse.delta_log import added_rows_by_file
 from lakehouse.door import Door
 from lakehouse.errors import DataError
 from lakehouse.reading import Part
 from lakehouse.schema import Table
-from lakehouse.survey import Surveyed, file_digest
+from lakehouse.survey import Surveyed
 from lakehouse.tables import table_path
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def bronze_frame(
             chunk,
             file.found.name,
             file.columns,
-            file.delivery.delivered.isoformat() if file.delivery.delivered else None,
+            file.delivered.isoformat() if file.delivered else None,
             file.delivery.issuer,
+            file.encoding,
         )
         for file in files
         for chunk in file.chunks

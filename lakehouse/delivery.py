@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import pkgutil
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +20,15 @@ from lakehouse.settings import read_toml
 KINDS = ("synthetic", "foreign", "real")
 NOTE = "delivery.toml"
 FORMATS = ("auto", "danish", "omop", "meds")
+DATED_FOLDER = re.compile(
+    r"(?P<name>[a-zæøå]{3,9})[_-]?(?P<named_year>\d{4})|(?P<year>\d{4})-?(?P<month>\d\d)(-?(?P<day>\d\d))?"
+)
+ENDING = re.compile(r"(\.(csv|txt|sas7bdat|parquet|n?d?json))?(\.gz)?$")
+MONTH_NAMES = {
+    name: number
+    for number, names in enumerate("jan feb mar apr maj/may jun jul aug sep okt/oct nov dec".split(), 1)  # noqa: SIM905
+    for name in names.split("/")
+}
 FORM_HELP = (
     "A Danish delivery has a delivery.toml or folders such as cpr and lpr_f, an OMOP folder a person table, "
     "a MEDS data set Parquet files with subject_id, time and code under data."
@@ -26,12 +37,16 @@ FORM_HELP = (
 
 @dataclass(frozen=True)
 class Found:
-    """A file of the delivery and the table it belongs to; ``name`` is its path below the delivery."""
+    """A file of the delivery and a table it belongs to; ``name`` is its path below the delivery.
+
+    ``dated`` is the day a dated folder above it names, as re-deliveries have it.
+    """
 
     path: Path
     name: str
     source: Source
     table: Table
+    dated: datetime.date | None = None
 
 
 @dataclass(frozen=True)
@@ -118,13 +133,42 @@ def sort_files(root: Path, sources: list[Source]) -> tuple[list[Found], list[str
     found, ignored = [], []
     for path, below in visible_files(root):
         for source in sources:
-            if (table := source.table_of(below)) is not None:
-                found.append(Found(path, scrub(str(below)), source, table))
+            if tables := source.tables_of(below):
+                name = scrub(str(below))
+                found += [Found(path, name, source, table, dated_by(name)) for table in tables]
                 break
         else:
             if below.name != NOTE:
                 ignored.append(scrub(str(below)))
     return found, ignored
+
+
+def dated_by(name: str) -> datetime.date | None:
+    """The last day a dated folder on the way to a file stands for, None without such a folder."""
+    days = [folder_date(part) for part in PurePosixPath(name.lower()).parts[:-1]]
+    return max((day for day in days if day is not None), default=None)
+
+
+def folder_date(name: str) -> datetime.date | None:
+    """``december_2023``, ``2023-12``, ``2023-12-01`` or ``20231201`` as a day; a month is its last day."""
+    found = DATED_FOLDER.fullmatch(name)
+    if found is None:
+        return None
+    month = MONTH_NAMES.get(found["name"][:3]) if found["name"] else int(found["month"])
+    year, day = int(found["year"] or found["named_year"]), found["day"]
+    try:
+        if day:
+            return datetime.date(year, month or 0, int(day))
+        return datetime.date(year, month or 0, calendar.monthrange(year, month or 0)[1])
+    except (ValueError, calendar.IllegalMonthError):
+        return None
+
+
+def series_name(name: str) -> str:
+    """What a file is called whenever and in whatever form it is delivered: no dated folder, no ending, lower case."""
+    parts = PurePosixPath(name.lower()).parts
+    kept = [part for part in parts[:-1] if folder_date(part) is None]
+    return "/".join([*kept, ENDING.sub("", parts[-1])])
 
 
 def guess_format(root: Path) -> str:
@@ -135,7 +179,11 @@ def guess_format(root: Path) -> str:
         return "meds"
     if "person" in stems and any(stem.endswith(("_occurrence", "_exposure", "_period")) for stem in stems):
         return "omop"
-    if {"cpr", "lpr_f", "lmdb", "lab"} & {name.partition("/")[0] for name in names if "/" in name}:
+    danish = {table.files for source in all_sources()["danish"] for table in source.tables}
+    if any(re.fullmatch(pattern, name) for pattern in danish for name in names if "/" in name) or {
+        "cpr",
+        "lpr_f",
+    } & {name.partition("/")[0] for name in names if "/" in name}:
         return "danish"
     raise DataError(
         f"{root} is no delivery that is known here.", FORM_HELP, "Give --format, or the right folder."

@@ -8,7 +8,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from lakehouse.codes import municipality_regions
-from lakehouse.schema import Event, Facts, Reversal, Source, Table
+from lakehouse.schema import Event, Facts, Join, Reversal, Source, Table
 from lakehouse.stays import contact_events, contact_rows
 from lakehouse.tables import GOLD, Setting, table_path
 
@@ -203,14 +203,47 @@ def joined(rows: DataFrame, event: Event, frames: dict[str, DataFrame]) -> DataF
     from pyspark.sql import functions
 
     frame = rows.alias("row")
+    if event.each:
+        frame = rows.select("*", functions.explode(event.each).alias("item")).alias("row")
+        frame = frame.select("row.*", functions.col("row.item")).alias("row")
     for join in event.joins:
-        if join.frame in frames:
-            side = frames[join.frame]
-            if join.frame != "encounter":
-                side = side.dropDuplicates([join.right])
-            condition = functions.col(f"row.{join.left}") == functions.col(f"{join.frame}.{join.right}")
-            frame = frame.join(side.alias(join.frame), condition, "left")
+        if join.frame not in frames:
+            continue
+        side = frames[join.frame]
+        if join.at:
+            frame = joined_at(frame, join, side)
+            continue
+        if join.frame != "encounter":
+            side = side.dropDuplicates([join.right])
+        condition = functions.col(f"row.{join.left}") == functions.col(f"{join.frame}.{join.right}")
+        frame = frame.join(side.alias(join.frame), condition, "left")
     return frame
+
+
+def joined_at(frame: DataFrame, join: Join, side: DataFrame) -> DataFrame:
+    """A lookup by the day: each value's versions as one list, of which the row takes the one valid that day."""
+    from pyspark.sql import functions
+
+    first, last = (f"`{name}`" for name in join.valid)
+    whole = ", ".join(f"'{name}', `{name}`" for name in side.columns)
+    versions = (
+        side.where(f"`{join.right}` IS NOT NULL")
+        .groupBy(join.right)
+        .agg(
+            functions.expr(
+                f"array_sort(collect_list(struct({first} AS _begin, {last} AS _end, named_struct({whole}) AS _it)))"
+            ).alias("_versions")
+        )
+        .withColumnRenamed(join.right, "_value")
+    )
+    day = f"CAST({join.at} AS DATE)"
+    valid = f"x -> (x._begin IS NULL OR x._begin <= {day}) AND (x._end IS NULL OR x._end >= {day})"
+    condition = functions.col(f"row.{join.left}") == functions.col("_value")
+    return (
+        frame.join(functions.broadcast(versions), condition, "left")
+        .withColumn(join.frame, functions.expr(f"try_element_at(filter(_versions, {valid}), -1)._it"))
+        .drop("_versions", "_value")
+    )
 
 
 def without_missing(sql: str, event: Event, frames: dict[str, DataFrame]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.bronze import write_bronze
 from lakehouse.build import build_gold
-from lakehouse.delivery import Delivery, Found, find_delivery
+from lakehouse.delivery import Delivery, Found, find_delivery, series_name
 from lakehouse.errors import DataError
 from lakehouse.failures import explained
 from lakehouse.governance.vault import collect_after_ingest, vault_at_ingest
@@ -129,18 +129,18 @@ def ingest(
         vault_at_ingest(settings, delivery.kind)
         surveyed = survey_all(delivery, steps)
         known = entries(spark, settings)
-        recorded = {entry.file_id for entry in known}
+        recorded = {entry.key for entry in known}
         new = unique_new(surveyed, recorded)
         known += bring_in(spark, settings, key_file, new, known, steps)
         collect_after_ingest(settings)
         gold = build_gold(spark, settings, known, steps)
-    by_id = {entry.file_id: entry for entry in known}
-    ours = dict.fromkeys(file.file_id for file in surveyed)
+    by_key = {entry.key: entry for entry in known}
+    ours = dict.fromkeys(file.key for file in surveyed)
     return IngestSummary(
         format=delivery.format,
         kind=delivery.kind,
-        files=tuple(by_id[file_id] for file_id in ours),
-        new=tuple(file.file_id for file in new),
+        files=tuple(by_key[key] for key in ours),
+        new=tuple(dict.fromkeys(file.file_id for file in new)),
         gold=gold.rows,
         unlinked=gold.unlinked,
         without_birth=gold.without_birth,
@@ -172,12 +172,12 @@ def survey_all(delivery: Delivery, steps: Steps) -> list[Surveyed]:
     return surveyed
 
 
-def unique_new(surveyed: Sequence[Surveyed], recorded: set[str]) -> list[Surveyed]:
+def unique_new(surveyed: Sequence[Surveyed], recorded: set[tuple[str, str]]) -> list[Surveyed]:
     """Files not yet recorded; of two equal files in one delivery the first."""
-    new: dict[str, Surveyed] = {}
+    new: dict[tuple[str, str], Surveyed] = {}
     for file in surveyed:
-        if file.file_id not in recorded:
-            new.setdefault(file.file_id, file)
+        if file.key not in recorded:
+            new.setdefault(file.key, file)
     return list(new.values())
 
 
@@ -239,7 +239,7 @@ def bring_table(
             issuer=file.delivery.issuer,
             source=file.found.source.name,
             source_table=table.name,
-            delivered=file.delivery.delivered,
+            delivered=file.delivered,
             covers_from=file.delivery.covers_from,
             covers_to=file.delivery.covers_to,
             edition=1 + edition_before(file, known),
@@ -264,5 +264,10 @@ def bring_table(
 
 def edition_before(file: Surveyed, known: Sequence[Entry]) -> int:
     """How often a file of this name has been delivered already."""
-    series = (file.delivery.format, file.delivery.issuer, file.found.name)
+    series = (
+        file.delivery.format,
+        file.delivery.issuer,
+        file.found.table.name,
+        series_name(file.found.name),
+    )
     return sum(entry.series == series for entry in known)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.delivery import KINDS, Delivery
+from lakehouse.delivery import KINDS, Delivery, series_name
 from lakehouse.errors import ConfigurationError, DataError
 from lakehouse.settings import read_toml
 from lakehouse.tables import GOLD, table_path
@@ -47,9 +47,14 @@ class Entry:
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
-    def series(self) -> tuple[str, str, str]:
-        """What a later delivery of the same file has in common with it."""
-        return self.format, self.issuer, self.name
+    def series(self) -> tuple[str, str, str, str]:
+        """What a later delivery of the same file has in common with it, whatever form and folder it comes in."""
+        return self.format, self.issuer, self.source_table, series_name(self.name)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells one record: the file, and the table it was read into (a bundle feeds several)."""
+        return self.file_id, self.source_table
 
     @property
     def balanced(self) -> bool:
@@ -117,13 +122,17 @@ def record(spark: SparkSession, settings: Settings, new: Sequence[Entry]) -> Non
 
 def current(all_entries: Sequence[Entry]) -> list[Entry]:
     """Of several deliveries of one file, the latest: a later delivery replaces the whole file."""
-    newest: dict[tuple[str, str, str], Entry] = {}
+    newest: dict[tuple[str, str, str, str], Entry] = {}
     for entry in all_entries:
         other = newest.get(entry.series)
-        age = (entry.delivered or datetime.date.min, entry.edition)
-        if other is None or age > (other.delivered or datetime.date.min, other.edition):
+        if other is None or age_of(entry) > age_of(other):
             newest[entry.series] = entry
     return sorted(newest.values(), key=lambda each: (each.source_table, each.name))
+
+
+def age_of(entry: Entry) -> tuple[datetime.date, int, str]:
+    """What decides which of two deliveries is the later one; the same whatever order they are looked at in."""
+    return entry.delivered or datetime.date.min, entry.edition, entry.file_id
 
 
 def versions_file(settings: Settings) -> Path:

@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.bundles import bundle_blocks
+from lakehouse.chunks import Chunk
 from lakehouse.cpr import mask
+from lakehouse.fixed_width import fixed_block
+from lakehouse.sas import number_text, sas_columns
 from lakehouse.schema import Table
-from lakehouse.survey import Chunk
+from lakehouse.wide import gathered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,13 +31,14 @@ STEP_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Part:
-    """A chunk with what is needed to read it. ``columns`` as in :class:`lakehouse.survey.Surveyed`."""
+    """A chunk with what is needed to read it, as in :class:`lakehouse.survey.Surveyed`; no encoding is the declared one."""
 
     chunk: Chunk
     name: str
     columns: tuple[str, ...]
     delivered: str | None
     issuer: str
+    encoding: str = ""
 
 
 Block = tuple[dict[str, Any], "np.ndarray[Any, Any]", "dict[int, str]"]
@@ -42,9 +47,33 @@ Block = tuple[dict[str, Any], "np.ndarray[Any, Any]", "dict[int, str]"]
 
 def raw_blocks(table: Table, part: Part) -> Iterator[Block]:
     """Blocks of a part, with corrupt rows and repeated rows marked."""
-    if part.chunk.form == "parquet":
-        yield from parquet_blocks(part)
-        return
+    for columns, reasons, shown in form_blocks(table, part):
+        yield gathered(table, columns, len(reasons)), reasons, shown
+
+
+def form_blocks(table: Table, part: Part) -> Iterator[Block]:
+    """Blocks of a part as its form gives them."""
+    match part.chunk.form.partition("+")[0]:
+        case "parquet":
+            yield from parquet_blocks(table, part)
+        case "sas":
+            for columns, rows in sas_columns(part.chunk, part.columns, table.decimal):
+                yield columns, unrefused(rows), {}
+        case "json" | "ndjson":
+            yield from bundle_blocks(table, part.chunk)
+        case _:
+            yield from text_blocks(table, part)
+
+
+def unrefused(rows: int) -> np.ndarray[Any, Any]:
+    """Reasons of rows that the form itself does not refuse."""
+    import numpy as np
+
+    return np.full(rows, None, dtype=object)
+
+
+def text_blocks(table: Table, part: Part) -> Iterator[Block]:
+    """Blocks of lines of text."""
     seen: dict[bytes, int] = {}
     row = part.chunk.first_row
     for raw in line_blocks(part.chunk):
@@ -72,7 +101,7 @@ def mark_repeated(raw: bytes, row: int, seen: dict[bytes, int], reasons: Any, sh
 def line_blocks(chunk: Chunk) -> Iterator[bytes]:
     """Whole lines of a chunk, some megabytes at a time."""
     with Path(chunk.path).open("rb") as handle:
-        packed = chunk.form == "gzip"
+        packed = chunk.form.endswith("+gzip")
         stream = gzip.GzipFile(fileobj=handle) if packed else handle
         left = -1 if packed else chunk.stop - chunk.start
         stream.seek(chunk.start)
@@ -96,8 +125,10 @@ def text_block(table: Table, part: Part, raw: bytes) -> Block:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    text = raw if table.encoding == "utf-8" else raw.decode(table.encoding, "replace").encode()
-    clean = text.decode("utf-8", "replace").encode() if table.encoding == "utf-8" else text
+    text = raw.decode(part.encoding or table.encoding, "replace")
+    if table.fixed:
+        return fixed_block(table, text)
+    clean = text.encode("utf-8", "replace")
     places = [str(number) for number in range(len(part.columns))]
     faults: list[int] = []
 
@@ -156,9 +187,8 @@ def slow_block(table: Table, part: Part, text: str) -> Block:
     return columns, reasons, examples
 
 
-def parquet_blocks(part: Part) -> Iterator[Block]:
+def parquet_blocks(table: Table, part: Part) -> Iterator[Block]:
     """Row groups as text, so that every form of delivery meets the same conversions."""
-    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -167,12 +197,15 @@ def parquet_blocks(part: Part) -> Iterator[Block]:
         names = file.schema_arrow.names
         wanted = {name: part.columns[place] for place, name in enumerate(names) if part.columns[place]}
         for batch in file.iter_batches(STEP_ROWS, row_groups=groups, columns=list(wanted)):
-            columns = {wanted[name]: as_text(batch.column(name)) for name in wanted}
-            reasons = np.full(batch.num_rows, None, dtype=object)
-            yield {name: pa.chunked_array([column]) for name, column in columns.items()}, reasons, {}
+            columns = {wanted[name]: as_text(batch.column(name), table.decimal) for name in wanted}
+            yield (
+                {name: pa.chunked_array([column]) for name, column in columns.items()},
+                unrefused(batch.num_rows),
+                {},
+            )
 
 
-def as_text(column: pa.Array) -> pa.Array:
+def as_text(column: pa.Array, decimal: str) -> pa.Array:
     """Any flat Arrow column as text; times in UTC lose their zone, since the lake keeps local clock times."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -182,6 +215,8 @@ def as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us"), safe=False)
     if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), None, column)
+        return number_text(pc.if_else(pc.is_nan(column), None, column), decimal).combine_chunks()
+    if pa.types.is_decimal(column.type) and decimal == ",":
+        return pc.replace_substring(column.cast(pa.string()), ".", ",")
     text = column.cast(pa.string())
     return pc.if_else(pc.equal(text, ""), None, text)

@@ -26,9 +26,21 @@ class Type(StrEnum):
     TIMESTAMP = "timestamp"
     NUMBER = "number"
     INTEGER = "integer"
+    WEEK = "week"
+    """A year and week, such as yyww: the Monday of the ISO week."""
+    RESTRICTED = "restricted"
+    """Free text that may name people: scrubbed in bronze, in no table behind it."""
+    WIDE = "wide"
+    """Many like columns of one row, gathered to a list of (first, last, value); see :attr:`Field.gathers`."""
 
 
 TOKENS = (Type.PERSON, Type.KEY)
+FORMS = r"\.(csv(\.gz)?|sas7bdat|parquet)"
+"""Tail of :attr:`Table.files` for tables that come as text, as SAS file or as Parquet."""
+BUNDLES = r"\.(nd)?json(\.gz)?"
+"""The same for FHIR bundles."""
+DATED = r"([a-zæøå]+_\d{4}/|\d{4}-?\d{2}(-?\d{2})?/)?"
+"""A dated folder of a re-delivery, which is no part of a file's name: ``december_2023/``, ``2023-12-01/``."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,12 @@ class Field:
     columns must be in the header; ``filled`` ones must hold a value in every row. ``domain`` separates kinds
     of keys. ``pattern`` is a regular expression a value must match, ``values`` maps delivered values to stored
     ones (any other is bad), ``pad`` restores leading zeros to that width. Of a ``classified`` person number the
-    door remarks how it was read.
+    door remarks how it was read. ``sas`` says that bare integers are SAS days (or seconds) since 1960.
+
+    Where it stands: under a header; in fixed-width files at ``span`` (first and last character, from 1); in FHIR
+    bundles at ``path`` (:mod:`lakehouse.bundles`). A ``WIDE`` field gathers every column whose whole lower-case
+    header matches ``gathers``; the first group, else the header, is the column's name, after ``renamed``. With
+    ``runs`` neighbouring columns of equal value become one element.
     """
 
     name: str
@@ -52,6 +69,12 @@ class Field:
     values: Mapping[str, str] = field(default_factory=dict)
     pad: int = 0
     classified: bool = False
+    sas: bool = False
+    span: tuple[int, int] = (0, 0)
+    path: str = ""
+    gathers: str = ""
+    runs: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -87,11 +110,17 @@ class Known:
 
 @dataclass(frozen=True)
 class Join:
-    """A lookup an event needs: ``frame`` is a silver table's role, matched on ``left`` = ``right``."""
+    """A lookup an event needs: ``frame`` is a silver table's role, matched on ``left`` = ``right``.
+
+    ``at`` is SQL for a day, and ``valid`` the lookup's first and last day of validity (the last one counts, null
+    is open): of several rows the one valid that day is taken, of several such the one that began last.
+    """
 
     frame: str
     left: str
     right: str
+    at: str = ""
+    valid: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -99,12 +128,14 @@ class Event:
     """How rows of a table become rows of ``gold.event``.
 
     ``columns`` maps columns of ``gold.event`` to SQL over the silver row (``row.x``) and the joined frames
-    (``encounter.x``); those left out are null. ``where`` chooses rows by the silver row alone.
+    (``encounter.x``); those left out are null. ``where`` chooses rows by the silver row alone. ``each`` names a
+    list column: one event an element, which SQL sees as ``item``.
     """
 
     columns: Mapping[str, str]
     where: str = "true"
     joins: tuple[Join, ...] = ()
+    each: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,6 +190,14 @@ class Names:
 
 
 @dataclass(frozen=True)
+class Bundle:
+    """What of FHIR bundles makes a row: resources of one type, or each element of the list ``each`` in them."""
+
+    resource: str
+    each: str = ""
+
+
+@dataclass(frozen=True)
 class Table:
     """One table of a source, as delivered.
 
@@ -166,6 +205,10 @@ class Table:
     that tells who issued a decentral person number. ``role`` makes the table available to joins. ``once``
     says that of equal rows in one file the first counts (not for tables whose own key is not read).
     ``derived`` are further silver columns: SQL type and SQL over the delivered texts.
+
+    ``key`` names the columns that tell one record: of all rows of a key the one of the latest delivery counts, or
+    of the highest ``version`` (SQL over silver) where there is one. Without a key every row of the files that
+    are current counts.
     """
 
     name: str
@@ -177,6 +220,9 @@ class Table:
     issuer: str = ""
     role: str = ""
     once: bool = False
+    bundle: Bundle | None = None
+    key: tuple[str, ...] = ()
+    version: str = ""
     derived: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     reversal: Reversal | None = None
     dated: tuple[Dated, ...] = ()
@@ -196,6 +242,11 @@ class Table:
     def silver(self) -> str:
         """Name of the silver table."""
         return f"silver.{self.name}"
+
+    @property
+    def fixed(self) -> bool:
+        """Whether text files of the table are of fixed width, without header."""
+        return any(each.span[1] for each in self.fields)
 
     def takes(self, path: PurePosixPath) -> bool:
         """Whether a file of the delivery belongs to this table."""
@@ -222,6 +273,6 @@ class Source:
     death_code: str = ""
     levels: bool = False
 
-    def table_of(self, path: PurePosixPath) -> Table | None:
-        """The table a file belongs to."""
-        return next((table for table in self.tables if table.takes(path)), None)
+    def tables_of(self, path: PurePosixPath) -> list[Table]:
+        """The tables a file belongs to: one, or one for each kind of resource in a bundle."""
+        return [table for table in self.tables if table.takes(path)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.bronze import replace_files
 from lakehouse.convert import stored
 from lakehouse.delta_log import added_rows_by_file
-from lakehouse.schema import Table
+from lakehouse.schema import Table, Type
 from lakehouse.tables import table_path
 
 if TYPE_CHECKING:
@@ -61,7 +61,11 @@ def judged(bronze: DataFrame, table: Table, whole: bool) -> DataFrame:
 
 def silver_frame(rows: DataFrame, table: Table) -> DataFrame:
     """Good rows, typed."""
-    columns = [f"{stored(field, table.decimal)} AS `{field.name}`" for field in table.fields]
+    columns = [
+        f"{stored(field, table.decimal)} AS `{field.name}`"
+        for field in table.fields
+        if field.type is not Type.RESTRICTED
+    ]
     columns += [f"CAST({sql} AS {type}) AS `{name}`" for name, (type, sql) in table.derived.items()]
     return rows.where("fault IS NULL").selectExpr("file_id", "row_number", "delivered", "remarks", *columns)
 

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import datetime
 import gzip
 import hashlib
 import io
 import re
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from lakehouse import chunks as cutting
+from lakehouse.bundles import survey_bundles
+from lakehouse.chunks import LINE_BYTES, Chunk, file_digest, form_of
 from lakehouse.cpr import scrub
 from lakehouse.delivery import Delivery, Found
 from lakehouse.errors import DataError
+from lakehouse.sas import survey_sas
 from lakehouse.schema import Table
+from lakehouse.wide import SEPARATOR, gathered_name
 
-BLOCK_BYTES = 4 << 20
-CHUNK_BYTES = 32 << 20
-CHUNK_ROWS = 500_000
 WRAPPED = re.compile(r"^date(?:time)?\(\s*(\w+)\s*,\s*'unixepoch'\s*\)$")
 """A header some exports leave behind: the expression instead of the column's name."""
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """A part of a file that one task reads: bytes of a text file, row groups of a Parquet file, or a whole gzip.
-
-    ``first_row`` is the number of its first data row, from 1; ``rows`` how many it holds.
-    """
-
-    file_id: str
-    path: str
-    form: str
-    start: int
-    stop: int
-    first_row: int
-    rows: int
-
-
-@dataclass(frozen=True)
 class Surveyed:
-    """A file as it is to be read. ``columns`` gives for each header position the field it fills, or ``""``."""
+    """A file as it is to be read. ``columns`` gives for each header position the field it fills, or ``""``.
+
+    ``encoding`` is the declared one, unless the file begins with a byte order mark.
+    """
 
     found: Found
     delivery: Delivery
@@ -51,12 +41,25 @@ class Surveyed:
     columns: tuple[str, ...]
     rows: int
     chunks: tuple[Chunk, ...]
+    encoding: str
     warnings: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def file_id(self) -> str:
         """First 16 hex digits of the digest: the file's name everywhere in the lake."""
         return self.sha256[:16]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells one record: the file, and the table it is read into."""
+        return self.file_id, self.found.table.name
+
+    @property
+    def delivered(self) -> datetime.date | None:
+        """When it was delivered: by its dated folder, else by the delivery's note."""
+        return self.found.dated or self.delivery.delivered
 
 
 class Hashing(io.RawIOBase):
@@ -78,18 +81,6 @@ class Hashing(io.RawIOBase):
         return len(data)
 
 
-def form_of(path: Path) -> str:
-    """How a file is packed: text, gzip or parquet."""
-    name = path.name.lower()
-    return "parquet" if name.endswith(".parquet") else "gzip" if name.endswith(".gz") else "text"
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, to see whether it changed while it was read."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def survey(found: Found, delivery: Delivery) -> Surveyed:
     """Digest a file, check its header against the declaration, count its rows and cut it into chunks.
 
@@ -97,61 +88,103 @@ def survey(found: Found, delivery: Delivery) -> Surveyed:
     anything that is not what its name says. No message holds a value of the file.
     """
     size = found.path.stat().st_size
-    look = survey_parquet if form_of(found.path) == "parquet" else survey_text
+    table, encoding = found.table, found.table.encoding
+    form = form_of(found.path)
     try:
-        sha256, header, chunks = look(found)
+        match form.partition("+")[0]:
+            case "parquet":
+                sha256, header, chunks = survey_parquet(found)
+            case "sas":
+                sha256, header, chunks = survey_sas(found.name, found.path)
+            case "json" | "ndjson":
+                sha256, header, chunks = survey_bundles(found.name, table, found.path, form)
+            case _:
+                sha256, header, encoding, chunks = survey_text(found)
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise DataError(
             f"{found.name} ends in the middle or is no gzip file.",
             "It was cut on its way.",
             "Fetch it again.",
         ) from None
-    columns, warnings = match_header(found.name, found.table, header)
-    rows = sum(chunk.rows for chunk in chunks)
-    return Surveyed(found, delivery, sha256, size, columns, rows, tuple(chunks), tuple(warnings))
+    columns, unknown, absent = match_header(found.name, table, header)
+    left_out = f"{found.name}: left out columns that no declaration names: {', '.join(unknown)}"
+    return Surveyed(
+        found=found,
+        delivery=delivery,
+        sha256=sha256,
+        size=size,
+        columns=columns,
+        rows=sum(chunk.rows for chunk in chunks),
+        chunks=tuple(chunks),
+        encoding=encoding,
+        warnings=(left_out,) if unknown else (),
+        unknown=unknown,
+        absent=absent,
+    )
 
 
-def survey_text(found: Found) -> tuple[str, list[str], list[Chunk]]:
-    """Digest, header and chunks of delimited text. A row is a line: none may run over a line's end."""
+def survey_text(found: Found) -> tuple[str, list[str], str, list[Chunk]]:
+    """Digest, header, encoding and chunks of lines of text. A row is a line: none may run over a line's end."""
     form = form_of(found.path)
     with found.path.open("rb") as raw:
         hashing = Hashing(raw)
-        buffered = io.BufferedReader(hashing, BLOCK_BYTES)
-        stream = gzip.GzipFile(fileobj=buffered) if form == "gzip" else buffered
-        header_line, begin = b"\n", 0
-        while header_line and not header_line.strip(b"\r\n"):
-            header_line = stream.readline()
-            begin += len(header_line)
-        if not header_line:
-            raise DataError(
-                f"{found.name} is empty.", "Every file starts with a header line.", "Fetch it again."
-            )
+        buffered = io.BufferedReader(hashing, cutting.BLOCK_BYTES)
+        stream: Any = gzip.GzipFile(fileobj=buffered) if form == "text+gzip" else buffered
+        header, encoding, begin = read_header(found, stream)
         start = begin
-        header = split_line(header_line.decode(header_encoding(found.table), errors="replace"), found.table)
         counts: list[tuple[int, int, int]] = []
         rows, tail = 0, b""
-        while block := stream.read(BLOCK_BYTES):
+        while block := stream.read(cutting.BLOCK_BYTES):
             whole, newline, rest = (tail + block).rpartition(b"\n")
             tail = rest
+            if len(tail) > LINE_BYTES:
+                raise no_text(found)
             if not newline:
                 continue
             rows += count_lines(whole)
             begin += len(whole) + 1
-            if begin - start >= CHUNK_BYTES and form == "text":
+            if begin - start >= cutting.CHUNK_BYTES and form == "text":
                 counts.append((start, begin, rows))
                 start, rows = begin, 0
         if tail.strip(b"\r"):
-            check_last_line(found, tail, len(header))
+            if not found.table.fixed:
+                check_last_line(found, tail, len(header), encoding)
             rows, begin = rows + 1, begin + len(tail)
         counts.append((start, begin, rows))
-        while stream.read(BLOCK_BYTES):
+        while stream.read(cutting.BLOCK_BYTES):
             pass
     sha256 = hashing.digest.hexdigest()
     chunks, first = [], 1
     for start, stop, number in counts:
         chunks.append(Chunk(sha256[:16], str(found.path), form, start, stop, first, number))
         first += number
-    return sha256, header, [chunk for chunk in chunks if chunk.rows]
+    return sha256, header, encoding, [chunk for chunk in chunks if chunk.rows]
+
+
+def read_header(found: Found, stream: IO[bytes]) -> tuple[list[str], str, int]:
+    """Column names, encoding, and where the rows begin. A byte order mark outranks the declared encoding."""
+    table, line, begin = found.table, b"\n", 0
+    if table.fixed:
+        return [each.name for each in table.fields], table.encoding, 0
+    while line and not line.strip(b"\r\n"):
+        line = stream.readline(LINE_BYTES)
+        begin += len(line)
+    if not line:
+        raise DataError(f"{found.name} is empty.", "Every file starts with a header line.", "Fetch it again.")
+    if b"\0" in line or (not line.endswith(b"\n") and len(line) == LINE_BYTES):
+        raise no_text(found)
+    encoding = "utf-8" if line.startswith(codecs.BOM_UTF8) else table.encoding
+    text = line.removeprefix(codecs.BOM_UTF8).decode(encoding, errors="replace")
+    return split_line(found, text), encoding, begin
+
+
+def no_text(found: Found) -> DataError:
+    """The refusal of bytes that are no lines of text."""
+    return DataError(
+        f"{found.name} is no text in the encoding {found.table.encoding}.",
+        "It holds zero bytes in its header, or a line of more than 16 MB.",
+        "Ask for UTF-8 or Windows-1252 with line ends.",
+    )
 
 
 def count_lines(whole: bytes) -> int:
@@ -162,19 +195,17 @@ def count_lines(whole: bytes) -> int:
     return whole.count(b"\n") + 1 if whole.strip(b"\r") else 0
 
 
-def header_encoding(table: Table) -> str:
-    """UTF-8 may begin with a byte order mark, which is no part of the first name."""
-    return "utf-8-sig" if table.encoding == "utf-8" else table.encoding
-
-
-def split_line(text: str, table: Table) -> list[str]:
+def split_line(found: Found, text: str) -> list[str]:
     """The fields of one line."""
-    return next(csv.reader([text.rstrip("\r\n")], delimiter=table.delimiter))
+    try:
+        return next(csv.reader([text.rstrip("\r\n")], delimiter=found.table.delimiter), [])
+    except csv.Error:
+        raise no_text(found) from None
 
 
-def check_last_line(found: Found, line: bytes, width: int) -> None:
+def check_last_line(found: Found, line: bytes, width: int, encoding: str) -> None:
     """A last line without its end is a row only if it is complete."""
-    if len(split_line(line.decode(found.table.encoding, errors="replace"), found.table)) != width:
+    if len(split_line(found, line.decode(encoding, errors="replace"))) != width:
         raise DataError(
             f"{found.name} ends in the middle of a row.", "It was cut on its way.", "Fetch the file again."
         )
@@ -189,7 +220,7 @@ def survey_parquet(found: Found) -> tuple[str, list[str], list[Chunk]]:
     try:
         metadata = pq.read_metadata(found.path)
         names = pq.read_schema(found.path).names
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, OSError):
         raise DataError(
             f"{found.name} is no complete Parquet file.",
             "It was cut on its way or is something else.",
@@ -198,36 +229,52 @@ def survey_parquet(found: Found) -> tuple[str, list[str], list[Chunk]]:
     chunks, start, first, rows = [], 0, 1, 0
     for group in range(metadata.num_row_groups):
         rows += metadata.row_group(group).num_rows
-        if rows >= CHUNK_ROWS or group == metadata.num_row_groups - 1:
+        if rows >= cutting.CHUNK_ROWS or group == metadata.num_row_groups - 1:
             chunks.append(Chunk(sha256[:16], str(found.path), "parquet", start, group + 1, first, rows))
             start, first, rows = group + 1, first + rows, 0
     return sha256, list(names), [chunk for chunk in chunks if chunk.rows]
 
 
-def match_header(file: str, table: Table, header: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Which field each column fills. Case and aliases are forgiven; a missing required column is not."""
+def match_header(
+    file: str, table: Table, header: list[str]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Which field each column fills, names that no declaration knows, and fields that are not there.
+
+    Case and aliases are forgiven; a missing required column is not.
+    """
     fields = {alias: each for each in table.fields for alias in each.headers}
     columns: list[str] = []
     unknown: list[str] = []
     for name in (plain_name(each) for each in header):
         known = fields.get(name)
-        columns.append(known.name if known and known.name not in columns else "")
-        if known is None:
+        entry = known.name if known else gathered_name(table, name)
+        if not entry:
             unknown.append(scrub(name)[:40])
-    missing = [each.headers for each in table.fields if each.required and each.name not in columns]
-    if missing:
-        wanted = "; ".join(" or ".join(dict.fromkeys(names)) for names in missing)
+        columns.append(entry if entry not in columns else "")
+    there = {name.partition(SEPARATOR)[0] for name in columns}
+    missing = [each for each in table.fields if each.name not in there]
+    if lacking := [each for each in missing if each.required]:
+        wanted = "; ".join(" or ".join(dict.fromkeys(each.headers)) for each in lacking)
         raise DataError(
             f"{file} has no column {wanted}.",
             f"The declaration of {table.name} needs it; the header has {len(header)} columns.",
             "Ask for a complete file, or add the name as an alias to the declaration.",
         )
-    known_unknown = f"{file}: left out columns that no declaration names: {', '.join(unknown)}"
-    return tuple(columns), [known_unknown] if unknown else []
+    return tuple(columns), tuple(unknown), tuple(each.name for each in missing)
 
 
 def plain_name(name: str) -> str:
     """A header as declarations write it: lower case, without quotes, blanks and export expressions."""
-    lowered = name.strip().strip('"').strip().lower()
+    lowered = unspoilt(name.strip().strip('"').strip()).lower()
     wrapped = WRAPPED.match(lowered)
     return wrapped[1] if wrapped else lowered
+
+
+def unspoilt(name: str) -> str:
+    """A header with one layer of mojibake undone."""
+    if "Ã" not in name and "Â" not in name:
+        return name
+    try:
+        return name.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return name

@@ -382,10 +382,10 @@ def test_warnings_name_unknown_columns_and_files(spark: SparkSession, tmp_path: 
 def test_equal_rows_are_found_across_the_chunks_of_a_file(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse import survey
+    from lakehouse import chunks
 
-    monkeypatch.setattr(survey, "BLOCK_BYTES", 100)
-    monkeypatch.setattr(survey, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(chunks, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 100)
     lines = [f"{person};2020-01-{day:02d};I219" for day in range(1, 10) for person in (ANNA, BENT)]
     delivery = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [*lines, lines[0], "x", lines[5]]})
     settings = load_settings(tmp_path / "home", "test")

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse.convert import SENTINELS, as_date, fault_finder, number_or_null, sql_type, stored
+from lakehouse.convert import (
+    SENTINELS,
+    as_date,
+    as_sas_date,
+    as_timestamp,
+    as_week,
+    fault_finder,
+    number_or_null,
+    sql_type,
+    stored,
+)
 from lakehouse.schema import Field, Type
 
 if TYPE_CHECKING:
@@ -31,9 +41,21 @@ FIXED: dict[Type, list[str]] = {
         "0000-01-01",
         "x",
         "20201301",
+        "16MAR2020",
+        "16mar2020",
+        "31FEB2020",
+        "21990",
     ],
-    Type.TIME: ["00:00", "23:59:59", "24:00", "24:00:00", "24:01", "7:30", "12:60", "1230", "12:30:15"],
-    Type.TIMESTAMP: ["2020-01-01", "2020-01-01T12:30:15", "2020-01-01 12:30:15.123456", "2020-13-01", "x"],
+    Type.WEEK: ["1901", "7001", "6953", "2053", "2153", "201901", "2020-W53", "2019-W53", "00", "1900", "x"],
+    Type.TIME: [
+        *("00:00", "23:59:59", "24:00", "24:00:00", "24:01", "7:30", "12:60", "12:30:15"),
+        *("1230", "830", "0", "8", "24", "25", "2400", "860"),
+    ],
+    Type.TIMESTAMP: [
+        *("2020-01-01", "2020-01-01T12:30:15", "2020-01-01 12:30:15.123456", "2020-13-01", "x"),
+        *("31/12/2020 08:30", "31.12.2020", "20201231 08:30:00", "16MAR2020:08:30:00", "16MAR2020:8:30"),
+        *("2020-07-01T08:00:00Z", "2020-12-01T08:00:00+05:30", "9999-12-31 00:00:00", "25000101 00:00"),
+    ],
     Type.NUMBER: [
         "1",
         "-1,5",
@@ -53,6 +75,9 @@ FIXED: dict[Type, list[str]] = {
 }
 
 
+WIDE = Field("x", Type.WIDE, gathers=r"y_(\d{4})")
+
+
 def value_of(kind: Type, text: str) -> Any:
     """What a good text stands for, in plain Python."""
     match kind:
@@ -60,9 +85,14 @@ def value_of(kind: Type, text: str) -> Any:
             date = as_date(text)
             return None if date is None or date.isoformat() in SENTINELS else date
         case Type.TIME:
+            if ":" not in text:
+                text = f"{int(text):02d}:00" if len(text) < 3 else f"{text[:-2].zfill(2)}:{text[-2:]}"
             return "00:00:00" if text.startswith("24") else text if len(text) == 8 else f"{text}:00"
         case Type.TIMESTAMP:
-            return datetime.datetime.fromisoformat(text)
+            moment = as_timestamp(text)
+            return None if moment is None or moment.date().isoformat() in SENTINELS else moment
+        case Type.WEEK:
+            return as_week(text)
         case Type.NUMBER:
             return float(text.replace(".", "").replace(",", "."))
         case _:
@@ -71,7 +101,13 @@ def value_of(kind: Type, text: str) -> Any:
 
 def drawn(kind: Type, numbers: random.Random) -> list[str]:
     """Texts near the edge of what is a value."""
-    letters = {Type.DATE: "0123-./ ", Type.TIME: "0245:", Type.TIMESTAMP: "0125-: T", Type.NUMBER: "019.,-+"}
+    letters = {
+        Type.DATE: "0123-./ ",
+        Type.TIME: "0245:",
+        Type.WEEK: "0125W-",
+        Type.TIMESTAMP: "0125-: T",
+        Type.NUMBER: "019.,-+",
+    }
     return [
         "".join(numbers.choices(letters.get(kind, "0129-+"), k=numbers.randint(1, 10))) for _ in range(2_000)
     ]
@@ -89,6 +125,26 @@ def test_what_the_door_lets_through_silver_converts(spark: SparkSession, kind: T
     rows = frame.selectExpr("x", f"CAST({stored(field, ',')} AS {sql_type(field)}) AS value").collect()
     assert {row["x"]: row["value"] for row in rows} == {text: value_of(kind, text) for text in good}
     assert {text for text in FIXED[kind] if text} - set(good)
+
+
+def test_sas_numbers_are_days_and_seconds_where_declared(spark: SparkSession) -> None:
+    day, moment = Field("x", Type.DATE, sas=True), Field("x", Type.TIMESTAMP, sas=True)
+    texts = ["21990", "-1", "0", "2020-03-16"]
+    frame = spark.createDataFrame([(text,) for text in texts], "x STRING")
+    found = frame.selectExpr("x", f"{stored(day, ',')} AS day", f"{stored(moment, ',')} AS moment").collect()
+    for row in found:
+        assert row["day"] == as_sas_date(row["x"])
+        assert row["moment"] == as_timestamp(row["x"], sas=True)
+    assert found[0]["day"] == datetime.date(2020, 3, 16)
+
+
+def test_gathered_lists_become_structs(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([('[["1901","1902","890"]]',), (None,)], "x STRING")
+    one, none = (
+        row[0] for row in frame.selectExpr(f"CAST({stored(WIDE, ',')} AS {sql_type(WIDE)}) AS x").collect()
+    )
+    assert [each.asDict() for each in one] == [{"first": "1901", "last": "1902", "value": "890"}]
+    assert none is None
 
 
 @pytest.mark.parametrize(

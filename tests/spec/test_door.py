@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse import reading
+from lakehouse import chunks, reading
 from lakehouse import survey as surveying
 from lakehouse.delivery import find_delivery
 from lakehouse.door import Door, read_chunk
@@ -116,8 +116,8 @@ def test_rows_are_the_same_however_the_file_is_cut(
     root = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": lines})
     name = "dod/dodsaars.csv"
     whole = rows(root, name, tmp_path / "home")
-    monkeypatch.setattr(surveying, "BLOCK_BYTES", 50)
-    monkeypatch.setattr(surveying, "CHUNK_BYTES", 90)
+    monkeypatch.setattr(chunks, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 90)
     monkeypatch.setattr(reading, "STEP_BYTES", step)
     if packed:
         (root / f"{name}.gz").write_bytes(gzip.compress((root / name).read_bytes()))
@@ -152,7 +152,7 @@ def test_foreign_ids_are_tokens_of_their_data_set_and_codes_unchanged(tmp_path: 
 
 
 def test_row_groups_are_numbered_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surveying, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 4)
     root = write_meds(tmp_path / "a", [(number, None, "X", None) for number in range(10)])
     path = root / "data" / "train" / "0.parquet"
     table = pq.read_table(path)

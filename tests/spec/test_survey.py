@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse import survey as module
+from lakehouse import chunks as module
 from lakehouse.delivery import Delivery, Found, find_delivery
 from lakehouse.errors import DataError
 from lakehouse.survey import Surveyed, count_lines, match_header, plain_name, survey
@@ -103,10 +103,10 @@ def test_an_empty_file_and_a_parquet_file_cut_short_are_refused(delivery: Delive
 def test_headers_are_forgiven_their_case_but_not_their_absence(delivery: Delivery) -> None:
     table = found(delivery).table
     header = HEADERS["cpr/cpr3_t_person.csv"].upper().split(";")
-    columns, warnings = match_header("f", table, [*header, "extra"])
+    columns, unknown, absent = match_header("f", table, [*header, "extra"])
     assert columns[0] == "person_id"
     assert columns[-1] == ""
-    assert "extra" in warnings[0]
+    assert (unknown, absent) == (("extra",), ())
     with pytest.raises(DataError, match="has no column sex or c_kon or koen"):
         match_header("f", table, [name for name in header if name != "C_KON"])
 

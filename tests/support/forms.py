@@ -1,0 +1,32 @@
+"""A declared table read from one file of any form, as the door hands it on: no Spark, no delivery folder."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from lakehouse.delivery import Delivery, Found
+from lakehouse.door import Door, read_chunk
+from lakehouse.pseudonym import root_key_file
+from lakehouse.reading import Part
+from lakehouse.schema import Source, Table
+from lakehouse.settings import load_settings
+from lakehouse.survey import Surveyed, survey
+
+
+def look(table: Table, path: Path) -> Surveyed:
+    """First look at a file of the table."""
+    source = Source("trial", "danish", "cpr", (table,))
+    delivery = Delivery(path.parent, "danish", "synthetic", "", None, None, None, (), ())
+    assert table.takes(PurePosixPath(path.name)), f"{path.name} is no file of {table.name}"
+    return survey(Found(path, path.name, source, table), delivery)
+
+
+def read(table: Table, path: Path) -> list[dict[str, Any]]:
+    """Rows of a file as bronze has them."""
+    file = look(table, path)
+    home = path.parent / "home"
+    key = root_key_file(load_settings(home, "test"), create=True)
+    parts = tuple(Part(chunk, path.name, file.columns, None, "", file.encoding) for chunk in file.chunks)
+    door = Door(table, "cpr", str(key), parts, verbatim=False)
+    return [row for part in parts for block in read_chunk(door, part) for row in block.to_pylist()]
