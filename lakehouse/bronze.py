@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.codes import read_codelist
 from lakehouse.chunks import file_digest
+from lakehouse.codes import read_codelist
 from lakehouse.delta_log import added_rows_by_file
 from lakehouse.door import Door
 from lakehouse.errors import DataError
