@@ -1,0 +1,55 @@
+"""Share of the exposed who get the outcome before they die: the Aalen-Johansen estimate with its interval."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z = 1.959963984540054
+
+
+class Incidence(NamedTuple):
+    """Cumulative incidence with a 95 % interval, and that of dying first; NaN where nobody is at risk."""
+
+    share: float
+    low: float
+    high: float
+    died_first: float
+
+
+def cumulative_incidence(at_risk: int, days: NDArray[np.integer]) -> Incidence:
+    """Aalen-Johansen estimate at the end of the follow-up.
+
+    ``days`` [day, (outcomes, deaths, ends of observation)]. Who leaves observation leaves after the outcomes
+    and deaths of that day. Variance by the delta method (Marubini & Valsecchi 1995), limits on the
+    complementary log-log scale, so that they stay within 0 and 1.
+    """
+    if at_risk <= 0:
+        return Incidence(np.nan, np.nan, np.nan, np.nan)
+    d1, d2 = days[:, 0].astype(np.float64), days[:, 1].astype(np.float64)
+    gone = days.sum(axis=1)
+    n = at_risk - (np.cumsum(gone) - gone).astype(np.float64)
+    some = (d1 + d2 > 0) & (n > 0)
+    d1, d2, n = d1[some], d2[some], n[some]
+    if not len(n):
+        return Incidence(0.0, 0.0, np.nan, 0.0)
+    survival = np.cumprod(1.0 - (d1 + d2) / n)
+    before = np.concatenate([[1.0], survival[:-1]])
+    incidence = np.cumsum(before * d1 / n)
+    share = float(incidence[-1])
+    left = share - incidence
+    d = d1 + d2
+    spread = np.divide(d, n * (n - d), out=np.zeros_like(n), where=n > d)
+    variance = float(
+        np.sum(left**2 * spread)
+        + np.sum(before**2 * (n - d1) * d1 / n**3)
+        - 2 * np.sum(left * before * d1 / n**2)
+    )
+    died = float(np.sum(before * d2 / n))
+    if not 0.0 < share < 1.0:
+        return Incidence(share, share, share, died)
+    log = np.log(share)
+    width = Z * np.sqrt(max(variance, 0.0)) / (share * abs(log))
+    return Incidence(share, share ** np.exp(width), share ** np.exp(-width), died)
