@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,9 @@ def adjusted_risk_ratios(strata: Strata, comparisons: int) -> Adjusted:
     which, n1, a, n0, b = (column[kept] for column in strata)
     n, m = n1 + n0, a + b
 
-    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(which, weights=values, minlength=comparisons)
+    def total(values: NDArray[Any]) -> NDArray[np.float64]:
+        sums: NDArray[np.float64] = np.bincount(which, weights=values, minlength=comparisons).astype(float)
+        return sums
 
     observed, expected = total(a), total(n1 * m / n)
     variance = total(n1 * n0 * m * (n - m) / (n * n * np.maximum(n - 1, 1)))
