@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lakehouse.settings import Settings
 
-FORM = 1
+FORM = 2
 """Counts up when gold is computed differently, so that lakes are rebuilt by the next ingest."""
 ENCOUNTER, UNLINKED, DEATHS = "silver.encounter", "quarantine.unlinked", "silver.person_facts"
 UNLINKED_DDL = "file_id STRING, source_table STRING, row_number BIGINT, reason STRING, example STRING"
@@ -124,10 +124,11 @@ def build_gold(
 def build(builder: Builder, now: Current) -> None:
     """All tables, in the order they need one another."""
     spark, settings = builder.spark, builder.settings
+    now = gold.with_links(spark, settings, now)
 
     def encounter() -> DataFrame | None:
         found = gold.contacts(spark, settings, now)
-        return stays.chain(found) if found is not None else None
+        return stays.chain(found, now.some_alone) if found is not None else None
 
     facts_ddl = GOLD["gold.person"].ddl + ", death_code STRING"
     with ThreadPoolExecutor(2) as pool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from lakehouse.codes import municipality_regions
-from lakehouse.schema import Event, Facts, Join, Reversal, Source, Table
+from lakehouse.doubles import RANK, best_copies
+from lakehouse.links import link_frame, relinked
+from lakehouse.quality import with_life
+from lakehouse.schema import Event, Facts, Join, Repeats, Reversal, Source, Table
 from lakehouse.stays import contact_events, contact_rows
 from lakehouse.tables import GOLD, Setting, table_path
 
@@ -34,33 +37,83 @@ class Current:
     """The files gold is built from: of several deliveries of one file, the latest.
 
     ``file_ids`` and ``rows`` in silver by table name; ``covers`` are the first and last day the deliveries say they cover.
+    ``links`` are the former and last tokens of persons whose number changed (None: nobody's).
     """
 
     sources: tuple[Source, ...]
     file_ids: dict[str, list[str]]
     rows: dict[str, int]
     covers: tuple[datetime.date | None, datetime.date | None]
+    links: DataFrame | None = None
+
+    def here(self) -> list[Source]:
+        """Sources with at least one current file, less those that another one is delivered instead of."""
+        given = [s for s in self.sources if any(table.name in self.file_ids for table in s.tables)]
+        out = {name for source in given for name in source.instead_of}
+        return [source for source in given if source.name not in out]
 
     def tables(self) -> list[tuple[Source, Table]]:
-        """Tables with at least one current file."""
+        """Tables with at least one current file, of the sources that count."""
         return [
             (source, table)
-            for source in self.sources
+            for source in self.here()
             for table in source.tables
             if table.name in self.file_ids
         ]
+
+    def superseded(self, table: Table) -> str:
+        """SQL for the contacts of a table that another source of the lake has too."""
+        names = {source.name for source in self.here()}
+        return " OR ".join(f"({sql})" for name, sql in table.unless.items() if name in names) or "false"
+
+    @property
+    def some_alone(self) -> bool:
+        """Whether some contacts are no part of any stay."""
+        declared = [table for _, table in self.tables() if table.contacts]
+        return any(self.superseded(t) != "false" or (t.contacts and t.contacts.setting) for t in declared)
 
 
 def silver_rows(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
     """Current silver rows of a table."""
     frame = spark.read.format("delta").load(str(table_path(settings, table.silver)))
-    return frame.where(frame["file_id"].isin(current.file_ids[table.name]))
+    rows = frame.where(frame["file_id"].isin(current.file_ids[table.name]))
+    return relinked(rows, current.links) if current.links is not None and table.has("person_id") else rows
+
+
+def with_links(spark: SparkSession, settings: Settings, current: Current) -> Current:
+    """The same, with the links between numbers that the sources know."""
+    frames = [
+        silver_rows(spark, settings, current, table)
+        .where(each.where)
+        .selectExpr(each.old, each.new, each.since)
+        for _, table in current.tables()
+        for each in table.links
+    ]
+    return replace(current, links=link_frame(spark, frames))
 
 
 def event_silver(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
     """Current silver rows as events see them: with ``reversed`` where the table knows reversals."""
     rows = silver_rows(spark, settings, current, table)
-    return with_reversals(rows, table.reversal) if table.reversal else rows
+    rows = with_reversals(rows, table.reversal) if table.reversal else rows
+    return with_repeats(rows, table.repeats) if table.repeats else rows
+
+
+def with_repeats(rows: DataFrame, declared: Repeats) -> DataFrame:
+    """Mark the rows that only repeat another of their week, so that a week counts once."""
+    from pyspark.sql import functions
+
+    week = f"PARTITION BY {', '.join(declared.same)}, date_trunc('WEEK', {declared.day})"
+    nth = f"row_number() OVER ({week} ORDER BY {declared.day}, file_id, row_number)"
+    again = (
+        rows.where(declared.where)
+        .selectExpr("file_id", "row_number", f"{nth} AS nth")
+        .where("nth > 1")
+        .selectExpr("file_id", "row_number", "true AS repeated")
+    )
+    return rows.join(again, ["file_id", "row_number"], "left").withColumn(
+        "repeated", functions.coalesce("repeated", functions.lit(False))
+    )
 
 
 def with_reversals(rows: DataFrame, declared: Reversal) -> DataFrame:
@@ -102,7 +155,11 @@ def contacts(spark: SparkSession, settings: Settings, current: Current) -> DataF
     return union(
         [
             contact_rows(
-                silver_rows(spark, settings, current, table), table.contacts, source.name, table.name
+                silver_rows(spark, settings, current, table),
+                table.contacts,
+                source.name,
+                table.name,
+                current.superseded(table),
             )
             for source, table in current.tables()
             if table.contacts
@@ -110,12 +167,17 @@ def contacts(spark: SparkSession, settings: Settings, current: Current) -> DataF
     )
 
 
-def fact_rows(rows: DataFrame, facts: Facts, source: Source) -> DataFrame:
+def fact_rows(rows: DataFrame, facts: Facts, source: Source, table: Table) -> DataFrame:
     """Facts in common columns; without any they still say that there is such a person."""
     given = [f"CAST({facts.columns.get(name, 'NULL')} AS {type}) AS {name}" for name, type in FACTS.items()]
     code = source.death_code if facts.columns else ""
+    told = "remarks" if any(each.classified for each in table.fields) and facts.columns else "NULL"
     named = rows.where(facts.where).selectExpr(
-        "person_id", *given, f"'{source.name}' AS source", f"'{code}' AS death_code"
+        "person_id",
+        *given,
+        f"CAST({told} AS STRING) AS remarks",
+        f"'{source.name}' AS source",
+        f"'{code}' AS death_code",
     )
     return named if facts.columns else named.distinct()
 
@@ -130,7 +192,7 @@ def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFr
         rows = silver_rows(spark, settings, current, table)
         for facts in (*table.facts, *([Facts({})] if table.events or table.contacts else [])):
             if facts.columns or table.has("person_id"):
-                frames.append(fact_rows(rows, facts, source))
+                frames.append(fact_rows(rows, facts, source, table))
     facts_of_all = union(frames)
     if facts_of_all is None:
         return None
@@ -147,6 +209,7 @@ def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFr
             f"try_element_at(map({regions}), municipality) AS region",
             "death_date",
             "source",
+            "nullif(concat_ws(',', remarks, CASE WHEN sexes > 1 THEN 'sexes_differ' END), '') AS quality",
             "death_code",
         )
     )
@@ -164,6 +227,8 @@ def brought_together() -> list[Column]:
         functions.min("death_date").alias("death_date"),
         functions.min("source").alias("source"),
         functions.max("death_code").alias("death_code"),
+        functions.count_distinct("sex").alias("sexes"),
+        functions.max("remarks").alias("remarks"),
     ]
 
 
@@ -267,19 +332,22 @@ def event_rows(
         "setting": f"{Setting.UNKNOWN:d}",
         "source": f"'{source.name}'",
         "source_table": f"'{table.name}'",
+        "quality": "row.remarks",
         "file_id": "row.file_id",
         "row_number": "row.row_number",
     } | dict(event.columns)
     frame = joined(rows.where(event.where), event, frames)
-    return as_events(frame, {name: without_missing(sql, event, frames) for name, sql in given.items()})
+    rank = (f"{table.same.rank} AS {RANK}",) if table.same else ()
+    return as_events(frame, {name: without_missing(sql, event, frames) for name, sql in given.items()}, *rank)
 
 
-def as_events(frame: DataFrame, given: dict[str, str]) -> DataFrame:
-    """All columns of ``gold.event`` in order; the day follows from the start."""
+def as_events(frame: DataFrame, given: dict[str, str], *more: str) -> DataFrame:
+    """All columns of ``gold.event`` in order, and ``more`` behind; the day follows from the start."""
     day = f"CAST(datediff(CAST({given['time_start']} AS DATE), DATE'1970-01-01') AS INT)"
     columns = given | {"day": day}
     return frame.selectExpr(
-        *(f"CAST({columns.get(name, 'NULL')} AS {type}) AS {name}" for name, type in EVENT_TYPES.items())
+        *(f"CAST({columns.get(name, 'NULL')} AS {type}) AS {name}" for name, type in EVENT_TYPES.items()),
+        *more,
     )
 
 
@@ -287,11 +355,17 @@ def events(
     spark: SparkSession, settings: Settings, current: Current, person: DataFrame, frames: dict[str, DataFrame]
 ) -> DataFrame:
     """``gold.event``: everything that happened, of every source."""
-    found = []
+    found: list[DataFrame] = []
+    groups: dict[str, list[DataFrame]] = {}
     for source, table in current.tables():
         for event in table.events:
             rows = event_silver(spark, settings, current, table)
-            found.append(event_rows(rows, source, table, event, frames).where("person_id IS NOT NULL"))
+            made = event_rows(rows, source, table, event, frames).where("person_id IS NOT NULL")
+            (groups.setdefault(table.same.group, []) if table.same else found).append(made)
+    for copies in groups.values():
+        everyone = union(copies)
+        assert everyone is not None
+        found.append(best_copies(everyone) if len(copies) > 1 else everyone.drop(RANK))
     extra = [death_events(person)]
     if "encounter" in frames:
         extra.append(contact_events(frames["encounter"]))
@@ -299,7 +373,7 @@ def events(
         found.append(as_events(frame, {name: name for name in frame.columns}))
     everything = union(found)
     assert everything is not None
-    return everything
+    return with_life(everything, person, current.covers[0])
 
 
 def unlinked(

@@ -157,7 +157,11 @@ class Period:
 
 @dataclass(frozen=True)
 class Contacts:
-    """Hospital contacts, from which stays are chained: SQL for key, start, end, whether acute, and the place."""
+    """Hospital contacts, from which stays are chained: SQL for key, start, end, whether acute, and the place.
+
+    ``setting`` is SQL for the setting where the register says it itself (else null): out-patient courses, which
+    may run for months, are then no part of any stay, and who was admitted is an in-patient however briefly.
+    """
 
     contact: str
     start: str
@@ -165,6 +169,37 @@ class Contacts:
     precision: str
     acute: str
     place: str
+    setting: str = ""
+
+
+@dataclass(frozen=True)
+class Links:
+    """Persons whose number changed: SQL for the former and the later token, and the day of the change."""
+
+    old: str
+    new: str
+    since: str
+    where: str = "true"
+
+
+@dataclass(frozen=True)
+class Same:
+    """Tables whose events may be copies of one another: the group, and SQL for how good the row's copy is (1: best)."""
+
+    group: str
+    rank: str
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Rows that repeat within a week because of how they are packed: SQL for which, by which columns, on what day.
+
+    The first of a week gets ``repeated`` = false, the others true, for the events to see.
+    """
+
+    where: str
+    same: tuple[str, ...]
+    day: str
 
 
 @dataclass(frozen=True)
@@ -204,7 +239,8 @@ class Table:
     ``files`` is matched against the whole path below the delivery, lower case. ``issuer`` names the column
     that tells who issued a decentral person number. ``role`` makes the table available to joins. ``once``
     says that of equal rows in one file the first counts (not for tables whose own key is not read).
-    ``derived`` are further silver columns: SQL type and SQL over the delivered texts.
+    ``derived`` are further silver columns: SQL type and SQL over the delivered texts. ``unless`` gives, by the
+    name of another source, the contacts (SQL) that do not count once that source is in the lake, which has them too.
 
     ``key`` names the columns that tell one record: of all rows of a key the one of the latest delivery counts, or
     of the highest ``version`` (SQL over silver) where there is one. Without a key every row of the files that
@@ -225,8 +261,12 @@ class Table:
     version: str = ""
     derived: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     reversal: Reversal | None = None
+    repeats: Repeats | None = None
     dated: tuple[Dated, ...] = ()
     known: Known | None = None
+    links: tuple[Links, ...] = ()
+    same: Same | None = None
+    unless: Mapping[str, str] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     facts: tuple[Facts, ...] = ()
     periods: tuple[Period, ...] = ()
@@ -264,6 +304,7 @@ class Source:
     ``identifier`` is ``"cpr"`` for Danish person numbers, else the kind of the foreign identifier, which is
     then unique within one data set only. ``death_code`` makes an event of each date of death among the facts.
     ``levels`` says that codes are mined at the platform's default level; else as they stand.
+    Sources that it is delivered ``instead_of`` stay out of gold while this one is in the lake.
     """
 
     name: str
@@ -272,6 +313,7 @@ class Source:
     tables: tuple[Table, ...]
     death_code: str = ""
     levels: bool = False
+    instead_of: tuple[str, ...] = ()
 
     def tables_of(self, path: PurePosixPath) -> list[Table]:
         """The tables a file belongs to: one, or one for each kind of resource in a bundle."""

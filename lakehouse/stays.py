@@ -15,14 +15,19 @@ ADMISSION_HOURS = 12
 ENCOUNTER = """
 person_id STRING, contact_id STRING, time_start TIMESTAMP_NTZ, time_end TIMESTAMP_NTZ, time_precision STRING,
 acute BOOLEAN, place STRING, spell_id STRING, spell_start TIMESTAMP_NTZ, spell_end TIMESTAMP_NTZ,
-spell_contacts INT, hours DOUBLE, first BOOLEAN, setting TINYINT, source STRING, source_table STRING,
-file_id STRING, row_number BIGINT
+spell_contacts INT, hours DOUBLE, first BOOLEAN, setting TINYINT, superseded BOOLEAN, source STRING,
+source_table STRING, file_id STRING, row_number BIGINT
 """
 """Schema of ``silver.encounter``: one row a contact, with the stay it belongs to and the setting it had."""
 
 
-def contact_rows(rows: DataFrame, declared: Contacts, source: str, table: str) -> DataFrame:
-    """Contacts of one table in common columns; of several rows of one contact the latest delivery counts."""
+def contact_rows(
+    rows: DataFrame, declared: Contacts, source: str, table: str, superseded: str = "false"
+) -> DataFrame:
+    """Contacts of one table in common columns; of several rows of one contact the latest delivery counts.
+
+    ``superseded`` is SQL for those that another source delivers too.
+    """
     latest = (
         "row_number() OVER (PARTITION BY contact_id ORDER BY delivered DESC NULLS LAST, file_id, row_number)"
     )
@@ -35,6 +40,8 @@ def contact_rows(rows: DataFrame, declared: Contacts, source: str, table: str) -
             f"{declared.precision} AS time_precision",
             f"{declared.acute} AS acute",
             f"{declared.place} AS place",
+            f"CAST({declared.setting or 'NULL'} AS TINYINT) AS known_setting",
+            f"coalesce({superseded}, false) AS superseded",
             f"'{source}' AS source",
             f"'{table}' AS source_table",
             "file_id",
@@ -47,7 +54,25 @@ def contact_rows(rows: DataFrame, declared: Contacts, source: str, table: str) -
     )
 
 
-def chain(contacts: DataFrame) -> DataFrame:
+ALONE = f"superseded OR coalesce(known_setting = {Setting.OUTPATIENT:d}, false)"
+"""Contacts that are no part of any stay: out-patient courses by their register's own word, and doubles."""
+
+
+def chain(contacts: DataFrame, alone: bool) -> DataFrame:
+    """Contacts with their stay; ``alone`` says that some are no part of any."""
+    if not alone:
+        return chained(contacts)
+    own = contacts.where(ALONE).selectExpr(
+        "*",
+        "contact_id AS spell_id",
+        "time_start AS spell_start",
+        "greatest(time_start, coalesce(time_end, time_start)) AS spell_end",
+        "1 AS spell_contacts",
+    )
+    return chained(contacts.where(f"NOT ({ALONE})")).unionByName(with_setting(own))
+
+
+def chained(contacts: DataFrame) -> DataFrame:
     """Contacts with their stay, its length and the setting that follows from it (columns of ``ENCOUNTER``).
 
     Danish registers since 2019 do not say who was admitted: a person's contacts with gaps of at most 4 hours
@@ -71,6 +96,12 @@ def chain(contacts: DataFrame) -> DataFrame:
         f"CAST(count(*) OVER ({stay}) AS INT) AS spell_contacts",
         f"first(contact_id) OVER ({stay} ORDER BY time_start, coalesce(time_end, time_start), contact_id) AS spell_id",
     )
+    admitted = f"min(known_setting) OVER ({stay}) = {Setting.INPATIENT:d}"
+    return with_setting(whole, admitted)
+
+
+def with_setting(whole: DataFrame, admitted: str = "false") -> DataFrame:
+    """Columns of ``ENCOUNTER``: the register's own word on the setting outranks the length of the stay."""
     hours = "CAST(timestampdiff(SECOND, spell_start, spell_end) AS DOUBLE) / 3600"
     return whole.selectExpr(
         "person_id",
@@ -86,8 +117,10 @@ def chain(contacts: DataFrame) -> DataFrame:
         "spell_contacts",
         f"{hours} AS hours",
         "contact_id = spell_id AS first",
-        f"CAST(CASE WHEN {hours} >= {ADMISSION_HOURS} THEN {Setting.INPATIENT:d} "
+        f"CAST(CASE WHEN {ALONE} THEN coalesce(known_setting, {Setting.OUTPATIENT:d}) "
+        f"WHEN {admitted} OR {hours} >= {ADMISSION_HOURS} THEN {Setting.INPATIENT:d} "
         f"WHEN acute THEN {Setting.EMERGENCY:d} ELSE {Setting.OUTPATIENT:d} END AS TINYINT) AS setting",
+        "superseded",
         "source",
         "source_table",
         "file_id",
@@ -97,7 +130,7 @@ def chain(contacts: DataFrame) -> DataFrame:
 
 def spells(encounters: DataFrame) -> DataFrame:
     """Columns of ``gold.spell``: one row a stay, told by its first contact."""
-    return encounters.where("first").selectExpr(
+    return encounters.where("first AND NOT superseded").selectExpr(
         "person_id",
         "spell_id",
         "spell_start AS time_start",
@@ -111,10 +144,10 @@ def spells(encounters: DataFrame) -> DataFrame:
 
 def contact_events(encounters: DataFrame) -> DataFrame:
     """Events of contacts, in columns of ``gold.event``: an admission at the start of a stay, an acute contact."""
-    admission = encounters.where(f"first AND setting = {Setting.INPATIENT:d}").selectExpr(
+    admission = encounters.where(f"first AND NOT superseded AND setting = {Setting.INPATIENT:d}").selectExpr(
         "*", "'LPR//ADMISSION' AS code", "spell_end AS until"
     )
-    emergency = encounters.where(f"setting = {Setting.EMERGENCY:d}").selectExpr(
+    emergency = encounters.where(f"NOT superseded AND setting = {Setting.EMERGENCY:d}").selectExpr(
         "*", "'LPR//EMERGENCY' AS code", "time_end AS until"
     )
     return admission.unionByName(emergency).selectExpr(

@@ -89,6 +89,9 @@ GOLD: dict[str, Table] = {
                 Column("region", "STRING", "Region of residence, four digits."),
                 Column("death_date", "DATE", "Date of death, null while alive.", identifying=True),
                 Column("source", "STRING", "Source the person came from."),
+                Column(
+                    "quality", "STRING", "Flags, commas between: how the number was read, sexes_differ, …"
+                ),
             ),
         ),
         Table(
@@ -118,6 +121,9 @@ GOLD: dict[str, Table] = {
                 Column("place", "STRING", "Place of treatment as coded at the time."),
                 Column("setting", "TINYINT", "lakehouse.tables.Setting."),
                 Column("status", "STRING", "active, refuted, reversed, open, superseded."),
+                Column(
+                    "quality", "STRING", "Flags, commas between: before_birth, after_death, …; mostly null."
+                ),
                 Column("source", "STRING", "Source system."),
                 Column("source_table", "STRING", "Table of the delivery."),
                 Column("file_id", "STRING", "File the row came from: first 16 hex digits of its SHA-256."),
