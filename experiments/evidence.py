@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -40,7 +41,8 @@ def conclude(
     """Store, check, draw, write and log everything a finished job leaves.
 
     Raw patterns and the exact scope go to the run's folder in the study. When every read is accounted for,
-    checked patterns, pictures, page and model follow in MLflow; otherwise only the scope and a note why
+    checked patterns, pictures, page and model follow in MLflow, and a copy in the folder ``checked`` for the release
+    desk; otherwise only the scope and a note why
     nothing else does.
     """
     made_by = replace(raw.meta, run_id=run.run_id, code_version=run.facts.get("code.version", ""))
@@ -71,6 +73,7 @@ def conclude(
         checked.write(folder / "patterns.parquet")
         assert_clean(folder, raw.kind.person_counts, run.thresholds)
         run.publish(folder)
+        shutil.copytree(folder, run.folder / "checked", dirs_exist_ok=True)
     report = run.folder / "report.html"
     report.write_text(page, "utf-8")
     if called.num_rows and raw.kind.model:

@@ -56,3 +56,18 @@ def count(value: int | None) -> str:
 def share(value: float | None) -> str:
     """A share in per cent."""
     return HIDDEN if value is None else f"{100 * value:.0f} %"
+
+
+def told_days(value: float | None) -> str:
+    """A time, or that it is hidden."""
+    return HIDDEN if value is None else days(value)
+
+
+def verdict(value: bool | None) -> str:
+    """Whether something was found again."""
+    return {True: "yes", False: "no", None: "not tested"}[value]
+
+
+def number(value: int | None) -> str:
+    """A running number as a reader counts, from 1."""
+    return HIDDEN if value is None else str(value + 1)

@@ -199,6 +199,8 @@ def _release(table: pa.Table, hidden: Mapping[str, Mask], masks: Masks, released
 
 def only_used(column: pa.DictionaryArray) -> pa.DictionaryArray:
     """The same words without those that no row uses: a rare code must not leave as an unused name."""
+    if not len(column.dictionary):
+        return column
     given = np.asarray(pc.fill_null(column.indices, 0))
     used = np.unique(given)
     place = np.zeros(len(column.dictionary), column.indices.type.to_pandas_dtype())

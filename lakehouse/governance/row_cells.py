@@ -11,28 +11,33 @@ import pyarrow.compute as pc
 
 from lakehouse.governance.disclosure import DisclosureRecord, Fact, Hidden, Thresholds, only_used
 
+Mask = np.ndarray
+
 WHY = {
     "margin": "fewer than {k} persons have one of the codes, or the whole pattern",
     "count": "a count of the row stands for fewer than {k} persons",
     "complement": "fewer than {k} persons are left over when a count is taken from a margin or total of its row",
-    "nested": "a shorter pattern inside this one holds fewer than {k} persons more",
+    "nested": "a pattern beside this one counts nearly the same persons: fewer than {k} differ",
     "lag": "fewer than {k} persons lie beyond the quantile",
 }
 LONGEST_NESTED = 6
 """Patterns are compared with what lies inside them up to this many items (2 to the power of it comparisons)."""
 
-Mask = np.ndarray
-
 
 def check_rows(
-    table: pa.Table, facts: Mapping[str, Fact], thresholds: Thresholds, output: str = "patterns"
+    table: pa.Table,
+    facts: Mapping[str, Fact],
+    thresholds: Thresholds,
+    output: str = "patterns",
+    also: Mask | None = None,
 ) -> tuple[pa.Table, DisclosureRecord]:
     """A result table without its small cells, for rows that are no ordered pairs.
 
     Whole-number columns whose fact is MARGIN or a count (OUTCOME, ORDER, SAME_DAY, TOTAL) count persons. A row
     with a margin of 1 to k−1 does not leave, nor one whose ``items`` contain another row's with 1 to k−1 persons
     fewer. Where another count is small, or falls short of a margin or a total by so few, every number of
-    the row but its margins is hidden. Only rows with ``tested`` leave.
+    the row but its margins is hidden. Only rows with ``tested`` leave. ``also`` marks further rows that give away a
+    difference of few persons, as a kind may know them.
     """
     k, rows = thresholds.persons, table.num_rows
     tested = _flags(table, "tested")
@@ -50,7 +55,7 @@ def check_rows(
     count = _any([_small(values, k) for values in counts.values()], rows)
     wholes = [*margins.values(), *(values for name, values in counts.items() if facts[name] is Fact.TOTAL)]
     complement = _complements(wholes, counts, k, rows)
-    nested = _nested(table, k)
+    nested = _nested(table, k) if also is None else _nested(table, k) | also
     released = tested & ~margin & ~nested
     hide = count | complement
     hidden: dict[str, Mask] = {}

@@ -55,6 +55,13 @@ def timeline_of(persons: Persons, first: int = 0) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=TIMELINE)
 
 
+def domain_of(name: str) -> str:
+    """The domain of a code by its system; diagnosis where nothing says otherwise."""
+    return {"ATC": "medicine", "CPR": "death", "NPU": "laboratory", "SKS": "procedure"}.get(
+        name.partition("//")[0], "diagnosis"
+    )
+
+
 def write_lake(
     spark: SparkSession, settings: Settings, persons: Persons, code_names: list[str], *, files: int = 4
 ) -> None:
@@ -77,7 +84,7 @@ def write_lake(
         {
             "code_id": pa.array(range(len(code_names)), pa.int32()),
             "code": code_names,
-            "domain": ["diagnosis"] * len(code_names),
+            "domain": [domain_of(name) for name in code_names],
             "code_system": [name.partition("//")[0] for name in code_names],
             "text": code_names,
             "level": code_names,
