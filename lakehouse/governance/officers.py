@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import ConfigurationError, PermissionRefused, UsageError
+from lakehouse.governance import signing
+from lakehouse.governance.signing import make_key, public_key
 from lakehouse.private_files import private_folder, write_private
-from lakehouse.sealed import private_pem
 
 if TYPE_CHECKING:
     from lakehouse.settings import Settings
@@ -92,18 +93,13 @@ def officer_for(settings: Settings, name: str, role: str, account: str | None = 
 
 def sign(private: Path, officer: Officer, message: bytes) -> str:
     """An officer's signature, hex; refused when the key file is not the one the register knows."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    key = private_pem(private)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(f"{private} is no Ed25519 key.", "", "Give the officer's signing key.")
-    if key.public_key().public_bytes_raw().hex() != officer.key:
+    if public_key(private).hex() != officer.key:
         raise PermissionRefused(
             f"The key {private} is not that of '{officer.name}'.",
             "A signature must be the officer's own.",
             "",
         )
-    return key.sign(message).hex()
+    return signing.sign(private, message)
 
 
 def verified(officer: Officer, message: bytes, signature: str) -> bool:
@@ -121,20 +117,35 @@ def verified(officer: Officer, message: bytes, signature: str) -> bool:
 
 
 def make_pair(out: Path, kind: str) -> str:
-    """Write a new private key (PEM, 0600) and its public half beside it; returns the public half, hex."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    """Write a new private key, its owner's alone, and its public half (``.pub``) beside it; returns that, hex.
+
+    ``kind`` is ``sign`` (an officer's Ed25519 key) or ``receive`` (a recipient's X25519 key, PEM).
+    """
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+    if kind == "sign":
+        return public_key(make_key(out)).hex()
     if out.exists():
         raise UsageError(
             f"{out} is there already.", "A key that is overwritten is lost.", "Name another file."
         )
-    made = Ed25519PrivateKey.generate() if kind == "sign" else X25519PrivateKey.generate()
+    made = X25519PrivateKey.generate()
     write_private(out, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    public = made.public_key().public_bytes_raw().hex()
-    out.with_suffix(".pub").write_text(public + "\n", encoding="utf-8")
-    return public
+    public = made.public_key().public_bytes_raw()
+    out.with_suffix(".pub").write_bytes(public)
+    return public.hex()
+
+
+def public_half(path: Path) -> str:
+    """The public key in a ``.pub`` file, hex."""
+    if not path.is_file() or path.stat().st_size != 32:
+        raise ConfigurationError(
+            f"{path} holds no public key.",
+            "It is 32 bytes long.",
+            "Make one with 'patternlake vault keypair'.",
+        )
+    return path.read_bytes().hex()
 
 
 @contextmanager

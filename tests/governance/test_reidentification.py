@@ -1,0 +1,297 @@
+"""Four eyes, attacked: one person, one person in two roles, expired, over the limit, under the wrong clause, forged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakehouse.errors import ConfigurationError, DataError, PermissionRefused
+from lakehouse.governance import ledger
+from lakehouse.governance.officers import Officer, enter, make_pair, officers, register_file
+from lakehouse.governance.reidentification import Desk, Request, opened
+from lakehouse.governance.study_tokens import study_key_file
+from lakehouse.governance.vault import open_vault
+from lakehouse.pseudonym import root_key_file, tokeniser
+from lakehouse.sealed import private_x25519
+from lakehouse.settings import Settings
+from tests.governance.test_vault import NUMBERS, filled
+
+NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
+PERMIT = """
+permit_id = "care"
+title = "Findings back to the ward"
+legal_basis = "46(2)"
+authority = "the Region"
+valid_from = 2025-01-01
+valid_to = 2025-12-31
+responsible = "A. Researcher"
+users = ["anna"]
+purpose = "Tests"
+[tables."gold.person"]
+direct = ["person_id"]
+{clause}
+"""
+CLAUSE = """
+[reidentification]
+clause = "7 a"
+reasons = ["own-patients", "adverse-event"]
+max_persons = 3
+"""
+PEOPLE = {
+    "Anna": ("anna", "requester", "approver"),
+    "Bo": ("bo", "approver"),
+    "Carla": ("carla", "approver", "requester"),
+    "Ward 4": ("ward4", "recipient"),
+}
+
+
+@dataclass
+class Office:
+    """A lake with a filled vault, a permit, four entered persons and their keys."""
+
+    settings: Settings
+    folder: Path
+    pseudonyms: list[str]
+
+    def key(self, name: str) -> Path:
+        return self.folder / f"{name}.key"
+
+    def desk(self, account: str = "", now: datetime = NOW) -> Desk:
+        return Desk(self.settings, account or None, lambda: now)
+
+    def ask(self, **changed: Any) -> Request:
+        given: dict[str, Any] = {
+            "requester": "Anna",
+            "key": self.key("Anna"),
+            "study": "care",
+            "persons": self.pseudonyms[:2],
+            "clause": "7 a",
+            "reason": "own-patients",
+            "recipient": "Ward 4",
+            "expires": NOW + timedelta(days=7),
+            "account": "anna",
+        } | changed
+        return self.desk(given.pop("account")).ask(**given)
+
+    def approve(self, request: Request, name: str, **changed: Any) -> Request:
+        account = changed.get("account", PEOPLE[name][0])
+        desk = self.desk(account, changed.get("now", NOW))
+        return desk.approve(request.id, name, changed.get("key", self.key(name)))
+
+    def approved(self, **changed: Any) -> Request:
+        request = self.ask(**changed)
+        self.approve(request, "Bo")
+        return self.approve(request, "Carla")
+
+    def deliver(self, request: Request, name: str = "answer", now: datetime = NOW) -> Path:
+        return self.desk("vault", now).deliver(request.id, self.folder / name)
+
+    def events(self) -> list[dict[str, Any]]:
+        kinds = ("re-identification",)
+        return [entry["body"] for entry in ledger.entries(self.settings) if entry["kind"] in kinds]
+
+
+@pytest.fixture
+def office(settings: Settings, tmp_path: Path) -> Office:
+    _, tokens = filled(settings)
+    settings.write_definition("permits", "care", PERMIT.format(clause=CLAUSE))
+    settings.write_definition("studies", "care", 'id = "care"\npermit = "care"\n')
+    root_key_file(settings, create=False)
+    make = tokeniser(str(study_key_file(settings, "care")), "study")
+    made = Office(settings, tmp_path / "keys", [make(token.encode()) for token in tokens])
+    for name, (account, *roles) in PEOPLE.items():
+        public = make_pair(made.key(name), "receive" if "recipient" in roles else "sign")
+        enter(settings, Officer(name, account, public, tuple(roles)))
+    return made
+
+
+def nothing_was_told(office: Office) -> None:
+    assert not [path for path in office.folder.iterdir() if path.name.startswith("answer")]
+    assert open_vault(office.settings).count() == 3
+    assert office.desk().delivered("care") == 0
+    assert any("refused" in event["event"] for event in office.events())
+    ledger.verify(office.settings)
+
+
+def test_three_persons_lead_to_an_answer_that_the_recipient_alone_can_read(office: Office) -> None:
+    out = office.deliver(office.approved())
+    assert out.stat().st_mode & 0o077 == 0
+    assert not any(number.encode() in out.read_bytes() for number in NUMBERS)
+    answer = opened(out, private_x25519(office.key("Ward 4")))
+    assert sorted(answer.splitlines()[1:]) == sorted(
+        f"{person};replacement;;{number}"
+        for person, number in zip(office.pseudonyms, NUMBERS[:2], strict=False)
+    )
+    make_pair(office.key("other"), "receive")
+    with pytest.raises(DataError, match="does not open"):
+        opened(out, private_x25519(office.key("other")))
+    told = json.dumps([*ledger.entries(office.settings)])
+    assert [event["event"] for event in office.events()][-2:] == ["delivered: intent", "delivered"]
+    assert office.events()[-1]["by"] == ["Anna", "Bo", "Carla"]
+    assert office.events()[-1]["persons"] == "under 5"
+    assert not any(text in told for text in [*NUMBERS, *office.pseudonyms])
+    ledger.verify(office.settings)
+
+
+def test_b7_one_person_alone(office: Office) -> None:
+    request = office.ask()
+    with pytest.raises(PermissionRefused, match="0 of 2 approvals"):
+        office.deliver(request)
+    with pytest.raises(PermissionRefused, match=r"signed request .* already"):
+        office.approve(request, "Anna")
+    office.approve(request, "Bo")
+    with pytest.raises(PermissionRefused, match="1 of 2 approvals"):
+        office.deliver(request)
+    nothing_was_told(office)
+
+
+def test_b7_one_approver_twice(office: Office) -> None:
+    request = office.ask()
+    office.approve(request, "Bo")
+    with pytest.raises(PermissionRefused, match="already, as Bo"):
+        office.approve(request, "Bo")
+    with pytest.raises(PermissionRefused, match="1 of 2"):
+        office.deliver(request)
+    nothing_was_told(office)
+
+
+def test_b7_one_person_in_two_roles_or_under_two_names(office: Office) -> None:
+    bo = officers(office.settings)["Bo"]
+    key = make_pair(office.key("Bodil"), "sign")
+    for entry in (
+        Officer("Bo", "bodil", key, ("approver",)),
+        Officer("Bodil", "bo", key, ("approver",)),
+        Officer("Bodil", "bodil", bo.key, ("approver",)),
+    ):
+        with pytest.raises(PermissionRefused, match="has the same"):
+            enter(office.settings, entry)
+    request = office.ask()
+    office.approve(request, "Bo")
+    for name, account in (("Carla", "bo"), ("Carla", "anna")):
+        with pytest.raises(PermissionRefused, match="is not that of 'Carla'"):
+            office.approve(request, name, account=account)
+    with pytest.raises(PermissionRefused, match="is not that of 'Carla'"):
+        office.approve(request, "Carla", key=office.key("Bo"))
+    with pytest.raises(PermissionRefused, match="1 of 2"):
+        office.deliver(request)
+    nothing_was_told(office)
+
+
+def test_b7_expired_while_asked_approved_or_delivered(office: Office) -> None:
+    later = NOW + timedelta(days=8)
+    with pytest.raises(PermissionRefused, match="expired"):
+        office.ask(expires=NOW - timedelta(minutes=1))
+    with pytest.raises(PermissionRefused, match="30 days at most"):
+        office.ask(expires=NOW + timedelta(days=31))
+    request = office.ask()
+    with pytest.raises(PermissionRefused, match="expired"):
+        office.approve(request, "Bo", now=later)
+    office.approve(request, "Bo")
+    office.approve(request, "Carla")
+    with pytest.raises(PermissionRefused, match="expired"):
+        office.deliver(request, now=later)
+    with pytest.raises(PermissionRefused, match="permit is not valid today"):
+        office.deliver(request, now=NOW + timedelta(days=365))
+    nothing_was_told(office)
+
+
+def test_b7_over_the_limit_at_once_or_in_parts(office: Office) -> None:
+    with pytest.raises(PermissionRefused, match="allows 3 persons, 0 are spent"):
+        office.ask(persons=["01" + f"{number:032x}" for number in range(4)])
+    first, second = office.approved(), office.approved(persons=office.pseudonyms[1:])
+    office.deliver(first, "first")
+    with pytest.raises(PermissionRefused, match="allows 3 persons, 2 are spent"):
+        office.deliver(second)
+    assert office.desk().delivered("care") == 2
+
+
+def test_b7_wrong_clause_or_reason_or_no_clause_at_all(office: Office) -> None:
+    for changed in ({"clause": "8 b"}, {"reason": "curiosity"}, {"persons": []}):
+        with pytest.raises(PermissionRefused, match=r"clause is '7 a'|allows the reasons|names nobody"):
+            office.ask(**changed)
+    request = office.approved()
+    office.settings.write_definition("permits", "care", PERMIT.format(clause=""))
+    with pytest.raises(PermissionRefused, match="allows no re-identification"):
+        office.deliver(request)
+    office.settings.write_definition(
+        "permits", "care", PERMIT.format(clause=CLAUSE.replace("max_persons = 3", "max_persons = 9"))
+    )
+    with pytest.raises(PermissionRefused, match="permit has changed"):
+        office.deliver(request)
+    nothing_was_told(office)
+
+
+def test_b7_a_request_changed_after_it_was_signed(office: Office) -> None:
+    request = office.approved()
+    other = make_pair(office.key("thief"), "receive")
+    for changed in (
+        {"persons": tuple(office.pseudonyms[2:])},
+        {"recipient_key": other},
+        {"expires": (NOW + timedelta(days=20)).isoformat()},
+        {"signatures": {**request.signatures, "Bo": request.signatures["Carla"]}},
+    ):
+        office.desk().write(replace(request, **changed))  # type: ignore[arg-type]
+        with pytest.raises(PermissionRefused, match="signature on it does not hold"):
+            office.deliver(request)
+    nothing_was_told(office)
+
+
+def test_b7_a_register_with_one_key_under_two_names(office: Office) -> None:
+    request = office.ask()
+    office.approve(request, "Bo")
+    bo = officers(office.settings)["Bo"]
+    forged = [*json.loads(register_file(office.settings).read_text())]
+    forged.append({"name": "Dora", "account": "dora", "key": bo.key, "roles": ["approver"]})
+    register_file(office.settings).write_text(json.dumps(forged))
+    with pytest.raises(PermissionRefused, match="already, as Bo"):
+        office.desk("dora").approve(request.id, "Dora", office.key("Bo"))
+    nothing_was_told(office)
+
+
+def test_delivered_once_and_over_nothing(office: Office) -> None:
+    request = office.approved()
+    office.deliver(request)
+    with pytest.raises(PermissionRefused, match="delivered already"):
+        office.deliver(request, "answer-2")
+    (office.folder / "there").touch()
+    with pytest.raises(PermissionRefused, match=r"2 are spent|delivered already"):
+        office.deliver(request, "there")
+
+
+def test_unknown_names_roles_and_requests(office: Office) -> None:
+    with pytest.raises(PermissionRefused, match="not in the register"):
+        office.ask(requester="Nobody")
+    with pytest.raises(PermissionRefused, match="is no requester"):
+        office.ask(requester="Bo", key=office.key("Bo"), account="bo")
+    with pytest.raises(PermissionRefused, match="is no recipient"):
+        office.ask(recipient="Bo")
+    with pytest.raises(DataError, match="no request"):
+        office.desk("bo").approve("../care", "Bo", office.key("Bo"))
+    office.key("Anna").chmod(0o644)
+    with pytest.raises(ConfigurationError, match="can be read by others"):
+        office.ask()
+
+
+def test_no_ledger_no_answer(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = office.approved()
+
+    def full(*arguments: Any) -> str:
+        raise ConfigurationError("The ledger cannot be written.")
+
+    monkeypatch.setattr(ledger, "append", full)
+    with pytest.raises(ConfigurationError, match="ledger"):
+        office.deliver(request)
+    assert not (office.folder / "answer").exists()
+
+
+def test_the_forgotten_are_named_to_nobody(office: Office) -> None:
+    vault = open_vault(office.settings)
+    vault.shred([token for token, each in vault.identify(vault.tokens()).items() if each.value == NUMBERS[0]])
+    answer = opened(office.deliver(office.approved()), private_x25519(office.key("Ward 4")))
+    assert NUMBERS[0] not in answer
+    assert f"{office.pseudonyms[0]};not in the vault" in answer
