@@ -87,6 +87,16 @@ class TableGrant(BaseModel):
         }
 
 
+class Reidentification(BaseModel):
+    """On which ground persons may be found again, for which reasons, and how many at most."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    clause: str = Field(min_length=2)
+    reasons: tuple[str, ...] = Field(min_length=1)
+    max_persons: int = Field(ge=1)
+
+
 class Permit(BaseModel):
     """A study approval, reduced to what a machine must hold.
 
@@ -111,6 +121,7 @@ class Permit(BaseModel):
     period: Period = Period()
     tables: Mapping[str, TableGrant] = Field(min_length=1)
     opt_outs: str | None = None
+    reidentification: Reidentification | None = None
     min_cell: int = Field(default=SMALL_CELL_FLOOR, ge=SMALL_CELL_FLOOR)
     operations: tuple[Operation, ...] = (Operation.MINE,)
 
