@@ -37,7 +37,7 @@ from lakehouse.settings import Settings
 CLOCK_SLACK = timedelta(minutes=2)
 """A clock set back by less than this is corrected by time servers; by more it is refused."""
 
-NEVER = re.compile(r"(?<![0-9a-f])[0-9a-f]{34}(?![0-9a-f])|(?<![\d.:-])\d{6}-?\d{4}(?![\d.:-])")
+NEVER = re.compile(r"(?<![0-9a-f])[0-9a-f]{34}(?![0-9a-f])|(?<![0-9A-Za-z.:-])\d{6}-?\d{4}(?![0-9A-Za-z.:-])")
 """A person token or a person number: neither may ever stand in the ledger."""
 
 
