@@ -73,7 +73,7 @@ def conclude(
         checked.write(folder / "patterns.parquet")
         assert_clean(folder, raw.kind.person_counts, run.thresholds)
         run.publish(folder)
-        shutil.copytree(folder, run.folder / "checked", dirs_exist_ok=True)
+        keep_checked(folder, run.folder / "checked", checked)
     report = run.folder / "report.html"
     report.write_text(page, "utf-8")
     if called.num_rows and raw.kind.model:
@@ -83,6 +83,13 @@ def conclude(
         run.tag(calibrated=str(story.null.calibrated).lower())
     run.answer(" ".join(part for part in (warning(story.null), *answer(story, counts, called)) if part))
     return Outcome(run.run_id, run.state, counts, record, report)
+
+
+def keep_checked(folder: Path, kept: Path, checked: Patterns) -> None:
+    """What was published, kept in the study for the release desk, with a description of its table."""
+    shutil.copytree(folder, kept, dirs_exist_ok=True)
+    about = {"kind": "rows", "pattern": checked.kind.name, "counts": list(checked.kind.person_counts)}
+    (kept / "outputs.json").write_text(json.dumps({"patterns.parquet": about}, indent=2), "utf-8")
 
 
 def _figures(raw: Patterns, story: Story, counts: Tally, record: DisclosureRecord) -> dict[str, float]:

@@ -36,11 +36,12 @@ HEX = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{24,}(?![0-9A-Za-z])")
 PACKED = re.compile(r"[A-Za-z0-9+/_\-]{40,}={0,2}")
 PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 FEW_PERSONS = re.compile(
-    r"(?<![\d.,–-])([1-9]\d?)\s+(?:of the\s+)?(?:persons?|patients?|people|men|women|children|deaths|personer?|"
-    r"patienter|mænd|kvinder|børn|dødsfald)\b", re.IGNORECASE,
-)  # fmt: skip
+    r"(?<![\d.,–-])(?<!to )(?<!til )([1-9]\d?)\s+(?:of the\s+)?"
+    r"(?:persons?|patients?|people|men|women|children|deaths|personer?|patienter|mænd|kvinder|børn|dødsfald)\b",
+    re.IGNORECASE,
+)
 POINTS = re.compile(r"<(?:circle|use|path|rect|line|ellipse|polygon|polyline)\b", re.IGNORECASE)
-CHART_DATA = re.compile(r"plotly|vega|echarts|bokeh|highcharts|application/vnd\.", re.IGNORECASE)
+CHART_DATA = re.compile(r"\b(?:plotly|vega|echarts|bokeh|highcharts)\b|application/vnd\.", re.IGNORECASE)
 MOST_SHAPES = 2_000
 """Shapes of a vector picture; more may be one for each person."""
 
@@ -140,8 +141,10 @@ def _wordlike(token: str) -> bool:
 
 def drawn_findings(name: str, text: str, limits: Limits) -> list[Finding]:
     """Pages and vector pictures: chart libraries' data, a shape for every person, pictures inside."""
-    places = [f"{len(POINTS.findall(text))} shapes"] if len(POINTS.findall(text)) > MOST_SHAPES else []
-    places += [f"data for {word}" for word in {w.lower() for w in CHART_DATA.findall(text)}]
+    plain = PICTURE.sub(" ", text)
+    shapes = len(POINTS.findall(plain))
+    places = [f"{shapes} shapes"] if shapes > MOST_SHAPES else []
+    places += [f"data for {word}" for word in {w.lower() for w in CHART_DATA.findall(plain)}]
     places += ["a comment" for comment in re.findall(r"<!--(.*?)-->", text, re.DOTALL) if len(comment) > 200]
     places += [f"{what}" for what in _scripted_rows(text)]
     found = gathered(Rule.EMBEDDED_DATA, name, places, 0)
@@ -230,6 +233,8 @@ def table_findings(
                 np.asarray(column.combine_chunks().drop_null(), dtype=float), kind, limits.significant_digits
             ):
                 fine.append(field_.name)
+        elif pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
+            found += _texts(f"{name}, column {field_.name}", _flat(column), limits, digests)
         elif pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
             found += _texts(f"{name}, column {field_.name}", column, limits, digests)
         elif not (pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
@@ -241,6 +246,11 @@ def table_findings(
         if key not in ("pandas", "ARROW:schema"):
             found += text_findings(f"{name}, metadata {key}", value, limits, digests)
     return found
+
+
+def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The words of a column of lists, one below the other."""
+    return pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
 
 
 def _texts(name: str, column: pa.ChunkedArray, limits: Limits, digests: Collection[str]) -> list[Finding]:

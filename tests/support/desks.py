@@ -1,0 +1,74 @@
+"""A small lake's release desk for tests: a run with its scope in the ledger, two officers with keys, files to ask for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.governance import ledger, officers
+from lakehouse.governance.permits import grant_all
+from lakehouse.governance.release import Actor, acting
+from lakehouse.governance.scope import Read, Scope, State
+from lakehouse.settings import Settings, load_settings
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a release needs: ``anna`` asks, ``bo`` reviews; ``run`` is the folder of an accounted run."""
+
+    settings: Settings
+    run: Path
+    anna: Actor
+    bo: Actor
+
+    def run_again(
+        self, name: str, state: State = State.ACCOUNTED, cells: tuple[int, ...] = (40, 50, 60)
+    ) -> Path:
+        """Another run of the study."""
+        return make_run(self.settings, name, state, cells)
+
+
+def make_desk(home: Path, kind: str = "synthetic") -> Desk:
+    """A desk on a lake of this kind."""
+    settings = load_settings(home, "test")
+    settings.lake.mkdir(parents=True)
+    (settings.lake / "lake.toml").write_text('kind = "synthetic"\n')
+    grant_all(settings, "asthma")
+    for name, role in (("anna", "requester"), ("bo", "approver")):
+        key = home / "officers" / f"{name}.pem"
+        public = officers.make_pair(key, "sign")
+        officers.enter(settings, officers.Officer(name, f"{name}-account", public, (role,)))
+    actors = [
+        acting(settings, name, home / "officers" / f"{name}.pem", f"{name}-account")
+        for name in ("anna", "bo")
+    ]
+    (settings.lake / "lake.toml").write_text(f'kind = "{kind}"\n')
+    return Desk(settings, make_run(settings, "aa11" * 8), *actors)
+
+
+def make_run(
+    settings: Settings, name: str, state: State = State.ACCOUNTED, cells: tuple[int, ...] = (40, 50, 60)
+) -> Path:
+    """A finished run: exact scope, receipt in the ledger, checked outputs with their description."""
+    run = settings.results / "asthma" / name
+    checked = run / "checked"
+    checked.mkdir(parents=True)
+    read = Read(
+        "gold.timeline", "lake/gold/timeline", 1, columns_direct=["code", "day"], rows=20_000, persons=20_000
+    )
+    scope = Scope("asthma", {"id": "asthma", "version": 1, "hash": "ab" * 32}, "author-account", "t0", "t1", state,
+                  reads=[read])  # fmt: skip
+    (run / "scope.json").write_text(scope.to_json())
+    ledger.append(settings, "intent", {"run": name, "study": "asthma"})
+    ledger.append(settings, "receipt", {"run": name, "state": str(state.value), "scope": scope.digest})
+    rows = {"group": ["a", "b", "c", "all"], "n": [*cells, sum(cells)], "mean": [1.234567891, 2.0, 3.5, 2.1]}
+    pq.write_table(pa.table(rows), checked / "table.parquet")
+    (checked / "notes.md").write_text("# Asthma\n\nFour groups of persons.\n")
+    (checked / "outputs.json").write_text(
+        json.dumps({"table.parquet": {"kind": "counts", "dimensions": ["group"], "count": "n"}})
+    )
+    return run
