@@ -14,6 +14,7 @@ from experiments.answer import HIDDEN, Story, Tally, answer, days, ratio, small_
 from experiments.kinds import Kind
 from experiments.patterns import Patterns
 from experiments.statistics.empirical_null import EmpiricalNull
+from experiments.trajectory_browser import content, rounded
 from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
 from lakehouse.governance.outputs import merge_steps
 
@@ -77,7 +78,7 @@ def render(
     story: Story, checked: Patterns, record: DisclosureRecord, counts: Tally, pictures: Mapping[str, bytes]
 ) -> str:
     """The page as HTML; ``checked`` must have passed the disclosure check."""
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import DictLoader, Environment, StrictUndefined
     from markupsafe import Markup
 
     if not checked.meta.checked:
@@ -85,9 +86,11 @@ def render(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.loader = DictLoader({"browser.html.j2": _text("browser.html.j2")})
     template = environment.from_string(_text("report.html.j2"))
     report = _content(story, checked, record, counts, pictures)
-    return template.render(r=report, style=Markup(_text("report.css")), script=Markup(_text("report.js")))
+    scripts = [Markup(_text("report.js"))] + ([Markup(_text("browser.js"))] if report["browser"] else [])
+    return template.render(r=report, style=Markup(_text("report.css")), scripts=scripts)
 
 
 def _text(name: str) -> str:
@@ -115,7 +118,7 @@ def _content(
         "columns": [{"key": k, "label": label, "about": about, "number": n} for k, label, about, n in COLUMNS],
         "rows": {"first": rows[:FIRST_ROWS], "total": called.num_rows if pairs else 0, "kept": len(rows)},
         "plain": None if pairs else plain_table(called, form), "many": form.many, "one": form.one,
-        "data": {key: [row[key] for row in rows] for key in keys},
+        "data": {key: [row[key] for row in rows] for key in keys}, "browser": content(called, story.null),
         "pictures": [
             {
                 "data": base64.b64encode(pictures[name]).decode(),
@@ -154,12 +157,12 @@ def table_rows(called: pa.Table, null: EmpiricalNull | None) -> list[dict[str, A
         rows.append(
             {
                 **{name: row[name] or "" for name in ("code_a", "text_a", "code_b", "text_b", "flags")},
-                "rr": row["rr"],
+                "rr": rounded(row["rr"]),
                 "O": row["O"],
-                "q": q,
+                "q": rounded(q),
                 "replicated": row["replicated_person"],
-                "strength": low if rr > 1 else 1 / high,
-                "lag": row["lag_q50"],
+                "strength": rounded(low if rr > 1 else 1 / high),
+                "lag": rounded(row["lag_q50"]),
                 "order": ORDER.get(row["direction"], HIDDEN),
                 "rr_text": ratio(row["rr"]),
                 "interval": f"{ratio(row['rr_low'])} to {ratio(row['rr_high'])}",

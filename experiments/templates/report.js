@@ -57,3 +57,22 @@
   document.querySelector(".controls").hidden = false;
   show();
 })();
+(() => {
+  /* The table of a kind that is no ordered pair: its rows are in the page; search narrows, 25 show at first. */
+  const table = document.getElementById("plain");
+  if (!table) return;
+  const el = (id) => document.getElementById(id), rows = [...table.tBodies[0].rows], step = 50;
+  const words = rows.map((row) => row.textContent.toLowerCase());
+  let limit = 25;
+  const show = () => {
+    const asked = el("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+    let found = 0;
+    rows.forEach((row, i) => { row.hidden = !(asked.every((word) => words[i].includes(word)) && ++found <= limit); });
+    el("shown").textContent = found + (found === 1 ? " row" : " rows");
+    el("more").hidden = found <= limit;
+  };
+  el("search").addEventListener("input", () => { limit = 25; show(); });
+  el("more").addEventListener("click", () => { limit += step; show(); });
+  document.querySelector(".controls").hidden = false;
+  show();
+})();
