@@ -40,7 +40,9 @@ def content(called: pa.Table, null: EmpiricalNull | None) -> dict[str, Any] | No
             items, texts = [row["code_a"], row["code_b"]], [row.get("text_a"), row.get("text_b")]
         if len(items) < 2:
             continue
-        ends = [codes.number(code, text) for code, text in zip(items, texts or [""] * len(items), strict=False)]
+        ends = [
+            codes.number(code, text) for code, text in zip(items, texts or [""] * len(items), strict=False)
+        ]
         if len(items) == 2:
             codes.counted(ends[0], row.get("n_a"))
             codes.counted(ends[1], row.get("n_b"))
@@ -112,7 +114,10 @@ def _path(row: Mapping[str, Any], ends: Sequence[int]) -> dict[str, Any]:
 
 
 def _estimate(row: Mapping[str, Any]) -> dict[str, float | None]:
-    return {short: rounded(row.get(name)) for short, name in (("rr", "rr"), ("low", "rr_low"), ("high", "rr_high"))}
+    return {
+        short: rounded(row.get(name))
+        for short, name in (("rr", "rr"), ("low", "rr_low"), ("high", "rr_high"))
+    }
 
 
 def rounded(value: float | None, digits: int = DIGITS) -> float | None:
@@ -125,5 +130,3 @@ def rounded(value: float | None, digits: int = DIGITS) -> float | None:
 def days(value: float | None) -> int | None:
     """Whole days."""
     return None if value is None or not math.isfinite(value) else round(value)
-
-

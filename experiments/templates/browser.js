@@ -45,7 +45,7 @@
       bar.append(span, point);
     }
     const figures = node("span", null, "step-figures");
-    figures.append(node("b", (rr == null ? "" : rr >= 1 ? "▲ " : "▽ ") + ratio(rr) + " times"), node("span", ratio(steps.low[i]) + " to " + ratio(steps.high[i])),
+    figures.append(node("b", (rr == null ? "" : rr >= 1 ? "▲ " : "▽ ") + ratio(rr) + " times"), node("span", "95 %: " + ratio(steps.low[i]) + " to " + ratio(steps.high[i])),
       node("span", count(steps.O[i]) + " persons"), node("span", time(steps.lag[i]) + (steps.lag25[i] == null ? "" : " (" + time(steps.lag25[i]) + " to " + time(steps.lag75[i]) + ")")),
       node("span", steps.replicated[i] === true ? "replicated" : steps.replicated[i] === false ? "not replicated" : ""));
     button.append(head, bar, figures);
@@ -141,7 +141,7 @@
     if (step) {
       const code = Number(step.dataset.code), i = Number(step.dataset.step);
       if (step.dataset.way === "after") go(code, i);
-      else { path = [{ code }, { code: path[path.length - 1].code, step: i }]; path.pop(); shown = { before: page, after: page }; show(); }
+      else go(code);
       const first = root.querySelector("#b-" + step.dataset.way + " button.step") || search;
       first.focus({ preventScroll: true });
     } else if (crumb) { path = path.slice(0, Number(crumb.dataset.at) + 1); show(); }
@@ -164,6 +164,5 @@
     values.forEach((value) => { const one = node("option", value); one.value = value; el("b-" + group).append(one); });
   });
   root.hidden = false;
-  const first = codes.code.map((_, i) => i).sort((x, y) => degree[y] - degree[x])[0];
-  if (steps.a.length) go(steps.a[0] ?? first);
+  if (size) go(steps.a.length ? steps.a[0] : paths.items[0][0]);
 })();

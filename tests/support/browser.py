@@ -51,7 +51,9 @@ class Page:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return dict(answer["result"])
             if answer.get("method") == "Runtime.exceptionThrown":
-                self.problems.append(answer["params"]["exceptionDetails"].get("exception", {}).get("description", "?"))
+                self.problems.append(
+                    answer["params"]["exceptionDetails"].get("exception", {}).get("description", "?")
+                )
             if answer.get("method") == "Log.entryAdded" and answer["params"]["entry"]["level"] == "error":
                 self.problems.append(answer["params"]["entry"]["text"])
 
@@ -66,7 +68,13 @@ class Page:
 
     def open(self, url: str, width: int = 1280, height: int = 900) -> None:
         """Go to an address and wait until it is loaded."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
         self.call("Page.navigate", url=url)
         self.until("document.readyState === 'complete'")
 
@@ -90,7 +98,14 @@ class Page:
         if key in KEYS:
             code = KEYS[key]
             text = {"text": "\r"} if key == "Enter" else {}
-            self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, **text)
+            self.call(
+                "Input.dispatchKeyEvent",
+                type="keyDown",
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code,
+                **text,
+            )
             self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
         else:
             self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
@@ -149,7 +164,11 @@ def browser() -> Iterator[Page]:
             os.dup2(second, 4)
 
         process = subprocess.Popen(
-            [program, *options], preexec_fn=arrange, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [program, *options],
+            preexec_fn=arrange,
+            close_fds=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(to_read)
         os.close(from_write)

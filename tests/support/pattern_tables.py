@@ -136,3 +136,34 @@ def scope_like(state: str = "accounted") -> dict[str, Any]:
             },
         ],
     }  # fmt: skip
+
+
+def called_only(n_codes: int, rows: int, seed: int = 1) -> Patterns:
+    """A raw table of called pairs alone, as many as asked for: what a large run's page is made of."""
+    rng = np.random.default_rng(seed)
+    picked = np.sort(rng.choice(n_codes * n_codes, rows + n_codes, replace=False))
+    a, b = np.divmod(picked, n_codes)
+    a, b = a[a != b][:rows].astype(np.int32), b[a != b][:rows].astype(np.int32)
+    rows = len(a)
+    margin = rng.integers(2_000, 60_000, n_codes)
+    O = rng.integers(40, 900, rows)
+    rr = np.exp(rng.normal(0.5, 0.5, rows))
+    after, same = rng.integers(10, 400, rows), rng.integers(5, 60, rows)
+    columns = {
+        "code_a": a, "code_b": b, "n_a": margin[a], "n_b": margin[b], "n_person": O + after + same, "n_before": O,
+        "n_same_day": same, "n_after": after, "O": O, "E": O / rr, "V": O / rr, "rr": rr, "rr_low": rr * 0.8,
+        "rr_high": rr * 1.25, "z": rng.normal(4, 1, rows), "log10_p": -rng.uniform(4, 40, rows),
+        "q_bh": 10 ** -rng.uniform(3, 30, rows), "q_by": np.full(rows, 1e-3), "q_empirical": np.full(rows, 1e-3),
+        "calibrated_p": np.full(rows, 1e-4), "direction_p": rng.random(rows), "direction_p_half": rng.random(rows),
+        "nsr": np.ones(rows), "ic": np.log2(rr), "ic025": np.log2(rr) - 0.2,
+    }  # fmt: skip
+    for share, days in zip((5, 25, 50, 75, 95), (30, 200, 600, 1100, 1700), strict=True):
+        columns[f"lag_q{share:02d}"] = rng.normal(days, days / 10, rows).astype(np.float32)
+    words = {
+        "window": pa.array(["0-1826"] * rows), "direction": pa.array(["forward"] * rows),
+        "replicated_person": pa.array(rng.random(rows) < 0.8), "flags": pa.array([""] * rows),
+        "tested": pa.array(np.ones(rows, bool)), "called": pa.array(np.ones(rows, bool)),
+    }  # fmt: skip
+    codes, texts = code_names(n_codes)
+    table = pa.table({name: pa.array(values) for name, values in columns.items()} | words)
+    return Patterns.from_scan(table, codes, texts, meta())
