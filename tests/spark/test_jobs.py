@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[2]
-JOBS: dict[str, list[str]] = {"mine_trajectories": []}
+JOBS: dict[str, list[str]] = {"mine_trajectories": [], "mine_side_effects": []}
 """Jobs of the toolbox, and the parameters they are tried with."""
 
 

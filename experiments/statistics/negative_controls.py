@@ -1,0 +1,46 @@
+"""Estimates judged by pairs that have no effect: how far those scatter is what an estimate must rise above."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+
+class Scatter(NamedTuple):
+    """Mean and spread of the systematic error of log ratios, from ``controls`` negative controls."""
+
+    mean: float
+    spread: float
+    controls: int
+
+
+FEWEST = 20
+"""Fewer controls tell nothing; estimates then stand as they are."""
+
+
+def fit_scatter(log_ratio: NDArray[np.float64], error: NDArray[np.float64]) -> Scatter:
+    """Mean and spread that make the controls most likely, each being N(mean, spread² + error²) (Schuemie et al. 2014)."""
+    known = np.isfinite(log_ratio) & np.isfinite(error) & (error > 0)
+    y, se = log_ratio[known], error[known]
+    if len(y) < FEWEST:
+        return Scatter(0.0, 0.0, len(y))
+
+    def lack(theta: NDArray[np.float64]) -> float:
+        variance = np.exp(2 * theta[1]) + se**2
+        return float(0.5 * (np.log(variance) + (y - theta[0]) ** 2 / variance).sum())
+
+    start = np.array([np.average(y, weights=1 / se**2), np.log(0.05)])
+    found = optimize.minimize(lack, start, method="Nelder-Mead")
+    return Scatter(float(found.x[0]), float(np.exp(found.x[1])), len(y))
+
+
+def calibrated_p(
+    log_ratio: NDArray[np.float64], error: NDArray[np.float64], scatter: Scatter
+) -> NDArray[np.float64]:
+    """One-sided p that an estimate lies so far above the controls by chance and systematic error."""
+    z = (log_ratio - scatter.mean) / np.sqrt(scatter.spread**2 + error**2)
+    p: NDArray[np.float64] = stats.norm.sf(z)
+    return p
