@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from experiments.kernels.baseline import Baseline
+from experiments.kernels.design import OPEN
 from experiments.kernels.pair_scan import (
     COUNTS,
     PASSES,
@@ -94,20 +96,22 @@ def scan(
     """
     reference = cast("ReferenceCounts", run_pass("ReferencePass", {"settings": settings}))
     shared = {"settings": settings, "reference": reference}
-    counts = cast("PairCounts", run_pass("PairPass", shared))
-    persons_with = reference.persons_with()
-    p_all, p_open = reference.probabilities()
+    counts = cast(
+        "PairCounts", run_pass("PairPass", {"settings": settings, "baseline": Baseline.of(reference)})
+    )
+    exposed = reference.cells[:, 0, EXPOSED] + reference.cells[:, 1, EXPOSED]
+    persons_with: NDArray[np.int64] = exposed.sum(axis=0, dtype=np.int64)
     testable = _testable(persons_with, terminal, min_persons)
     tested = np.logical_and.outer(testable, persons_with >= min_persons)
-    exposed = reference.cells[:, :, EXPOSED]
     observed = counts.followed.sum(axis=2, dtype=np.float64)
-    barred = counts.barred
-    expected = expected_counts(exposed.sum(axis=1), p_all, barred[:, :, :2])
+    barred = counts.barred.transpose(1, 0, 2)
+    expected = expected_counts(exposed, reference.probabilities(), barred[:, :, :2])
     found = screen(observed, *expected, tested, persons_with > 0)
     pairs = found.pairs[found.q_bh <= level]
     called = None
     if len(pairs):
-        expected = expected_counts(exposed[:, 0], p_open, barred[:, :, 2:])
+        exposed = reference.cells[:, OPEN, EXPOSED]
+        expected = expected_counts(exposed, reference.probabilities(OPEN), barred[:, :, 2:])
         q_open, more = screen_half(counts.followed[:, :, 0], *expected, tested, persons_with > 0)
         agrees = more == (found.observed > found.expected)
         called = _look_closer(run_pass, shared, counts, found, (q_open <= level) & agrees, pairs, level)

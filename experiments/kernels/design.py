@@ -14,6 +14,7 @@ FIRST_YEAR, LAST_YEAR = 0, 9999
 """Calendar years a stratum key has room for; dates outside count as the nearest of them."""
 
 HALVES = 2
+OPEN = 0
 """Persons of half 0 are open to discovery, those of half 1 are locked until replication."""
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
 
-_ESCAPE = 255
+ESCAPE = 255
+"""Says that a value stands elsewhere."""
 
 
 class Packed(NamedTuple):
@@ -42,7 +43,7 @@ def _pack(name: str, array: NDArray[np.generic]) -> Packed:
     if flat.dtype.kind in "iu" and flat.itemsize > 1 and flat.size:
         small = np.empty(flat.size, np.uint8)
         places = np.empty(flat.size // (8 + flat.itemsize), np.int64)
-        count = _shrink(flat, small, places)
+        count = shrink(flat, small, places)
         if count >= 0:
             places = places[:count]
             parts = (np.array([count], np.int64), places, flat[places], small)
@@ -52,16 +53,16 @@ def _pack(name: str, array: NDArray[np.generic]) -> Packed:
 
 
 @compiled
-def _shrink(values: NDArray[Any], small: NDArray[np.uint8], places: NDArray[np.int64]) -> int:
-    """One byte a value; returns how many values had to be kept apart, -1 where they are too many."""
+def shrink(values: NDArray[Any], small: NDArray[np.uint8], places: NDArray[np.int64]) -> int:
+    """One byte a value, ``ESCAPE`` for those at ``places``; returns how many these are, -1 where too many for it."""
     count = 0
     for at in range(len(values)):
-        if 0 <= values[at] < _ESCAPE:
+        if 0 <= values[at] < ESCAPE:
             small[at] = values[at]
         else:
             if count == len(places):
                 return -1
-            small[at], places[count] = _ESCAPE, at
+            small[at], places[count] = ESCAPE, at
             count += 1
     return count
 

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
+from experiments.kernels.baseline import Baseline
 from experiments.kernels.design import HALVES, PairScanSettings
 from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.grouping import batch_of, order_by
 from experiments.kernels.persons import Persons
-from experiments.kernels.reference import PERSONS_AT_ONCE, ReferenceCounts
+from experiments.kernels.reference import PERSONS_AT_ONCE
 from experiments.kernels.strata import StrataIndex
-
-_FINEST_SHIFT = 45
-_DOUBLE_BITS = 52
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class PairCounts:
     """Counts by ordered pair of codes [a, b].
 
     ``followed`` [a, b, half]: persons whose first b came after their first a, within the horizon.
-    ``same_day`` [a, b]: persons whose first days coincide. ``barred`` [a, b, 4]: sums of p, p(1-p) over
-    exposures of a not at risk of b, first against all persons, then, open half alone, against the open half.
+    ``same_day`` [a, b]: persons whose first days coincide. ``barred`` [b, a, 4], the outcome first: sums of p,
+    p(1-p) over exposures of a not at risk of b, first against all persons, then, open half alone, against it.
     These are sums of multiples of 2**-``shift``, each exact as a double: the same in whatever order persons
     come.
     """
@@ -62,16 +61,14 @@ class PairCounts:
 
 
 class PairPass:
-    """Counts ``PairCounts`` over batches of persons, against the reference of all of them."""
+    """Counts ``PairCounts`` over batches of persons, against the baseline of all of them."""
 
-    def __init__(self, settings: PairScanSettings, reference: ReferenceCounts) -> None:
+    def __init__(self, settings: PairScanSettings, baseline: Baseline) -> None:
         n = settings.n_codes
         self._settings = settings
         self._finder = ExposureFinder(settings)
-        self._strata = StrataIndex(reference.keys)
-        self._shift = min(_FINEST_SHIFT, _DOUBLE_BITS - int(reference.persons.sum()).bit_length())
-        self._rounder = 1.5 * 2.0 ** (_DOUBLE_BITS - self._shift)
-        self._p, self._p_open = reference.probabilities(self._rounder)
+        self._baseline = baseline
+        self._strata = StrataIndex(baseline.keys)
         self._followed = np.zeros((n, n, HALVES), np.int32)
         self._same_day = np.zeros((n, n), np.int32)
         self._barred = np.zeros((n, n, 4))
@@ -84,19 +81,21 @@ class PairPass:
         for start in range(0, persons.count, PERSONS_AT_ONCE):
             part = persons.part(start, min(start + PERSONS_AT_ONCE, persons.count))
             exposures = self._finder.find(part)
-            rows = self._strata.rows(exposures.keys)
-            if self._strata.count > len(self._p):
+            met = StrataIndex()
+            rows = met.rows(exposures.keys)
+            known = self._strata.rows(met.keys)
+            if self._strata.count > len(self._baseline.keys):
                 raise ValueError("the reference was counted over other persons: a stratum is missing")
+            batch = batch_of(exposures, rows, part.half, self._settings.horizon_days)
+            order, starts = order_by(batch.codes, self._settings.n_codes)
             _count(
-                exposures.offsets,
-                exposures.codes.view(np.uint32),
-                exposures.days,
-                rows.view(np.uint32),
-                part.half.view(np.uint8),
-                self._settings.horizon_days,
-                self._rounder,
-                self._p,
-                self._p_open,
+                order,
+                starts,
+                batch.facts,
+                batch.codes,
+                batch.rows,
+                self._baseline.probabilities(known),
+                self._baseline.rounder,
                 self._followed,
                 self._same_day,
                 self._barred,
@@ -104,55 +103,47 @@ class PairPass:
 
     def result(self) -> PairCounts:
         """Everything counted so far."""
-        return PairCounts(self._followed, self._same_day, self._barred, self._shift)
+        return PairCounts(self._followed, self._same_day, self._barred, self._baseline.shift)
 
 
 @compiled
 def _count(
-    offsets: NDArray[np.int64],
+    order: NDArray[np.uint32],
+    starts: NDArray[np.int64],
+    facts: NDArray[np.uint32],
     codes: NDArray[np.uint32],
-    days: NDArray[np.int32],
     rows: NDArray[np.uint32],
-    halves: NDArray[np.uint8],
-    horizon: int,
+    probabilities: NDArray[np.float64],
     rounder: float,
-    p_all: NDArray[np.float64],
-    p_open: NDArray[np.float64],
     followed: NDArray[np.int32],
     same_day: NDArray[np.int32],
     barred: NDArray[np.float64],
 ) -> None:
-    """Every ordered pair of a person's first days once; unsigned indices save a sign check on each.
+    """Every ordered pair of a person's first days once, by the code of the earlier one.
 
-    Adding and taking off ``rounder`` rounds a p(1-p) to the grid that p already lies on.
+    For an exposure to ``code``, every exposure from that day on is not at risk of it, and those within the
+    horizon have followed it: one walk over the rest of the person serves both. Adding and taking off
+    ``rounder`` rounds a p(1-p) to the grid that p already lies on.
     """
-    for person in range(len(offsets) - 1):
-        start, end, half = offsets[person], offsets[person + 1], halves[person]
-        first, reach = start, start
-        while first < end:
-            day = np.int64(days[first])
-            later = first
-            while later < end and days[later] == day:
-                later += 1
-            reach = max(reach, later)
-            while reach < end and np.int64(days[reach]) <= day + horizon:
-                reach += 1
-            for exposure in range(first, later):
-                a, row = codes[exposure], rows[exposure]
-                for other in range(first, later):
-                    same_day[a, codes[other]] += 1
-                same_day[a, a] -= 1
-                for other in range(later, reach):
-                    followed[a, codes[other], half] += 1
-                for other in range(start, later):
-                    b = codes[other]
-                    p = p_all[row, b]
-                    barred[a, b, 0] += p
-                    barred[a, b, 1] += (p * (1.0 - p) + rounder) - rounder
-                if half == 0:
-                    for other in range(start, later):
-                        b = codes[other]
-                        p = p_open[row, b]
-                        barred[a, b, 2] += p
-                        barred[a, b, 3] += (p * (1.0 - p) + rounder) - rounder
-            first = later
+    for code in range(len(starts) - 1):
+        p, sums, after, beside = probabilities[code], barred[code], followed[code], same_day[code]
+        for at in range(starts[code], starts[code + 1]):
+            fact = facts[order[at]]
+            half = fact[7]
+            for other in range(fact[1], fact[2]):
+                beside[codes[other]] += 1
+            beside[code] -= 1
+            for other in range(fact[2], fact[3]):
+                after[codes[other], half] += 1
+            if half == 0:
+                for other in range(fact[1], fact[4]):
+                    a, p_all, p_open = codes[other], p[rows[other], 0], p[rows[other], 1]
+                    sums[a, 0] += p_all
+                    sums[a, 1] += (p_all * (1.0 - p_all) + rounder) - rounder
+                    sums[a, 2] += p_open
+                    sums[a, 3] += (p_open * (1.0 - p_open) + rounder) - rounder
+            else:
+                for other in range(fact[1], fact[4]):
+                    a, p_all = codes[other], p[rows[other], 0]
+                    sums[a, 0] += p_all
+                    sums[a, 1] += (p_all * (1.0 - p_all) + rounder) - rounder

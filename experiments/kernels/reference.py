@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +11,14 @@ from numpy.typing import NDArray
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
 from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.grouping import batch_of, order_by
 from experiments.kernels.persons import Persons
 from experiments.kernels.strata import StrataIndex
 
 OUTCOMES, BARRED, EXPOSED = 0, 1, 2
 PERSONS_AT_ONCE = 16_384
 _INT32_MAX = 2**31 - 1
+_ROWS_AT_ONCE = 1_024
 _FEWEST_STRATA = 1_024
 _RESERVED_BYTES = 1 << 30
 """Counters asked for at once; the system gives memory only to those that are used."""
@@ -40,24 +43,31 @@ class ReferenceCounts:
         exposed: NDArray[np.int64] = self.cells[:, :, EXPOSED].astype(np.int64)
         return exposed
 
+    def exposures(self) -> NDArray[np.int64]:
+        """Exposures of any code by stratum and half."""
+        total = np.empty((len(self.keys), HALVES), np.int64)
+        _row_sums(self.cells, EXPOSED, total)
+        return total
+
     def outcomes(self, half: int | None = None) -> NDArray[np.int64]:
         """M[s, b]: exposures at risk of b with the outcome, of one half or of both."""
         return self._of(OUTCOMES, half)
 
     def at_risk(self, half: int | None = None) -> NDArray[np.int64]:
         """N[s, b]: exposures at risk of b, of one half or of both."""
-        exposures: NDArray[np.int64] = self._of(EXPOSED, half).sum(axis=1, keepdims=True)
+        every = self.exposures()
+        exposures = every.sum(axis=1, keepdims=True) if half is None else every[:, half : half + 1]
         return exposures - self._of(BARRED, half)
 
-    def probabilities(self, rounder: float = 0.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """p[s, b] = M / N over everybody, and over the open half alone; 0 where nobody is at risk.
+    def probabilities(self, half: int | None = None, rounder: float = 0.0) -> NDArray[np.float64]:
+        """p[s, b] = M / N over everybody, or over one half alone; 0 where nobody is at risk.
 
         Adding ``rounder`` (1.5 times a power of two) and taking it off rounds p to the grid of doubles there.
         """
-        exposures = self.cells[:, :, EXPOSED].sum(axis=2, dtype=np.int64)
-        everybody, open_half = (np.empty((len(self.keys), self.cells.shape[3])) for _ in range(2))
-        _probabilities(self.cells, exposures, rounder, everybody, open_half)
-        return everybody, open_half
+        p = np.empty((len(self.keys), self.cells.shape[3]))
+        halves = (0, HALVES) if half is None else (half, half + 1)
+        _probabilities(self.cells, self.exposures(), *halves, rounder, p)
+        return p
 
     def persons_with(self, half: int | None = None) -> NDArray[np.int64]:
         """Persons who have each code, of one half or of both."""
@@ -79,8 +89,8 @@ class ReferenceCounts:
         shape = (len(keys), *counts[0].cells.shape[1:])
         most_exposures = int(persons.sum()) * shape[3]
         cells = np.zeros(shape, np.int32 if most_exposures <= _INT32_MAX else np.int64)
-        for part in counts:
-            _add_rows(cells, np.searchsorted(keys, part.keys), part.cells)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda rows: _add_up(cells, keys, counts, rows), _slices(len(keys))))
         return ReferenceCounts(keys, cells, persons)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -122,70 +132,77 @@ class ReferencePass:
             grown[: len(self._cells)] = self._cells
             self._cells = grown
         self._persons += np.bincount(persons.half, minlength=HALVES)
-        _count(
-            exposures.offsets,
-            exposures.codes.view(np.uint32),
-            exposures.days,
-            rows.view(np.uint32),
-            persons.half.view(np.uint8),
-            self._settings.horizon_days,
-            self._cells,
-        )
+        batch = batch_of(exposures, rows, persons.half, self._settings.horizon_days)
+        order, _ = order_by(batch.rows, self._strata.count)
+        _count(order, batch.facts, batch.codes, self._cells)
 
 
 @compiled
 def _probabilities(
     cells: NDArray[np.signedinteger],
     exposures: NDArray[np.int64],
+    first: int,
+    last: int,
     rounder: float,
-    everybody: NDArray[np.float64],
-    open_half: NDArray[np.float64],
+    p: NDArray[np.float64],
 ) -> None:
     for row in range(cells.shape[0]):
-        barred, followed = cells[row, :, 1], cells[row, :, 0]
         for code in range(cells.shape[3]):
-            open_n = exposures[row, 0] - barred[0, code]
-            n = open_n + exposures[row, 1] - barred[1, code]
-            m = np.int64(followed[0, code]) + followed[1, code]
-            everybody[row, code] = (m / n + rounder) - rounder if n > 0 else 0.0
-            open_half[row, code] = (followed[0, code] / open_n + rounder) - rounder if open_n > 0 else 0.0
+            n, m = np.int64(0), np.int64(0)
+            for half in range(first, last):
+                n += exposures[row, half] - cells[row, half, 1, code]
+                m += cells[row, half, 0, code]
+            p[row, code] = (m / n + rounder) - rounder if n > 0 else 0.0
+
+
+@compiled
+def _row_sums(cells: NDArray[np.signedinteger], what: int, total: NDArray[np.int64]) -> None:
+    """Sums over codes, by stratum and half."""
+    for row in range(cells.shape[0]):
+        for half in range(cells.shape[1]):
+            total[row, half] = cells[row, half, what].sum()
+
+
+def _slices(rows: int) -> list[slice]:
+    """Rows in slices that several threads can share."""
+    return [slice(start, start + _ROWS_AT_ONCE) for start in range(0, rows, _ROWS_AT_ONCE)]
+
+
+def _add_up(
+    cells: NDArray[np.signedinteger], keys: NDArray[np.int64], counts: list[ReferenceCounts], rows: slice
+) -> None:
+    """Add what every part counted in a slice of the strata."""
+    for part in counts:
+        place = np.searchsorted(keys[rows], part.keys)
+        known = np.flatnonzero((place < len(keys[rows])) & (keys[rows].take(place, mode="clip") == part.keys))
+        _add_rows(cells[rows], place[known], part.cells, known)
 
 
 @compiled
 def _add_rows(
-    total: NDArray[np.signedinteger], rows: NDArray[np.int64], part: NDArray[np.signedinteger]
+    total: NDArray[np.signedinteger],
+    rows: NDArray[np.int64],
+    part: NDArray[np.signedinteger],
+    part_rows: NDArray[np.int64],
 ) -> None:
     for at in range(len(rows)):
-        total[rows[at]] += part[at]
+        total[rows[at]] += part[part_rows[at]]
 
 
 @compiled
 def _count(
-    offsets: NDArray[np.int64],
+    order: NDArray[np.uint32],
+    facts: NDArray[np.uint32],
     codes: NDArray[np.uint32],
-    days: NDArray[np.int32],
-    rows: NDArray[np.uint32],
-    halves: NDArray[np.uint8],
-    horizon: int,
     cells: NDArray[np.int32],
 ) -> None:
-    """Every ordered pair of a person's first days once; unsigned indices save a sign check on each."""
-    for person in range(len(offsets) - 1):
-        start, end, half = offsets[person], offsets[person + 1], halves[person]
-        first, reach = start, start
-        while first < end:
-            day = np.int64(days[first])
-            later = first
-            while later < end and days[later] == day:
-                later += 1
-            reach = max(reach, later)
-            while reach < end and np.int64(days[reach]) <= day + horizon:
-                reach += 1
-            for exposure in range(first, later):
-                row = rows[exposure]
-                for other in range(start, later):
-                    cells[row, half, 1, codes[other]] += 1
-                for other in range(later, reach):
-                    cells[row, half, 0, codes[other]] += 1
-                cells[row, half, 2, codes[exposure]] += 1
-            first = later
+    """Every ordered pair of a person's first days once, stratum by stratum."""
+    for at in range(len(order)):
+        fact = facts[order[at]]
+        counts = cells[fact[5], fact[7]]
+        outcomes, barred = counts[0], counts[1]
+        for other in range(fact[0], fact[2]):
+            barred[codes[other]] += 1
+        for other in range(fact[2], fact[3]):
+            outcomes[codes[other]] += 1
+        counts[2, fact[6]] += 1

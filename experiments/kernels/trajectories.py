@@ -67,7 +67,7 @@ class PathPass:
         lasts = np.unique(paths[:, -1])
         self._column = np.full(settings.n_codes, -1, np.int64)
         self._column[lasts] = np.arange(len(lasts))
-        self._p = np.ascontiguousarray(reference.probabilities(self._rounder)[0][:, lasts])
+        self._p = np.ascontiguousarray(reference.probabilities(rounder=self._rounder)[:, lasts])
         n, bins = len(paths), settings.horizon_days // bin_days + 1
         self._counts = PathCounts(
             np.zeros((n, HALVES), np.int64),

@@ -6,6 +6,7 @@ A kernel sees plain arrays and knows no Spark; this module turns Arrow batches o
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -131,13 +132,14 @@ class OverSpark:
     def __call__(self, name: str | type[Any], arguments: Mapping[str, Any]) -> Any:
         """Counts of one pass over all persons, merged; the arguments are broadcast once."""
         context = self._timeline.sparkSession.sparkContext
-        parcel = context.broadcast((self._code_map, parcelled(arguments)))
+        # As one bytes object: an encrypted broadcast cannot take the buffers that pickled arrays come in.
+        parcel = context.broadcast(pickle.dumps((self._code_map, parcelled(arguments))))
         counting, kind = classes(name)
 
         def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             from pyspark import TaskContext
 
-            code_map, packed = parcel.value
+            code_map, packed = pickle.loads(parcel.value)
             counter = counting(**unparcelled(packed))
             for batch in batches:
                 if batch.num_rows:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from experiments.kernels.baseline import Baseline
 from experiments.kernels.pair_scan import PairPass, PairScanSettings, Persons, ReferencePass, roll_up
 from experiments.kernels.pairs import PairCounts
 from experiments.kernels.reference import ReferenceCounts
@@ -25,7 +26,7 @@ def count(parts: list[Persons], settings: PairScanSettings) -> tuple[ReferenceCo
     merged = ReferenceCounts.merge(references)
     pairs = []
     for part in parts:
-        pair_pass = PairPass(settings, merged)
+        pair_pass = PairPass(settings, Baseline.of(merged))
         pair_pass.add(part)
         pairs.append(pair_pass.result())
     return merged, PairCounts.merge(pairs)
@@ -33,7 +34,7 @@ def count(parts: list[Persons], settings: PairScanSettings) -> tuple[ReferenceCo
 
 def expected(reference: ReferenceCounts, pairs: PairCounts) -> tuple[np.ndarray, np.ndarray]:
     return expected_counts(
-        reference.exposed.sum(axis=1), reference.probabilities()[0], pairs.barred[:, :, :2]
+        reference.exposed.sum(axis=1), reference.probabilities(), pairs.barred[:, :, :2].transpose(1, 0, 2)
     )
 
 
@@ -75,7 +76,9 @@ def test_halves__are_scans_of_their_own() -> None:
             np.testing.assert_array_equal(pairs.followed[:, :, half], pairs_alone.followed.sum(axis=2))
             if half == 0:
                 e, v = expected_counts(
-                    reference.exposed[:, 0], reference.probabilities()[1], pairs.barred[:, :, 2:]
+                    reference.exposed[:, 0],
+                    reference.probabilities(0),
+                    pairs.barred[:, :, 2:].transpose(1, 0, 2),
                 )
                 e_alone, v_alone = expected(alone, pairs_alone)
                 np.testing.assert_allclose(e, e_alone, atol=1e-9)
@@ -124,7 +127,7 @@ def test_batches__may_be_cut_anywhere() -> None:
     reference = ReferencePass(settings)
     for at in range(persons.count):
         reference.add(persons.part(at, at + 1))
-    pairs = PairPass(settings, reference.result())
+    pairs = PairPass(settings, Baseline.of(reference.result()))
     for at in range(persons.count):
         pairs.add(persons.part(at, at + 1))
     merged = ReferenceCounts.merge([reference.result()])
@@ -174,4 +177,6 @@ def test_passes__refuse_what_they_cannot_count() -> None:
     reference = ReferencePass(settings)
     reference.add(persons)
     with pytest.raises(ValueError, match="other persons"):
-        PairPass(settings, reference.result()).add(persons._replace(birth_year=persons.birth_year - 40))
+        PairPass(settings, Baseline.of(reference.result())).add(
+            persons._replace(birth_year=persons.birth_year - 40)
+        )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from experiments.kernels.baseline import Baseline
 from experiments.kernels.pair_scan import COUNTS, PASSES, PairScanSettings
 from experiments.kernels.persons import Persons, roll_up
 from experiments.mining import carrier
@@ -57,15 +58,17 @@ def world(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tupl
 def in_one_process(persons: Persons) -> dict[str, dict[str, np.ndarray]]:
     rolled = roll_up(persons, LEVEL)
     arrays = {}
-    arguments: dict[str, object] = {"settings": SCAN}
-    for name in ("ReferencePass", "PairPass", "CalledPass"):
-        if name == "CalledPass":
-            arguments["pairs"] = PAIRS
-        counter = PASSES[name](**arguments)  # type: ignore[arg-type]
+
+    def run(name: str, **arguments: object) -> Any:
+        counter = PASSES[name](settings=SCAN, **arguments)  # type: ignore[arg-type]
         counter.add(rolled)
         counts = COUNTS[name].merge([counter.result()])  # type: ignore[arg-type]
-        arguments.setdefault("reference", counts)
         arrays[name] = counts.to_arrays()
+        return counts
+
+    reference = run("ReferencePass")
+    run("PairPass", baseline=Baseline.of(reference))
+    run("CalledPass", reference=reference, pairs=PAIRS)
     return arrays
 
 
@@ -78,7 +81,7 @@ def test_counts_do_not_depend_on_partitions(
     run = OverSpark(timeline, LEVEL)
     expected = in_one_process(persons)
     reference = run("ReferencePass", {"settings": SCAN})
-    pairs = run("PairPass", {"settings": SCAN, "reference": reference})
+    pairs = run("PairPass", {"settings": SCAN, "baseline": Baseline.of(reference)})
     called = run("CalledPass", {"settings": SCAN, "reference": reference, "pairs": PAIRS})
     for counts, name in ((reference, "ReferencePass"), (pairs, "PairPass"), (called, "CalledPass")):
         for field, array in counts.to_arrays().items():
