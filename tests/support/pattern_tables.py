@@ -28,7 +28,7 @@ def code_names(n_codes: int) -> tuple[list[str], list[str]]:
     codes = [code for code, _ in DISEASES][:n_codes]
     texts = [text for _, text in DISEASES][:n_codes]
     codes += [
-        f"ICD10//{'ABCDFGHKLMNR'[i % 12]}{i % 100:02d}" + ("" if i < 1200 else f"{i}")
+        f"ICD10//{'ABCDFGHKLMNR'[i // 100 % 12]}{i % 100:02d}" + ("" if i < 1200 else f"{i}")
         for i in range(9, n_codes)
     ]
     texts += [f"Diagnosis number {i}, described at some length" for i in range(9, n_codes)]
