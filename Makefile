@@ -70,6 +70,10 @@ prove: setup ## Print every promised figure beside its threshold; fails when one
 bench: setup ## Ours beside the bare kernel, DuckDB and Spark SQL, in one run (BENCH_PERSONS=1000000)
 	@$(BIN)/python -m tests.bench --persons $(or $(BENCH_PERSONS),1000000)
 
+.PHONY: docs
+docs: setup ## The reference manual, from the declarations: docs/reference.md
+	@$(BIN)/python -m experiments.reference
+
 .PHONY: lint
 lint: setup ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

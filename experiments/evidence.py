@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,10 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
+from experiments.kinds import Kind
+from experiments.model_card import card
 from experiments.patterns import Patterns
 from experiments.report import Story, Tally, answer, render, tally, warning
 from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
+from lakehouse.governance.gate import judge
+from lakehouse.governance.gate_folder import open_folder
+from lakehouse.governance.gate_model import Limits
 from lakehouse.governance.outputs import assert_clean, clean_scope, differ_by_few, rounded
+from lakehouse.governance.release_files import copied
 
 if TYPE_CHECKING:
     from experiments.tracking import RunRecord
@@ -71,9 +76,12 @@ def conclude(
             json.dumps(record.as_dict(), indent=2, ensure_ascii=False), "utf-8"
         )
         checked.write(folder / "patterns.parquet")
+        (folder / "model_card.md").write_text(card(story, checked, record, counts, run.facts), "utf-8")
         assert_clean(folder, raw.kind.person_counts, run.thresholds)
-        run.publish(folder)
         keep_checked(folder, run.folder / "checked", checked)
+        if run.facts.get("kind") == "real":
+            through_the_gate(run)
+        run.publish(folder)
     report = run.folder / "report.html"
     report.write_text(page, "utf-8")
     if called.num_rows and raw.kind.model:
@@ -81,13 +89,34 @@ def conclude(
     run.tag(release_state="checked", pattern_kind=raw.meta.kind)
     if story.null:
         run.tag(calibrated=str(story.null.calibrated).lower())
-    run.answer(" ".join(part for part in (warning(story.null), *answer(story, counts, called)) if part))
+    told = " ".join(part for part in (warning(story.null), *answer(story, counts, called)) if part)
+    run.answer(f"{told}\n\n{where_to_look(run, counts, raw.kind)}")
     return Outcome(run.run_id, run.state, counts, record, report)
+
+
+def through_the_gate(run: RunRecord) -> None:
+    """On a lake of real persons not even MLflow gets what the release desk would not let out."""
+    known = {run.run_id, run.scope_digest, run.facts.get("permit.hash", "")} - {""}
+    opened = open_folder(run.folder / "checked", known)
+    verdict = judge(opened.outputs, Limits().tightened(persons=run.thresholds.persons))
+    run.tag(gate_verdict="pass" if verdict.passed else "fail")
+    verdict.require()
+
+
+def where_to_look(run: RunRecord, counts: Tally, kind: Kind) -> str:
+    """What a reviewer asks next, below the answer on the run's page."""
+    facts = run.facts
+    return (
+        f"Permit {facts.get('permit.id', '')}, purpose: {facts.get('purpose', '')}. What was read is **{run.state}** "
+        f"({run.scope_digest}). {counts.called:,} {kind.many} called, {counts.replicated:,} replicated. Under Artifacts: "
+        "report.html (the page), scope.json (what was read), model_card.md, disclosure.json (what was hidden), "
+        "patterns.parquet. Nothing has left: that takes `patternlake release request`."
+    )
 
 
 def keep_checked(folder: Path, kept: Path, checked: Patterns) -> None:
     """What was published, kept in the study for the release desk, with a description of its table."""
-    shutil.copytree(folder, kept, dirs_exist_ok=True)
+    copied(folder, kept, Limits().significant_digits)
     about = {"kind": "rows", "pattern": checked.kind.name, "counts": list(checked.kind.person_counts)}
     (kept / "outputs.json").write_text(json.dumps({"patterns.parquet": about}, indent=2), "utf-8")
 

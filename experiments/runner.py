@@ -139,6 +139,10 @@ def dry_run(job: Job, settings: Settings, study_id: str, params: Any, progress: 
     permit = load_permit(settings, load_study(settings, study_id).permit)
     print(f"{job.question}\n")
     print(f"study   {study_id}\npermit  {permit.permit_id} until {permit.valid_to}, for {permit.purpose}")
+    print(
+        f"persons about {rounded(rows_of_newest(table_path(settings, 'gold.person')))} in the lake; counted are those of"
+    )
+    print(f"        the permit's population ({permit.population}), less opt-outs")
     for table, columns in job.reads.items():
         rows = rows_of_newest(table_path(settings, table))
         print(f"read    {table} (about {rounded(rows)} rows): {', '.join(columns)}")

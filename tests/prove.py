@@ -155,6 +155,12 @@ def gate(seeds: int) -> list[Figure]:
     ]
 
 
+def tutorial(seeds: int) -> list[Figure]:
+    """The documentation, run as it stands."""
+    selection = ["tests/docs", "tests/e2e/test_tutorial.py", "tests/browser"]
+    return [tests_pass("every documented command, and the report in a real browser", selection, "all pass")]
+
+
 SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "oracle": oracle,
     "calibration": calibration,
@@ -162,6 +168,7 @@ SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "refusals": refusals,
     "kills": kills,
     "gate": gate,
+    "tutorial": tutorial,
 }
 
 

@@ -18,9 +18,14 @@ from lakehouse.errors import PatternlakeError
 
 HELPERS = ("common",)
 
+WORKFLOW = (
+    "service", "data", "study", "permit", "runs", "scope", "gate", "release", "ledger", "vault", "reidentify", "forget",
+)  # fmt: skip
+"""Groups in the order in which they are used; one not named here comes after them, by name."""
+
 
 def assemble() -> typer.Typer:
-    """The whole command: every group in this package, in the order of their names."""
+    """The whole command: every group in this package, in the order of the work."""
     whole = typer.Typer(
         name="patternlake",
         no_args_is_help=True,
@@ -28,11 +33,16 @@ def assemble() -> typer.Typer:
         pretty_exceptions_enable=False,
         help="Exploratory research on a region's treatment data, with proof of exactly what was read.",
     )
-    for name in sorted(each.name for each in pkgutil.iter_modules(__path__)):
+    for name in sorted((each.name for each in pkgutil.iter_modules(__path__)), key=place):
         if name not in HELPERS and not name.startswith("_"):
             module = import_module(f"{__name__}.{name}")
             whole.add_typer(module.app, name=getattr(module, "NAME", None))
     return whole
+
+
+def place(name: str) -> tuple[int, str]:
+    """Where a group stands in the help."""
+    return (WORKFLOW.index(name) if name in WORKFLOW else len(WORKFLOW)), name
 
 
 app = assemble()

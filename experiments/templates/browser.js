@@ -11,7 +11,8 @@
   steps.a.forEach((a, i) => { after[a].push(i); before[steps.b[i]].push(i); });
   const words = codes.code.map((code, i) => (code + " " + codes.text[i]).toLowerCase());
   const degree = codes.code.map((_, i) => after[i].length + before[i].length);
-  const reach = Math.log(Math.max(4, ...steps.rr.filter((x) => x != null).map((x) => Math.max(x, 1 / Math.max(x, 0.02)))) * 1.1);
+  const sizes = steps.rr.filter((x) => x > 0).map((x) => Math.abs(Math.log(x))).sort((x, y) => x - y);
+  const reach = Math.max(Math.log(4), sizes[Math.floor(0.9 * sizes.length)] || 0);  /* beyond it, at the edge */
 
   const name = (i) => codes.text[i] || codes.code[i];
   const ratio = (x) => x == null ? "–" : x >= 20 ? x.toFixed(0) : x >= 3 ? x.toFixed(1) : x.toFixed(2);

@@ -25,7 +25,7 @@ def copied(source: Path, target: Path, digits: int) -> dict[str, str]:
             pq.write_table(honest(pq.read_table(path), digits), to, compression="snappy")
         else:
             shutil.copyfile(path, to)
-        to.chmod(0o400)
+        to.chmod(0o600)
     return digests_of(target)
 
 

@@ -24,7 +24,7 @@ from experiments.lake_source import LakeTableSource
 from experiments.patterns import PERSON_COUNTS, Patterns
 from experiments.report import Story
 from experiments.statistics.empirical_null import empirical_null
-from lakehouse.errors import PermissionRefused
+from lakehouse.errors import DisclosureRefused, PermissionRefused
 from lakehouse.governance.disclosure import Thresholds
 from lakehouse.governance.outputs import assert_clean
 from lakehouse.settings import Settings, load_settings
@@ -47,7 +47,12 @@ def done(settings: Settings) -> Outcome:
 
 
 def run_job(
-    settings: Settings, raw: Patterns = RAW, scope: Mapping[str, Any] | None = None, study: str = "demo"
+    settings: Settings,
+    raw: Patterns = RAW,
+    scope: Mapping[str, Any] | None = None,
+    study: str = "demo",
+    kind: str = "synthetic",
+    question: str = QUESTION,
 ) -> Outcome:
     """A finished run as the job runner makes it."""
     facts = {
@@ -55,15 +60,15 @@ def run_job(
         "permit_hash": "ab" * 32,
         "purpose": "research",
         "seed": 7,
-        "kind": "synthetic",
+        "kind": kind,
     }
     with tracking.run(
-        settings, study=study, job="mine_pairs", use_case="A1", question=QUESTION, facts=facts
+        settings, study=study, job="mine_pairs", use_case="A1", question=question, facts=facts
     ) as run:
         named = Patterns(raw.table, replace(raw.meta, run_id=run.run_id))
         null = empirical_null(spread_of_z(named))
         story = Story(
-            question=QUESTION, persons=20_000, codes=30, null=null, command="patternlake run mine_pairs",
+            question=question, persons=20_000, codes=30, null=null, command="patternlake run mine_pairs",
             scope=scope or scope_like(), attrition=[("everyone", 20_010), ("in the period", 20_000)],
         )  # fmt: skip
         return conclude(run, named, story)
@@ -231,3 +236,37 @@ def test_nothing_is_told_to_the_makers_of_the_tracking_store() -> None:
     from mlflow.telemetry.utils import is_telemetry_disabled
 
     assert is_telemetry_disabled()
+
+
+def test_the_page_of_a_run_says_what_a_reviewer_asks(done: Outcome) -> None:
+    note = mlflow.get_run(done.run_id).data.tags["mlflow.note.content"]
+    for part in (
+        "Permit p1",
+        "research",
+        "**accounted**",
+        "report.html",
+        "model_card.md",
+        "patternlake release request",
+    ):
+        assert part in note
+    card = artifacts(done.run_id)["model_card.md"].read_text()
+    for part in (
+        QUESTION,
+        "Permit p1",
+        "accounted",
+        "persons counted",
+        "What it is not for",
+        "patternlake run mine_pairs",
+    ):
+        assert part in card
+
+
+def test_real_data_go_through_the_gate_before_mlflow(settings: Settings) -> None:
+    passed = run_job(settings, study="real", kind="real")
+    assert mlflow.get_run(passed.run_id).data.tags["gate.verdict"] == "pass"
+    assert "patterns.parquet" in artifacts(passed.run_id)
+    with pytest.raises(DisclosureRefused, match="personal number"):
+        run_job(settings, study="leak", kind="real", question="What follows in 010190-1234?")
+    found = mlflow.search_runs(search_all_experiments=True, filter_string="tags.`study.id` = 'leak'")
+    assert found.iloc[0]["status"] == "FAILED" and found.iloc[0]["tags.gate.verdict"] == "fail"
+    assert set(artifacts(str(found.iloc[0]["run_id"]))) == {"scope.json", "params.toml"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.answer import Story, tally
 from experiments.evidence import keep_checked, spread_of_z
+from experiments.model_card import card
 from experiments.patterns import Patterns
 from experiments.report import render
 from experiments.statistics.empirical_null import empirical_null
@@ -31,5 +32,6 @@ def checked_folder(raw: Patterns, place: Path, question: str = "Which codes foll
     (made / "report.html").write_text(render(story, checked, record, tally(raw), pictures), "utf-8")
     (made / "disclosure.json").write_text(json.dumps(record.as_dict(), indent=2), "utf-8")
     checked.write(made / "patterns.parquet")
+    (made / "model_card.md").write_text(card(story, checked, record, tally(raw), {}), "utf-8")
     keep_checked(made, place / "checked", checked)
     return place / "checked"

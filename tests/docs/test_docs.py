@@ -1,0 +1,118 @@
+"""What the pages say: every command exists with these options, every link leads somewhere, the reference is whole."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import lakehouse.sources
+from experiments.cli import app
+from experiments.kinds import kinds
+from experiments.reference import reference
+from lakehouse.governance.gate_folder import KINDS
+from lakehouse.governance.gate_reasons import Rule
+from lakehouse.tables import GOLD
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+PAGES = [page for page in PAGES if page.name != "reference.md"]
+
+
+def lines() -> Iterator[tuple[str, str]]:
+    """Every command line of the pages, without comments and continuations."""
+    for page in PAGES:
+        for language, block in re.findall(r"```(\w*)\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+            if language in ("", "console"):
+                for line in block.splitlines():
+                    yield page.name, re.sub(r"\s{2,}#.*$", "", line).strip()
+
+
+def ours() -> list[tuple[str, str]]:
+    found = []
+    for page, line in lines():
+        inner = re.search(r"\$\((patternlake [^)|]*)", line)
+        found += [(page, inner.group(1))] if inner else []
+        found += [(page, line)] if line.startswith("patternlake ") else []
+    return found
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """A command line as the command itself reads it; nothing is run."""
+    words = shlex.split(line.partition(" | ")[0])[1:]
+    command: Any = typer.main.get_command(app)
+    name, context = "patternlake", None
+    while hasattr(command, "resolve_command"):
+        context = command.make_context(name, list(words), parent=context)
+        rest = [*getattr(context, "_protected_args", []), *context.args]
+        name, command, words = command.resolve_command(context, rest)
+    return dict(command.make_context(name, list(words), parent=context).params)
+
+
+@pytest.mark.parametrize(("page", "line"), ours(), ids=lambda value: value[:60])
+def test_every_command_of_the_pages_is_understood(page: str, line: str) -> None:
+    assert parsed(line) is not None, page
+
+
+def test_a_wrong_command_would_be_noticed() -> None:
+    assert len(ours()) > 40
+    for wrong in (
+        "patternlake release ask x",
+        "patternlake run mine_pairs --study a --sett b=1",
+        "patternlake run",
+    ):
+        with pytest.raises(Exception, match=r"No such|Missing"):
+            parsed(wrong)
+
+
+def test_every_make_command_of_the_pages_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    asked = {line.split()[1] for _, line in lines() if line.startswith("make ")}
+    asked |= {word for page in PAGES for word in re.findall(r"`make ([a-z-]+)", page.read_text("utf-8"))}
+    assert asked and asked <= targets, asked - targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_spark_submit_names_files_that_are_there() -> None:
+    for page, line in lines():
+        if line.startswith("spark-submit") and "..." not in line:
+            words = shlex.split(line)
+            for word in words:
+                if word.startswith(("conf/", "jobs/")):
+                    assert (ROOT / word).is_file(), (page, word)
+
+
+def test_described_outputs_are_of_kinds_the_gate_knows() -> None:
+    block = re.search(r"```json\n(.*?)```", (ROOT / "docs/how-to-release.md").read_text("utf-8"), re.DOTALL)
+    assert block
+    described = json.loads(block.group(1))
+    assert {about["kind"] for about in described.values()} == set(KINDS) - {"rows"}
+
+
+def test_the_reference_is_whole() -> None:
+    text = reference()
+    wanted = (
+        [f"`{name}`" for name in kinds()] + [f"`{name}`" for name in GOLD] + [rule.value for rule in Rule]
+    )
+    wanted += [each.name for each in pkgutil.iter_modules(lakehouse.sources.__path__)]
+    wanted += [f"`{path.stem}`" for path in ROOT.glob("jobs/*.py")]
+    wanted += ["`patternlake release approve`", "`--study`", "færre end k personer", "| 14 |"]
+    assert [word for word in wanted if word not in text] == []
+
+
+def test_the_glossary_has_danish_words() -> None:
+    text = (ROOT / "GLOSSARY.md").read_text("utf-8")
+    for word in ("tilladelse", "frigivelse", "udgangskontrol", "logbog"):
+        assert word in text
