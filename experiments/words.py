@@ -71,3 +71,8 @@ def verdict(value: bool | None) -> str:
 def number(value: int | None) -> str:
     """A running number as a reader counts, from 1."""
     return HIDDEN if value is None else str(value + 1)
+
+
+def tenth(value: float | None) -> str:
+    """A number that is not whole, to a tenth."""
+    return HIDDEN if value is None else f"{value:,.1f}"

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[2]
-JOBS: dict[str, list[str]] = {"mine_trajectories": [], "mine_side_effects": []}
+LATE = "ICD10//J19"
+"""The outcome of the toolbox world's set."""
+
+JOBS: dict[str, list[str]] = {
+    "mine_trajectories": [],
+    "mine_side_effects": [],
+    "mine_itemsets": [f"outcome={LATE}", "horizon_days=1461", "support=60", "draws=100", "longest=2"],
+    "mine_sequences": [f"outcome={LATE}", "horizon_days=1461", "support=60", "draws=100", "longest=2"],
+}
 """Jobs of the toolbox, and the parameters they are tried with."""
 
 

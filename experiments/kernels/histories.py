@@ -1,0 +1,220 @@
+"""What persons had before a landmark, whether the outcome followed, and whom they are comparable with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.kernels.accelerate import compiled
+from experiments.kernels.exposures import year_of
+from experiments.kernels.persons import Persons
+
+USE_CUTS = (0, 2, 5, 9, 15, 25, 40)
+"""Bands of use of care begin at these numbers of events before the landmark."""
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """Who is looked at and when: seen before ``day``, alive and without ``outcome`` until then.
+
+    Codes of the ``lookback`` days before the landmark are the history; the outcome counts in the ``horizon`` days
+    after it. ``ending`` codes (death) before the landmark leave a person out. Persons with more than ``most_codes``
+    distinct codes are counted and left out: a few of them have more subsets than all others together.
+    """
+
+    day: int
+    lookback: int
+    horizon: int
+    outcome: int
+    ending: tuple[int, ...] = ()
+    most_codes: int = 150
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Events of person i are ``offsets[i]`` to ``offsets[i + 1]``, by day and code, each (day, code) once.
+
+    ``stratum`` packs sex, ten-year age band and band of use; ``half`` is 1 for the locked half; ``capped`` counts
+    persons left out for their many codes. Merged histories stand in an order made of what they say.
+    """
+
+    offsets: NDArray[np.int64]
+    codes: NDArray[np.int32]
+    days: NDArray[np.int32]
+    label: NDArray[np.int8]
+    stratum: NDArray[np.int32]
+    half: NDArray[np.int8]
+    capped: NDArray[np.int64]
+
+    @property
+    def persons(self) -> int:
+        """How many are looked at."""
+        return len(self.label)
+
+    @staticmethod
+    def merge(counts: list[Histories]) -> Histories:
+        """All persons, ordered by stratum, half, outcome and a hash of their events: no matter who collected them."""
+        lengths = np.concatenate([np.diff(part.offsets) for part in counts])
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        codes, days, label, stratum, half = (
+            np.concatenate([getattr(part, name) for part in counts])
+            for name in ("codes", "days", "label", "stratum", "half")
+        )
+        mark = _marks(offsets, codes, days)
+        order = np.lexsort((mark, label, half, stratum))
+        moved = np.concatenate([[0], np.cumsum(lengths[order])]).astype(np.int64)
+        source = np.repeat(offsets[:-1][order] - moved[:-1], lengths[order]) + np.arange(moved[-1])
+        capped = np.sum([part.capped for part in counts], axis=0)
+        return Histories(
+            moved, codes[source], days[source], label[order], stratum[order], half[order], capped
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Every field."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Histories:
+        """Histories from what ``to_arrays`` gave."""
+        return cls(**arrays)  # type: ignore[arg-type]
+
+
+class HistoryPass:
+    """Collects :class:`Histories` over batches of persons; ``kept`` says which codes belong in a history."""
+
+    COUNTS: ClassVar[type[Histories]] = Histories
+
+    def __init__(self, landmark: Landmark, kept: NDArray[np.bool_]) -> None:
+        self._landmark, self._kept = landmark, np.ascontiguousarray(kept)
+        self._ending = np.zeros(len(kept), np.bool_)
+        self._ending[list(landmark.ending)] = True
+        self._seen = np.full(len(kept), -1, np.int64)
+        self._persons = 0
+        self._parts: list[Histories] = []
+
+    def add(self, persons: Persons) -> None:
+        """Look through a batch of whole persons."""
+        room = (
+            np.zeros(persons.count + 1, np.int64),
+            np.empty(len(persons.codes), np.int32),
+            np.empty(len(persons.codes), np.int32),
+            np.empty(persons.count, np.int8),
+            np.empty(persons.count, np.int32),
+            np.empty(persons.count, np.int8),
+        )
+        mark = self._landmark
+        found, capped = _collect(
+            *persons,
+            self._kept,
+            self._ending,
+            mark.day,
+            mark.lookback,
+            mark.horizon,
+            mark.outcome,
+            mark.most_codes,
+            np.array(USE_CUTS, np.int64),
+            self._seen,
+            self._persons,
+            *room,
+        )
+        self._persons += persons.count
+        events = int(room[0][found])
+        self._parts.append(
+            Histories(
+                room[0][: found + 1].copy(),
+                room[1][:events].copy(),
+                room[2][:events].copy(),
+                room[3][:found].copy(),
+                room[4][:found].copy(),
+                room[5][:found].copy(),
+                np.array([capped], np.int64),
+            )
+        )
+
+    def result(self) -> Histories:
+        """Everybody so far."""
+        if not self._parts:
+            none, few = np.zeros(0, np.int32), np.zeros(0, np.int8)
+            return Histories(np.zeros(1, np.int64), none, none, few, none, few, np.zeros(1, np.int64))
+        return Histories.merge(self._parts)
+
+
+@compiled
+def _marks(
+    offsets: NDArray[np.int64], codes: NDArray[np.int32], days: NDArray[np.int32]
+) -> NDArray[np.uint64]:
+    marks = np.empty(len(offsets) - 1, np.uint64)
+    for person in range(len(offsets) - 1):
+        mark = np.uint64(14695981039346656037)
+        for at in range(offsets[person], offsets[person + 1]):
+            mark = (mark ^ np.uint64(codes[at])) * np.uint64(1099511628211)
+            mark = (mark ^ np.uint64(np.int64(days[at]) + 2**31)) * np.uint64(1099511628211)
+        marks[person] = mark
+    return marks
+
+
+@compiled
+def _collect(
+    offsets: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    days: NDArray[np.int32],
+    settings: NDArray[np.int8],
+    sex: NDArray[np.int8],
+    birth_year: NDArray[np.int16],
+    halves: NDArray[np.int8],
+    kept: NDArray[np.bool_],
+    ending: NDArray[np.bool_],
+    day: int,
+    lookback: int,
+    horizon: int,
+    outcome: int,
+    most: int,
+    cuts: NDArray[np.int64],
+    seen: NDArray[np.int64],
+    first_person: int,
+    out_offsets: NDArray[np.int64],
+    out_codes: NDArray[np.int32],
+    out_days: NDArray[np.int32],
+    out_label: NDArray[np.int8],
+    out_stratum: NDArray[np.int32],
+    out_half: NDArray[np.int8],
+) -> tuple[int, int]:
+    """Persons written and persons left out for their many codes."""
+    found, capped, written = 0, 0, 0
+    year = year_of(day)
+    for person in range(len(offsets) - 1):
+        label, use, distinct, begin = 0, 0, 0, written
+        eligible = True
+        for at in range(offsets[person], offsets[person + 1]):
+            code, when = codes[at], np.int64(days[at])
+            if when < day:
+                use += 1
+                if code == outcome or ending[code]:
+                    eligible = False
+                if when >= day - lookback and kept[code]:
+                    out_codes[written], out_days[written] = code, when
+                    written += 1
+                    if seen[code] != first_person + person:
+                        seen[code] = first_person + person
+                        distinct += 1
+            elif code == outcome and day < when <= day + horizon:
+                label = 1
+            elif when == day and (code == outcome or ending[code]):
+                eligible = False
+        if not eligible or use == 0 or distinct > most:
+            if eligible and distinct > most:
+                capped += 1
+            written = begin
+            continue
+        band = 0
+        while band + 1 < len(cuts) and use >= cuts[band + 1]:
+            band += 1
+        age = min(max(int(year) - int(birth_year[person]), 0), 109) // 10
+        out_label[found], out_half[found] = label, halves[person]
+        out_stratum[found] = (int(sex[person]) * 16 + age) * 16 + band
+        found += 1
+        out_offsets[found] = written
+    return found, capped
