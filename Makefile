@@ -13,6 +13,7 @@ SEED ?= 1
 STUDY ?= demo
 JOB ?= mine_pairs
 SEEDS ?= 20
+WORKERS ?= 2
 HOME_OPTION := $(if $(LAKE),--lake $(LAKE))
 
 .PHONY: help
@@ -56,7 +57,7 @@ ui: setup ## The MLflow UI, on this machine only
 .PHONY: test
 test: setup ## All tests but the long ones
 	@echo "Running all tests but the long ones (make prove runs those) ..."
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile
 
 .PHONY: test-fast
 test-fast: setup ## Kernels, statistics and specifications: no Spark

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +23,16 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("PATTERNLAKE_HOME", "PATTERNLAKE_PROFILE", "MLFLOW_TRACKING_URI"):
         os.environ.pop(name, None)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Fetch Delta's JARs once before several workers would do so at the same time."""
+    spread = getattr(session.config.option, "numprocesses", None)
+    if spread and not any(Path.home().glob(".ivy2*/jars/*delta-spark*")):
+        start = "from lakehouse.session import spark_session; from lakehouse.settings import load_settings; "
+        start += "import sys, pathlib; spark_session(load_settings(pathlib.Path(sys.argv[1]), 'test'), 'jars').stop()"
+        with tempfile.TemporaryDirectory() as home:
+            subprocess.run([sys.executable, "-c", start, home], check=True, stderr=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="session")
