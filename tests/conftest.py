@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Fetch Delta's JARs once before several workers would do so at the same time."""
     spread = getattr(session.config.option, "numprocesses", None)
-    if spread and not any(Path.home().glob(".ivy2*/jars/*delta-spark*")):
+    if spread and not any(Path(pwd.getpwuid(os.getuid()).pw_dir).glob(".ivy2*/jars/*delta-spark*")):
         start = "from lakehouse.session import spark_session; from lakehouse.settings import load_settings; "
         start += "import sys, pathlib; spark_session(load_settings(pathlib.Path(sys.argv[1]), 'test'), 'jars').stop()"
         with tempfile.TemporaryDirectory() as home:
