@@ -38,8 +38,9 @@ doctor: ## Say what is missing on this machine and how to get it
 	@$(or $(PYTHON),python3) -m lakehouse.doctor
 
 .PHONY: demo
-demo: setup ## A synthetic region, ingested, mined under a permit; prints where everything is (PERSONS=20000)
-	@$(BIN)/patternlake demo --persons $(PERSONS) --seed $(SEED) $(HOME_OPTION)
+demo: ## A synthetic region, ingested, mined under a permit; prints where everything is (PERSONS=20000)
+	@began=$$(date +%s); $(MAKE) -s setup && $(BIN)/patternlake demo --persons $(PERSONS) --seed $(SEED) $(HOME_OPTION) \
+	&& echo "  The first report stood $$(( $$(date +%s) - began )) s after 'make demo', setting up included."
 
 .PHONY: demo-omop
 demo-omop: setup ## The same on a foreign OMOP data set: make demo-omop OMOP=folder

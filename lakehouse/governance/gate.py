@@ -8,6 +8,8 @@ from typing import Protocol
 from lakehouse.governance.gate_memory import Counts, Memory, Persons
 from lakehouse.governance.gate_model import Finding, GateRecord, Limits, gathered
 from lakehouse.governance.gate_reasons import Rule
+from lakehouse.governance.gate_second_opinion import second_opinion
+from lakehouse.governance.gate_tables import CountTable
 
 
 class Output(Protocol):
@@ -30,21 +32,24 @@ def judge(
     counts: Counts | None = None,
     population: Persons | None = None,
     sets: Mapping[str, Persons] | None = None,
+    whom: str = "",
     exports_lately: int = 0,
 ) -> GateRecord:
     """The verdict on outputs that want to leave together.
 
     Each is judged by itself; then, with ``memory``, what they say together (``counts`` by definition, groups of
-    persons) is set against everything released before. ``exports_lately`` are the study's releases of the last
-    30 days.
+    persons, ``whom``: the population's definition) is set against everything released before.
+    ``exports_lately`` are the study's releases of the last 30 days.
     """
     names: list[str] = []
     found: list[Finding] = []
     for output in outputs:
         names.append(output.name)
         found += output.judge(limits)
+        if isinstance(output, CountTable):
+            found += second_opinion(output, limits)
     if memory is not None:
-        found += memory.judge("all outputs", study, counts or {}, limits, population, sets)
+        found += memory.judge("all outputs", study, counts or {}, limits, population, sets, whom)
     if exports_lately >= limits.exports_in_30_days:
         told = [f"{exports_lately} releases in 30 days"]
         found += gathered(Rule.SALAMI, "all outputs", told, limits.exports_in_30_days)

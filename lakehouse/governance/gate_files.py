@@ -30,8 +30,10 @@ PNG_CHUNKS = frozenset(
     {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"pHYs", b"sRGB", b"gAMA", b"cHRM", b"sBIT"}
 )
 PERSONAL_NUMBER = re.compile(
-    r"(?<![\dA-Za-z])(?:[0-6]\d|7[0-1]|[89]\d)(?:0[1-9]|1[0-2])\d{2}-?\d{4}(?![\dA-Za-z])"
+    r"(?<![\dA-Za-z.])(?:0[1-9]|[12]\d|3[01]|6[1-9]|[78]\d|9[01])(?:0[1-9]|1[0-2])\d{2}-?\d{4}(?![\dA-Za-z])"
 )
+"""Day (made-up persons: plus 60), month, year, four digits; not the tail of a decimal number."""
+
 HEX = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{24,}(?![0-9A-Za-z])")
 PACKED = re.compile(r"[A-Za-z0-9+/_\-]{40,}={0,2}")
 PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")

@@ -35,14 +35,22 @@ MOST_REGIONS = 4_000
 """Regions (who is in exactly these released groups) looked at together."""
 
 
+EVERYBODY = "everybody"
+"""The words of a population that every other one is part of."""
+
+
 @dataclass(frozen=True)
 class Release:
-    """What the memory keeps of one release; ``population`` is None when it was not known."""
+    """What the memory keeps of one release; ``population`` is None when its persons were not known.
+
+    ``whom`` stands for the words that define the population (a keyed tag; :data:`EVERYBODY` as it is).
+    """
 
     study: str
     tags: NDArray[np.uint64]
     padded: NDArray[np.uint64]
     population: Persons | None = None
+    whom: str = ""
     sets: Mapping[str, Persons] = field(default_factory=dict)
 
 
@@ -71,14 +79,13 @@ class Memory:
                 population = stored["population"] if bool(stored["known"]) else None
                 names = [str(name) for name in stored["set_names"]]
                 sets = {name: stored[f"set_{number}"] for number, name in enumerate(names)}
-                yield (
-                    path.stem,
-                    Release(str(stored["study"]), stored["tags"], stored["padded"], population, sets),
-                )
+                whom = str(stored["whom"]) if "whom" in stored else ""
+                study, tags, padded = str(stored["study"]), stored["tags"], stored["padded"]
+                yield path.stem, Release(study, tags, padded, population, whom, sets)
 
     def remember(
         self, release: str, study: str, counts: Counts, population: Persons | None = None,
-        sets: Mapping[str, Persons] | None = None,
+        sets: Mapping[str, Persons] | None = None, whom: str = "",
     ) -> None:  # fmt: skip
         """Keep what a release says; on disk before anything leaves."""
         tags, pads = self._tagged(counts)
@@ -91,7 +98,7 @@ class Memory:
         temporary = path.with_suffix(".tmp")
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             np.savez_compressed(
-                file, study=np.array(study), tags=tags[order], padded=padded[order],
+                file, study=np.array(study), whom=np.array(self._whom(whom)), tags=tags[order], padded=padded[order],
                 known=np.array(population is not None),
                 population=np.empty(0, np.uint64) if population is None else population,
                 set_names=np.array(named, dtype=str), **stored,
@@ -102,12 +109,13 @@ class Memory:
 
     def judge(
         self, output: str, study: str, counts: Counts, limits: Limits, population: Persons | None = None,
-        sets: Mapping[str, Persons] | None = None,
+        sets: Mapping[str, Persons] | None = None, whom: str = "",
     ) -> list[Finding]:  # fmt: skip
         """Everything that this output, set against what was released before, would give away.
 
         Counts of one definition are compared where one population lies (nearly) within the other, since their
-        difference then counts the rest; where a population is not known, within one study. Groups of persons
+        difference then counts the rest. Where a population's persons are not known, its words decide (``whom``: the
+        same words, or :data:`EVERYBODY` on one side), and within one study everything is compared. Groups of persons
         are compared by every adding and subtracting of all released groups.
         """
         k = limits.persons
@@ -121,7 +129,8 @@ class Memory:
         before: list[Persons] = []
         for release, old in self.releases():
             before += [*old.sets.values(), *([] if old.population is None else [old.population])]
-            if not _related(population, old.population, study == old.study, k) or not len(old.tags):
+            alike = study == old.study or _nested_words(self._whom(whom), old.whom)
+            if not _related(population, old.population, alike, k) or not len(old.tags):
                 continue
             at = np.minimum(np.searchsorted(old.tags, mine), len(old.tags) - 1)
             known = old.tags[at] == mine
@@ -134,6 +143,9 @@ class Memory:
         places += group_differences(groups, before, k)
         return gathered(Rule.DIFFERENCING, output, places, k)
 
+    def _whom(self, words: str) -> str:
+        return words if words in ("", EVERYBODY) else self._hash(b"whom", words).hex()
+
     def _tagged(self, counts: Counts) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """Tag and pad of each definition."""
         both = b"".join(self._hash(b"count", name, 16) for name in counts)
@@ -144,10 +156,15 @@ class Memory:
         return hashlib.blake2b(text.encode(), key=self._key, person=domain, digest_size=size).digest()
 
 
-def _related(mine: Persons | None, old: Persons | None, same_study: bool, k: int) -> bool:
+def _nested_words(mine: str, old: str) -> bool:
+    """Whether two populations are one, or one of them is everybody, by their words."""
+    return bool(mine and old) and (mine == old or EVERYBODY in (mine, old))
+
+
+def _related(mine: Persons | None, old: Persons | None, alike: bool, k: int) -> bool:
     """Whether a reader may take one count from the other: one population is part of the other, or nearly."""
     if mine is None or old is None:
-        return same_study
+        return alike
     both = len(np.intersect1d(mine, old, assume_unique=True))
     return both > 0 and min(len(mine), len(old)) - both < k
 

@@ -29,6 +29,7 @@ from lakehouse.governance.release import (
     now,
     state,
     state_is,
+    whom_of,
 )  # fmt: skip
 from lakehouse.governance.release_files import digests_of, leaving, sha256_file
 from lakehouse.private_files import write_private
@@ -82,7 +83,7 @@ def export(settings: Settings, release: str, out: Path) -> Path:
         raise DisclosureRefused(f"{asked.id} changed while it was copied.", "", "Make a new request.")
     if first:
         opened = open_folder(place / "files")
-        Memory.of(settings).remember(asked.id, asked.study, opened.counts)
+        Memory.of(settings).remember(asked.id, asked.study, opened.counts, whom=whom_of(settings, asked))
         body = {"release": asked.id, "run": asked.run, "study": asked.study, "record": digest(canonical(content["files"])),
                 "to": asked.recipient}  # fmt: skip
         ledger.append(settings, "release", body)

@@ -24,7 +24,7 @@ from lakehouse.errors import DataError, DisclosureRefused, PermissionRefused, Sc
 from lakehouse.governance import ledger, officers
 from lakehouse.governance.gate import judge
 from lakehouse.governance.gate_folder import open_folder
-from lakehouse.governance.gate_memory import Memory
+from lakehouse.governance.gate_memory import EVERYBODY, Memory
 from lakehouse.governance.gate_model import GateRecord, Limits
 from lakehouse.governance.outputs import clean_scope
 from lakehouse.governance.permit_model import Operation, Permit
@@ -226,8 +226,18 @@ def gate_of(settings: Settings, asked: Request) -> GateRecord:
     opened = open_folder(folder_of(settings, asked.id) / "files", known)
     return judge(
         opened.outputs, limits_of(settings, permit), memory=Memory.of(settings), study=asked.study,
-        counts=opened.counts, exports_lately=lately(settings, asked.study),
+        counts=opened.counts, exports_lately=lately(settings, asked.study), whom=whom_of(settings, asked),
     )  # fmt: skip
+
+
+def whom_of(settings: Settings, asked: Request) -> str:
+    """The words that define whom a study counts: population, cohort and period of permit and study."""
+    permit, study = load_permit(settings, asked.permit), load_study(settings, asked.study)
+    if permit.population == study.cohort == "all" and permit.period.open:
+        return EVERYBODY
+    return canonical(
+        {"population": permit.population, "cohort": study.cohort, "period": str(permit.period)}
+    ).decode()
 
 
 def limits_of(settings: Settings, permit: Permit) -> Limits:

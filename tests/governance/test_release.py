@@ -328,3 +328,25 @@ def test_what_a_run_publishes__passes_the_gate_and_not_what_it_hid(tmp_path: Pat
     pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), source / "patterns.parquet")
     told = judge(open_folder(source, honest).outputs, Limits()).rules
     assert told & {Rule.SMALL_CELL, Rule.RECOVERABLE, Rule.MISSING_CATEGORY}
+
+
+def test_differences__are_told_between_studies_whose_persons_are_nested(at: Desk, tmp_path: Path) -> None:
+    """One study counts everybody, another a part: their difference counts the rest. Two parts are not compared."""
+    from lakehouse.governance.gate_memory import EVERYBODY, Memory
+
+    release = ask(at)
+    approve(at, release)
+    export(at.settings, release, tmp_path / "out")
+    memory, counts = Memory.of(at.settings), {"table.parquet|group=a": 37}
+    part, other = '{"population":"region = 1"}', '{"population":"region = 2"}'
+    assert memory.judge("x", "other-study", counts, Limits(), whom=part), "a part of everybody"
+    assert memory.judge("x", "other-study", counts, Limits(), whom=EVERYBODY)
+    assert not memory.judge("x", "other-study", {"table.parquet|group=a": 20}, Limits(), whom=part)
+    memory.remember("r2", "third", {"only here": 50}, whom=other)
+    assert not memory.judge("x", "fourth", {"only here": 48}, Limits(), whom=part)
+    assert memory.judge("x", "fourth", {"only here": 48}, Limits(), whom=other), (
+        "the same persons by their words"
+    )
+    assert b"region" not in b"".join(
+        p.read_bytes() for p in (at.settings.home / "releases" / "memory").iterdir()
+    )
