@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from lakehouse import timeline as lines
 from lakehouse.delivery import all_sources
 from lakehouse.delta_log import added_rows, newest_version, stamp_of
 from lakehouse.gold import Current
-from lakehouse.lake import Entry, current, versions_file
+from lakehouse.lake import Entry, chain_of, current, current_at, versions_file
 from lakehouse.tables import GOLD, create_table, table_path
 
 if TYPE_CHECKING:
@@ -48,20 +49,29 @@ class Built:
     without_birth: int
 
 
-def state_of(all_entries: Sequence[Entry]) -> tuple[Current, str]:
-    """What gold is to be built from, and the stamp that says so."""
-    newest = current(all_entries)
+def state_at(all_entries: Sequence[Entry], day: datetime.date | None = None) -> tuple[Current, str]:
+    """What gold is built from, by the deliveries up to a day (None: all of them), and the stamp that says so."""
+    newest = current_at(all_entries, day) if day else current(all_entries)
+    by_key = {entry.key: entry for entry in all_entries}
     tables: dict[str, list[str]] = {}
     rows: dict[str, int] = {}
-    for entry in newest:
+    gone: dict[str, list[str]] = {}
+    delivered: dict[str, dict[str, str]] = {}
+    for now, entry in [(last, each) for last in newest for each in chain_of(last, by_key)]:
+        if now.key != entry.key and now.delivered:
+            delivered.setdefault(entry.source_table, {})[entry.file_id] = now.delivered.isoformat()
         tables.setdefault(entry.source_table, []).append(entry.file_id)
         rows[entry.source_table] = rows.get(entry.source_table, 0) + entry.rows_silver
+        if entry.rows_gone:
+            gone.setdefault(entry.source_table, []).append(entry.file_id)
     begins = [entry.covers_from for entry in newest if entry.covers_from]
     ends = [entry.covers_to for entry in newest if entry.covers_to]
     covers = (min(begins, default=None), max(ends, default=None))
     described = json.dumps([FORM, tables, [str(day) for day in covers]], sort_keys=True)
     sources = tuple(source for each in all_sources().values() for source in each)
-    return Current(sources, tables, rows, covers), hashlib.sha256(described.encode()).hexdigest()
+    return Current(sources, tables, rows, covers, gone, delivered), hashlib.sha256(
+        described.encode()
+    ).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ def build_gold(
     spark: SparkSession, settings: Settings, all_entries: Sequence[Entry], counter: Counter
 ) -> Built:
     """Bring gold up to the recorded files; does nothing when it is."""
-    now, stamp = state_of(all_entries)
+    now, stamp = state_at(all_entries)
     if not is_built(settings, stamp):
         counter.begin("Building gold", len(GOLD) + 3)
         build(Builder(spark, settings, stamp, counter), now)

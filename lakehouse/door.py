@@ -75,10 +75,13 @@ def read_chunk(door: Door, part: Part) -> Iterator[pa.Table]:
     try:
         done = 0
         step = Doorstep(door.key_file, f"{part.chunk.file_id}-{part.chunk.start}")
-        for columns, reasons, shown in raw_blocks(door.table, part):
+        for (columns, reasons, shown), numbers, passed in raw_blocks(door.table, part):
+            if not len(numbers):
+                done += passed
+                continue
             block = Block(door, part, columns, Verdicts(reasons, shown), Marks(len(reasons)), step)
-            yield block.bronze(part.chunk.first_row + done)
-            done += len(reasons)
+            yield block.bronze(numbers)
+            done += passed
         step.leave()
         if done != part.chunk.rows:
             raise DataError(
@@ -141,7 +144,7 @@ class Block:
     erased: set[int] = field(default_factory=set)
     out: dict[str, Any] = field(default_factory=dict)
 
-    def bronze(self, first: int) -> pa.Table:
+    def bronze(self, numbers: np.ndarray[Any, Any]) -> pa.Table:
         """Tokens for identifiers, scrubbed text for everything else, and why rows are refused."""
         import numpy as np
         import pyarrow as pa
@@ -156,7 +159,7 @@ class Block:
         delivered = pa.array([self.part.delivered], pa.string()).cast(pa.date32())
         head = {
             "file_id": pa.array([self.part.chunk.file_id]).take(same),
-            "row_number": pa.array(np.arange(first, first + rows, dtype=np.int64)),
+            "row_number": pa.array(numbers, pa.int64()),
             "delivered": delivered.take(same),
         }
         return pa.table(head | self.verdicts.columns() | {"remarks": self.marks.column()} | self.out)

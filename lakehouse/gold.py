@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from lakehouse.codes import municipality_regions
 from lakehouse.doubles import RANK, best_copies
+from lakehouse.latest import content_of, latest_of_key, without_gone
 from lakehouse.links import link_frame, relinked
 from lakehouse.quality import with_life
 from lakehouse.schema import Event, Facts, Join, Repeats, Reversal, Source, Table
@@ -36,7 +37,9 @@ EVENT_TYPES = {column.name: column.type for column in GOLD["gold.event"].columns
 class Current:
     """The files gold is built from: of several deliveries of one file, the latest.
 
-    ``file_ids`` and ``rows`` in silver by table name; ``covers`` are the first and last day the deliveries say they cover.
+    ``file_ids`` and ``rows`` in silver by table name, files with those they go on from; ``gone`` are the
+    files among them that lost rows of earlier ones, ``delivered`` the day on which rows of earlier files were last
+    delivered again; ``covers`` are the first and last day the deliveries say they cover.
     ``links`` are the former and last tokens of persons whose number changed (None: nobody's).
     """
 
@@ -44,6 +47,8 @@ class Current:
     file_ids: dict[str, list[str]]
     rows: dict[str, int]
     covers: tuple[datetime.date | None, datetime.date | None]
+    gone: dict[str, list[str]] = field(default_factory=dict)
+    delivered: dict[str, dict[str, str]] = field(default_factory=dict)
     links: DataFrame | None = None
 
     def here(self) -> list[Source]:
@@ -74,9 +79,19 @@ class Current:
 
 
 def silver_rows(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
-    """Current silver rows of a table."""
+    """Silver rows of a table as of the newest deliveries: without those that vanished, one row of each key."""
+    from pyspark.sql import functions
+
     frame = spark.read.format("delta").load(str(table_path(settings, table.silver)))
     rows = frame.where(frame["file_id"].isin(current.file_ids[table.name]))
+    if lost := current.gone.get(table.name):
+        rows = without_gone(
+            rows, spark.read.format("delta").load(str(table_path(settings, f"gone.{table.name}"))), lost
+        )
+    if again := current.delivered.get(table.name):
+        days = ", ".join(f"'{file_id}', DATE'{day}'" for file_id, day in again.items())
+        rows = rows.withColumn("delivered", functions.expr(f"coalesce(map({days})[file_id], delivered)"))
+    rows = latest_of_key(rows, table) if table.key else rows
     return relinked(rows, current.links) if current.links is not None and table.has("person_id") else rows
 
 
@@ -128,10 +143,10 @@ def with_reversals(rows: DataFrame, declared: Reversal) -> DataFrame:
         "file_id AS taken_file",
         "row_number AS taken_row",
     )
-    nearest = (
-        f"row_number() OVER (PARTITION BY taken_file, taken_row ORDER BY {day} DESC, file_id, row_number)"
+    nearest = f"row_number() OVER (PARTITION BY taken_file, taken_row ORDER BY {day} DESC, content, file_id, row_number)"
+    given = rows.where(f"{amount} > 0").selectExpr(
+        "file_id", "row_number", day, amount, *declared.same, f"{content_of(rows)} AS content"
     )
-    given = rows.where(f"{amount} > 0").select("file_id", "row_number", day, amount, *declared.same)
     taken = (
         given.join(functions.broadcast(taking), [*declared.same, amount])
         .where(f"{day} <= taken_on AND datediff(taken_on, {day}) <= {declared.within_days}")
@@ -193,9 +208,10 @@ def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFr
         for facts in (*table.facts, *([Facts({})] if table.events or table.contacts else [])):
             if facts.columns or table.has("person_id"):
                 frames.append(fact_rows(rows, facts, source, table))
-    facts_of_all = union(frames)
-    if facts_of_all is None:
+    everybody = union(frames)
+    if everybody is None:
         return None
+    facts_of_all = everybody.where("person_id IS NOT NULL")
     regions = ", ".join(f"'{place}', '{region}'" for place, region in municipality_regions(settings).items())
     return (
         facts_of_all.groupBy("person_id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,8 @@ INGEST = "meta.ingest"
 class Entry:
     """One delivered file as recorded: where it came from and the balance of its rows.
 
-    ``edition`` counts deliveries of a file of that name; gold reads the newest one.
+    ``edition`` counts deliveries of a file of that name; gold reads the newest one. What that one shares with the
+    delivery ``after`` which it came (``rows_kept``) was read then and is read there; ``rows_gone`` had vanished.
     """
 
     file_id: str
@@ -45,6 +46,9 @@ class Entry:
     rows_silver: int
     rows_quarantine: int
     reasons: dict[str, int] = field(default_factory=dict)
+    after: str = ""
+    rows_kept: int = 0
+    rows_gone: int = 0
 
     @property
     def series(self) -> tuple[str, str, str, str]:
@@ -59,13 +63,17 @@ class Entry:
     @property
     def balanced(self) -> bool:
         """Whether every row that came in is somewhere."""
-        return self.rows_in == self.rows_bronze == self.rows_silver + self.rows_quarantine
+        read = self.rows_silver + self.rows_quarantine
+        return self.rows_in == self.rows_kept + self.rows_bronze and self.rows_bronze == read
 
 
+DATES = ("delivered", "covers_from", "covers_to")
+"""What an entry may lack; a lake of an earlier version also lacks what came in later, and takes the defaults."""
 SCHEMA = (
     "file_id STRING, sha256 STRING, name STRING, format STRING, issuer STRING, source STRING, source_table STRING, "
     "delivered DATE, covers_from DATE, covers_to DATE, edition INT, rows_in BIGINT, rows_bronze BIGINT, "
-    "rows_silver BIGINT, rows_quarantine BIGINT, reasons MAP<STRING, BIGINT>"
+    "rows_silver BIGINT, rows_quarantine BIGINT, reasons MAP<STRING, BIGINT>, after STRING, rows_kept BIGINT, "
+    "rows_gone BIGINT"
 )
 
 
@@ -107,7 +115,13 @@ def entries(spark: SparkSession, settings: Settings) -> list[Entry]:
         return []
     rows = spark.read.format("delta").load(str(path)).collect()
     return sorted(
-        (Entry(**row.asDict()) for row in rows), key=lambda each: (each.source_table, each.name, each.edition)
+        (
+            Entry(
+                **{name: value for name, value in row.asDict().items() if value is not None or name in DATES}
+            )
+            for row in rows
+        ),
+        key=lambda each: (each.source_table, each.name, each.edition),
     )
 
 
@@ -115,8 +129,12 @@ def record(spark: SparkSession, settings: Settings, new: Sequence[Entry]) -> Non
     """Record files whose rows are all in silver or quarantine; from here on they count as delivered."""
     rows = [tuple(asdict(entry).values()) for entry in new]
     frame = spark.createDataFrame(rows, SCHEMA).coalesce(1)
-    frame.write.format("delta").mode("append").option("delta.dataSkippingStatsColumns", "").save(
-        str(table_path(settings, INGEST))
+    (
+        frame.write.format("delta")
+        .mode("append")
+        .option("delta.dataSkippingStatsColumns", "")
+        .option("mergeSchema", "true")
+        .save(str(table_path(settings, INGEST)))
     )
 
 
@@ -128,6 +146,19 @@ def current(all_entries: Sequence[Entry]) -> list[Entry]:
         if other is None or age_of(entry) > age_of(other):
             newest[entry.series] = entry
     return sorted(newest.values(), key=lambda each: (each.source_table, each.name))
+
+
+def current_at(all_entries: Sequence[Entry], day: datetime.date) -> list[Entry]:
+    """The files that were current on a day: the lake as it stood after the deliveries up to then."""
+    return current([entry for entry in all_entries if entry.delivered is None or entry.delivered <= day])
+
+
+def chain_of(entry: Entry, by_key: Mapping[tuple[str, str], Entry]) -> list[Entry]:
+    """A delivery and those it goes on from, newest first: the files its rows were read from."""
+    chain = [entry]
+    while chain[-1].after:
+        chain.append(by_key[chain[-1].after, entry.source_table])
+    return chain
 
 
 def age_of(entry: Entry) -> tuple[datetime.date, int, str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,11 @@ STEP_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Part:
-    """A chunk with what is needed to read it, as in :class:`lakehouse.survey.Surveyed`; no encoding is the declared one."""
+    """A chunk with what is needed to read it, as in :class:`lakehouse.survey.Surveyed`; no encoding is the declared one.
+
+    ``fresh`` are the numbers of the rows wanted, in order (None: all), ``repeats`` those among them that equal an
+    earlier row of the file.
+    """
 
     chunk: Chunk
     name: str
@@ -39,20 +43,73 @@ class Part:
     delivered: str | None
     issuer: str
     encoding: str = ""
+    fresh: tuple[int, ...] | None = None
+    repeats: Mapping[int, int] = field(default_factory=dict)
 
 
 Block = tuple[dict[str, Any], "np.ndarray[Any, Any]", "dict[int, str]"]
 """Delivered text by field, the reason of each row the door refuses (else None), and what to show of those."""
 
 
-def raw_blocks(table: Table, part: Part) -> Iterator[Block]:
-    """Blocks of a part, with corrupt rows and repeated rows marked."""
-    for columns, reasons, shown in form_blocks(table, part):
-        yield gathered(table, columns, len(reasons)), reasons, shown
+def raw_blocks(table: Table, part: Part) -> Iterator[tuple[Block, np.ndarray[Any, Any], int]]:
+    """Blocks of a part with the numbers of their rows, and how many rows were passed by in all to get them."""
+    import numpy as np
+
+    first = part.chunk.first_row
+    text = part.chunk.form.startswith("text")
+    blocks = text_blocks(table, part) if text else every_row(form_blocks(table, part))
+    for columns, reasons, shown, passed in blocks:
+        numbers = np.arange(first, first + passed, dtype=np.int64)
+        if part.fresh is not None:
+            numbers = wanted(part, first, passed)
+            if not text:
+                columns, reasons, shown = taken(columns, reasons, shown, numbers - first)
+        block = gathered(table, columns, len(reasons)), reasons, shown
+        mark_repeated(table, part, numbers, block)
+        yield block, numbers, passed
+        first += passed
+
+
+def wanted(part: Part, first: int, passed: int) -> np.ndarray[Any, Any]:
+    """Numbers of the fresh rows among those passed by."""
+    import numpy as np
+
+    fresh = np.asarray(part.fresh, dtype=np.int64)
+    begin, end = np.searchsorted(fresh, [first, first + passed])
+    return fresh[begin:end]
+
+
+def every_row(blocks: Iterator[Block]) -> Iterator[tuple[dict[str, Any], Any, dict[int, str], int]]:
+    """Blocks with how many rows they hold."""
+    for columns, reasons, shown in blocks:
+        yield columns, reasons, shown, len(reasons)
+
+
+def taken(columns: dict[str, Any], reasons: Any, shown: dict[int, str], rows: Any) -> Block:
+    """Some rows of a block."""
+    kept = {int(row): place for place, row in enumerate(rows)}
+    return (
+        {name: column.take(rows) for name, column in columns.items()},
+        reasons[rows],
+        {kept[row]: text for row, text in shown.items() if row in kept},
+    )
+
+
+def mark_repeated(table: Table, part: Part, numbers: np.ndarray[Any, Any], block: Block) -> None:
+    """Refuse rows that stood in the file before, where the declaration says that each counts once."""
+    import numpy as np
+
+    _, reasons, shown = block
+    if not table.once or not part.repeats:
+        return
+    for place in np.flatnonzero(np.isin(numbers, list(part.repeats))).tolist():
+        if reasons[place] is None:
+            reasons[place] = "duplicate"
+            shown[place] = f"as row {part.repeats[int(numbers[place])]}"
 
 
 def form_blocks(table: Table, part: Part) -> Iterator[Block]:
-    """Blocks of a part as its form gives them."""
+    """Blocks of a part that is no text, as its form gives them."""
     match part.chunk.form.partition("+")[0]:
         case "parquet":
             yield from parquet_blocks(table, part)
@@ -61,8 +118,8 @@ def form_blocks(table: Table, part: Part) -> Iterator[Block]:
                 yield columns, unrefused(rows), {}
         case "json" | "ndjson":
             yield from bundle_blocks(table, part.chunk)
-        case _:
-            yield from text_blocks(table, part)
+        case form:
+            raise ValueError(f"no form: {form}")
 
 
 def unrefused(rows: int) -> np.ndarray[Any, Any]:
@@ -72,30 +129,36 @@ def unrefused(rows: int) -> np.ndarray[Any, Any]:
     return np.full(rows, None, dtype=object)
 
 
-def text_blocks(table: Table, part: Part) -> Iterator[Block]:
-    """Blocks of lines of text."""
-    seen: dict[bytes, int] = {}
+def text_blocks(table: Table, part: Part) -> Iterator[tuple[dict[str, Any], Any, dict[int, str], int]]:
+    """Blocks of lines of text, with how many lines were passed by; only those wanted are parsed."""
     row = part.chunk.first_row
     for raw in line_blocks(part.chunk):
-        columns, reasons, shown = text_block(table, part, raw)
-        if table.once:
-            mark_repeated(raw, row, seen, reasons, shown)
-        row += len(reasons)
-        yield columns, reasons, shown
+        if part.fresh is None:
+            columns, reasons, shown = text_block(table, part, raw)
+            passed = len(reasons)
+        else:
+            lines = rows_of(raw)
+            passed = len(lines)
+            chosen = [lines[number - row] for number in wanted(part, row, passed).tolist()]
+            columns, reasons, shown = text_block(table, part, b"\n".join(chosen)) if chosen else nothing(part)
+        yield columns, reasons, shown, passed
+        row += passed
 
 
-def mark_repeated(raw: bytes, row: int, seen: dict[bytes, int], reasons: Any, shown: dict[int, str]) -> None:
-    """Refuse lines that stood in this part before; ``seen`` keeps each line with its row number."""
-    lines = [line for line in raw.split(b"\n") if line.strip(b"\r")]
-    before = len(seen)
-    for number, line in enumerate(lines, row):
-        seen.setdefault(line, number)
-    if len(seen) - before == len(lines):
-        return
-    for position, line in enumerate(lines):
-        if seen[line] != row + position and reasons[position] is None:
-            reasons[position] = "duplicate"
-            shown[position] = f"as row {seen[line]}"
+def nothing(part: Part) -> Block:
+    """A block without rows."""
+    import pyarrow as pa
+
+    return (
+        {name: pa.chunked_array([pa.array([], pa.string())]) for name in part.columns if name},
+        unrefused(0),
+        {},
+    )
+
+
+def rows_of(raw: bytes) -> list[bytes]:
+    """The lines of a block that are rows, without their ends."""
+    return [line for line in raw.replace(b"\r\n", b"\n").split(b"\n") if line.strip(b"\r")]
 
 
 def line_blocks(chunk: Chunk) -> Iterator[bytes]:

@@ -17,48 +17,6 @@ if TYPE_CHECKING:
     from lakehouse.settings import Settings
 
 
-HASHES = ("hash_a", "hash_b")
-
-
-def hashed(bronze: DataFrame, table: Table) -> DataFrame:
-    """Bronze rows with 128 bits over everything delivered, by which equal rows are found."""
-    columns = ", ".join(f"`{field.name}`" for field in table.fields)
-    return bronze.selectExpr("*", f"xxhash64({columns}) AS hash_a", f"xxhash64('b', {columns}) AS hash_b")
-
-
-def doubles(bronze: DataFrame, table: Table) -> DataFrame:
-    """Rows that occur more than once in a file: their hashes and the number of the first one."""
-    return (
-        hashed(bronze, table)
-        .where("fault IS NULL")
-        .groupBy("file_id", *HASHES)
-        .agg({"row_number": "min", "*": "count"})
-        .where("`count(1)` > 1")
-        .selectExpr("file_id", *HASHES, "`min(row_number)` AS first_row")
-    )
-
-
-def judged(bronze: DataFrame, table: Table, whole: bool) -> DataFrame:
-    """Bronze rows with the last judgement on them.
-
-    The door has judged every value, and found rows repeated within a chunk. Only for files of several chunks
-    (not ``whole``) repeated rows are looked for again.
-    """
-    from pyspark.sql import functions
-
-    if whole or not table.once:
-        return bronze
-    repeated = "fault IS NULL AND row_number > first_row"
-    example = f"CASE WHEN {repeated} THEN concat('as row ', first_row) ELSE fault_example END"
-    found = hashed(bronze, table).join(doubles(bronze, table), ["file_id", *HASHES], "left")
-    return found.withColumns(
-        {
-            "fault": functions.expr(f"CASE WHEN {repeated} THEN 'duplicate' ELSE fault END"),
-            "fault_example": functions.expr(example),
-        }
-    )
-
-
 def silver_frame(rows: DataFrame, table: Table) -> DataFrame:
     """Good rows, typed."""
     columns = [
@@ -82,16 +40,16 @@ def quarantine_frame(rows: DataFrame, table: Table) -> DataFrame:
 
 
 def write_silver(
-    spark: SparkSession, settings: Settings, table: Table, rows_in_bronze: dict[str, int], *, whole: bool
+    spark: SparkSession, settings: Settings, table: Table, rows_in_bronze: dict[str, int]
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Write silver, and quarantine where a file lost rows on the way; returns rows of both by file.
 
     Quarantine is looked for on its own, by the opposite condition, so that the balance is a check and no
-    subtraction. ``whole`` says that no file was read in several parts.
+    subtraction.
     """
     file_ids = list(rows_in_bronze)
     bronze = spark.read.format("delta").load(str(table_path(settings, table.bronze)))
-    rows = judged(bronze.where(bronze["file_id"].isin(file_ids)), table, whole)
+    rows = bronze.where(bronze["file_id"].isin(file_ids))
     path = table_path(settings, table.silver)
     replace_files(silver_frame(rows, table), path, file_ids)
     silver = added_rows_by_file(path)

@@ -29,7 +29,8 @@ def contact_rows(
     ``superseded`` is SQL for those that another source delivers too.
     """
     latest = (
-        "row_number() OVER (PARTITION BY contact_id ORDER BY delivered DESC NULLS LAST, file_id, row_number)"
+        "row_number() OVER (PARTITION BY contact_id ORDER BY delivered DESC NULLS LAST, "
+        "xxhash64(person_id, time_start, time_end, acute, place), file_id, row_number)"
     )
     return (
         rows.selectExpr(

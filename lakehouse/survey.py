@@ -10,7 +10,7 @@ import hashlib
 import io
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from lakehouse import chunks as cutting
@@ -27,7 +27,7 @@ WRAPPED = re.compile(r"^date(?:time)?\(\s*(\w+)\s*,\s*'unixepoch'\s*\)$")
 """A header some exports leave behind: the expression instead of the column's name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Surveyed:
     """A file as it is to be read. ``columns`` gives for each header position the field it fills, or ``""``.
 
@@ -45,11 +45,18 @@ class Surveyed:
     warnings: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    renamed: str = ""
 
     @property
     def file_id(self) -> str:
         """First 16 hex digits of the digest: the file's name everywhere in the lake."""
-        return self.sha256[:16]
+        return self.renamed or self.sha256[:16]
+
+    def under_name_after(self, file_id: str) -> Surveyed:
+        """The same file under another name, which tells that it came after another file: it was there before that."""
+        name = hashlib.sha256(f"{self.sha256} after {file_id}".encode()).hexdigest()[:16]
+        chunks = tuple(replace(chunk, file_id=name) for chunk in self.chunks)
+        return replace(self, renamed=name, chunks=chunks)
 
     @property
     def key(self) -> tuple[str, str]:

@@ -1,0 +1,71 @@
+"""What a re-delivery changes, held against counting rows by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakehouse.pseudonym import root_key_file
+from lakehouse.row_ids import Known, compare, hashed, ids_file, keep, kept, row_ids
+from lakehouse.settings import load_settings
+from tests.spec.test_readers import INCOME, write_income
+from tests.support.forms import look
+
+ROWS = st.lists(st.sampled_from("abcdef"), max_size=12)
+
+
+@given(st.lists(ROWS, min_size=1, max_size=5))
+def test_a_chain_of_deliveries_always_stands_for_the_newest_one(deliveries: list[list[str]]) -> None:
+    """Rows read minus rows gone, over all deliveries, are the rows of the last: as a multiset, and by place."""
+    before: Known | None = None
+    read: dict[tuple[str, int], str] = {}
+    for number, rows in enumerate(deliveries):
+        file_id = f"f{number}"
+        ids = np.array([ord(row) for row in rows], np.uint64)
+        changes = compare(ids, file_id, before)
+        earlier = Counter(deliveries[number - 1]) if number else Counter()
+        assert changes.kept == sum((Counter(rows) & earlier).values())
+        assert Counter(read[gone] for gone in changes.gone) == earlier - Counter(rows)
+        for gone in changes.gone:
+            del read[gone]
+        for place in np.flatnonzero(changes.fresh).tolist():
+            read[file_id, place + 1] = rows[place]
+        known = changes.known
+        called = [(known.files[at], int(row)) for at, row in zip(known.file, known.row, strict=True)]
+        assert [read[each] for each in called] == rows
+        assert len(set(called)) == len(rows) == len(read)
+        for row, first in changes.repeats.items():
+            assert rows[row - 1] == rows[first - 1]
+            assert first < row
+            assert changes.fresh[row - 1]
+        before = known
+
+
+def test_ids_are_keyed_and_hang_on_the_declaration(tmp_path: Path) -> None:
+    assert hashed([b"a", b"b"], "0" * 16).tolist() != hashed([b"a", b"b"], "1" * 16).tolist()
+    assert len(set(hashed([b"a", b"b", b"a"], "0" * 16).tolist())) == 2
+    key = root_key_file(load_settings(tmp_path / "home", "test"), create=True)
+    path = write_income(tmp_path / "income2020.csv")
+    ids = row_ids(look(INCOME, path), key)
+    assert len(ids) == 3
+    text = path.read_text(encoding="cp1252")
+    path.write_text(text.replace("\n", "\r\n"), encoding="cp1252", newline="")
+    assert row_ids(look(INCOME, path), key).tolist() == ids.tolist()
+    path.write_text(text.replace("tekst", "other"), encoding="cp1252")
+    assert not set(row_ids(look(INCOME, path), key).tolist()) & set(ids.tolist())
+
+
+def test_ids_are_kept_whole(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, "test")
+    path = ids_file(settings, "income", "f1")
+    assert kept(path) is None
+    known = compare(np.array([3, 1, 3], np.uint64), "f1", None).known
+    keep(path, known)
+    again = kept(path)
+    assert again is not None
+    assert again.files == ("f1",)
+    assert (again.ids.tolist(), again.row.tolist(), again.file.tolist()) == ([3, 1, 3], [1, 2, 3], [0, 0, 0])
