@@ -67,7 +67,7 @@ def state_at(all_entries: Sequence[Entry], day: datetime.date | None = None) -> 
     begins = [entry.covers_from for entry in newest if entry.covers_from]
     ends = [entry.covers_to for entry in newest if entry.covers_to]
     covers = (min(begins, default=None), max(ends, default=None))
-    described = json.dumps([FORM, tables, [str(day) for day in covers]], sort_keys=True)
+    described = json.dumps([FORM, tables, rows, [str(day) for day in covers]], sort_keys=True)
     sources = tuple(source for each in all_sources().values() for source in each)
     return Current(sources, tables, rows, covers, gone, delivered), hashlib.sha256(
         described.encode()

@@ -127,11 +127,21 @@ def entries(spark: SparkSession, settings: Settings) -> list[Entry]:
 
 def record(spark: SparkSession, settings: Settings, new: Sequence[Entry]) -> None:
     """Record files whose rows are all in silver or quarantine; from here on they count as delivered."""
+    write_entries(spark, settings, new, "append")
+
+
+def replace_entries(spark: SparkSession, settings: Settings, all_entries: Sequence[Entry]) -> None:
+    """Write the whole record again, in one commit."""
+    write_entries(spark, settings, all_entries, "overwrite")
+
+
+def write_entries(spark: SparkSession, settings: Settings, new: Sequence[Entry], mode: str) -> None:
+    """Write entries as one file."""
     rows = [tuple(asdict(entry).values()) for entry in new]
     frame = spark.createDataFrame(rows, SCHEMA).coalesce(1)
     (
         frame.write.format("delta")
-        .mode("append")
+        .mode(mode)
         .option("delta.dataSkippingStatsColumns", "")
         .option("mergeSchema", "true")
         .save(str(table_path(settings, INGEST)))

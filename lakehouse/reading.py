@@ -275,6 +275,9 @@ def as_text(column: pa.Array, decimal: str) -> pa.Array:
 
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        texts = [None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist()]
+        column = pa.array(texts, pa.string())
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us"), safe=False)
     if pa.types.is_floating(column.type):

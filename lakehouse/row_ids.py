@@ -60,7 +60,14 @@ class Changes:
 def row_ids(file: Surveyed, key_file: Path) -> Ids:
     """Ids of the rows of a file, in order."""
     key = domain_key(str(key_file), "row").hex()[:16]
-    found = [hashed(texts, key) for texts in row_texts(file)]
+    try:
+        found = [hashed(texts, key) for texts in row_texts(file)]
+    except Exception as error:
+        raise DataError(
+            f"{file.found.name} could not be read ({type(error).__name__}).",
+            "It changed while it was read, or is not what its name says.",
+            "Fetch the file again and repeat the ingest.",
+        ) from None
     ids = np.concatenate(found) if found else np.zeros(0, np.uint64)
     if len(ids) != file.rows:
         raise DataError(

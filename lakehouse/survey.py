@@ -114,6 +114,8 @@ def survey(found: Found, delivery: Delivery) -> Surveyed:
             "Fetch it again.",
         ) from None
     columns, unknown, absent = match_header(found.name, table, header)
+    if form == "parquet":
+        require_plain(found, columns)
     left_out = f"{found.name}: left out columns that no declaration names: {', '.join(unknown)}"
     return Surveyed(
         found=found,
@@ -240,6 +242,24 @@ def survey_parquet(found: Found) -> tuple[str, list[str], list[Chunk]]:
             chunks.append(Chunk(sha256[:16], str(found.path), "parquet", start, group + 1, first, rows))
             start, first, rows = group + 1, first + rows, 0
     return sha256, list(names), [chunk for chunk in chunks if chunk.rows]
+
+
+def require_plain(found: Found, columns: tuple[str, ...]) -> None:
+    """Refuse Parquet columns that are lists or structures where the declaration wants one value a row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    nested = [
+        scrub(each.name)[:40]
+        for each, wanted in zip(pq.read_schema(found.path), columns, strict=True)
+        if wanted and pa.types.is_nested(each.type)
+    ]
+    if nested:
+        raise DataError(
+            f"{found.name} holds lists or structures in {', '.join(nested)}.",
+            f"The declaration of {found.table.name} wants one value a row there.",
+            "Ask for a flat file.",
+        )
 
 
 def match_header(

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lakehouse.errors import DataError, UsageError
+from lakehouse.errors import DataError
+from lakehouse.levels import parse_level, rolled_up
 
 LEVELS = {"default": "level", "full": "code"}
-"""Levels a study may mine at, and the vocabulary column that holds each."""
+"""Levels with a column of their own in the vocabulary; the others are of :mod:`lakehouse.levels`."""
 
 TERMINAL = frozenset({"death"})
 """Domains of codes after which nothing can follow."""
@@ -38,12 +39,14 @@ def mined_codes(vocabulary: pa.Table, level: str) -> MinedCodes:
     A rolled-up code takes its text from the entry that is itself that code, else from its first child.
     """
     if level not in LEVELS:
-        raise UsageError(f"There is no level '{level}'.", "", f"Levels are {', '.join(LEVELS)}.")
+        parse_level(level)
     if vocabulary.num_rows == 0:
         raise DataError("The vocabulary is empty.", "Nothing has been ingested.", "Run 'patternlake ingest'.")
     rows = vocabulary.sort_by("code_id")
     ids = rows.column("code_id").to_numpy()
-    mined = rows.column(LEVELS[level]).to_pylist()
+    mined = rows.column(LEVELS.get(level, "code")).to_pylist()
+    if level not in LEVELS:
+        mined = [rolled_up(code, level) for code in mined]
     names = sorted(set(mined))
     place = {name: index for index, name in enumerate(names)}
     code_map = np.full(int(ids[-1]) + 1, -1, np.int32)

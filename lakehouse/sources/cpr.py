@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import Facts, Field, Period, Source, Table, Type
+from lakehouse.schema import FORMS, Facts, Field, Period, Source, Table, Type
 
 PERSON = ("v_pnr", "pnr", "cpr", "pnr12", "cprnummer")
 
 PERSONS = Table(
     name="cpr_person",
-    files=r"(.*/)?cpr/cpr3_t_person(_.*)?\.csv(\.gz)?",
+    files=rf"(.*/)?cpr/cpr3_t_person(_.*)?{FORMS}",
     once=True,
     fields=(
         Field("person_id", Type.PERSON, aliases=PERSON, filled=True),
@@ -41,7 +41,7 @@ PERSONS = Table(
 )
 ABROAD = Table(
     name="cpr_abroad",
-    files=r"(.*/)?cpr/cpr3_t_adresse_udland(_.*)?\.csv(\.gz)?",
+    files=rf"(.*/)?cpr/cpr3_t_adresse_udland(_.*)?{FORMS}",
     once=True,
     fields=(
         Field("person_id", Type.PERSON, aliases=PERSON, filled=True),
@@ -52,7 +52,7 @@ ABROAD = Table(
 )
 RESIDENCE = Table(
     name="cpr_residence",
-    files=r"(.*/)?cpr/cpr3_dansk_ophold_periode(_.*)?\.csv(\.gz)?",
+    files=rf"(.*/)?cpr/cpr3_dansk_ophold_periode(_.*)?{FORMS}",
     once=True,
     fields=(
         Field("person_id", Type.PERSON, aliases=PERSON, filled=True),

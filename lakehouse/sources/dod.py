@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import Facts, Field, Source, Table, Type
+from lakehouse.schema import FORMS, Facts, Field, Source, Table, Type
 
 DEATHS = Table(
     name="dod_deaths",
-    files=r"(.*/)?dod/dod(saars)?(_?\d{4})?\.csv(\.gz)?",
+    files=rf"(.*/)?dod/dod(saars)?(_?\d{{4}})?{FORMS}",
     encoding="cp1252",
     once=True,
     fields=(

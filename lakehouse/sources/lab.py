@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.convert import number_or_null
-from lakehouse.schema import Event, Field, Source, Table, Type
+from lakehouse.schema import FORMS, Event, Field, Source, Table, Type
 from lakehouse.tables import Setting
 
 BARE = 'CASE WHEN value < "A" THEN ltrim("<>= ", value) ELSE value END'
@@ -21,7 +21,7 @@ FLAG = (
 
 RESULTS = Table(
     name="lab_results",
-    files=r"(.*/)?lab/(lab_forsker|lab_dm_forsker|laboratorieproevesvar)(_?\d{4})?\.csv(\.gz)?",
+    files=rf"(.*/)?lab/(lab_forsker|lab_dm_forsker|laboratorieproevesvar)(_?\d{{4}})?{FORMS}",
     once=True,
     fields=(
         Field("person_id", Type.PERSON, aliases=("patient_cpr", "cprnummer", "pnr"), filled=True),

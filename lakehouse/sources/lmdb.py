@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import Event, Field, Reversal, Source, Table, Type
+from lakehouse.schema import FORMS, Event, Field, Reversal, Source, Table, Type
 from lakehouse.tables import Setting
 
 DISPENSINGS = Table(
     name="lmdb_dispensings",
-    files=r"(.*/)?lmdb/(lmdb|lsr|epikur)(_?\d{4})?\.csv(\.gz)?",
+    files=rf"(.*/)?lmdb/(lmdb|lsr|epikur)(_?\d{{4}})?{FORMS}",
     encoding="cp1252",
     once=True,
     fields=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import Contacts, Event, Field, Join, Source, Table, Type
+from lakehouse.schema import FORMS, Contacts, Event, Field, Join, Source, Table, Type
 
 ENCODING = "cp1252"
 CONTACT_KEY = Field("contact_id", Type.KEY, aliases=("dw_ek_kontakt",), filled=True, domain="contact")
@@ -10,7 +10,7 @@ COURSE_KEY = Field("course_id", Type.KEY, aliases=("dw_ek_forloeb",), required=F
 SYSTEM = Field("system", Type.CODE, aliases=("lprindberetningssystem",), required=False)
 DIAGNOSIS = r"D[A-Z]\d{2}[0-9A-Z]{0,5}"
 PROCEDURE = r"[KBNUWZAFERTVY][A-Z0-9]{2,9}"
-YEARLY = r"(_?\d{4})?\.csv(\.gz)?"
+YEARLY = rf"(_?\d{{4}})?{FORMS}"
 
 
 def moment(day: str, time: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import Field, Source, Table, Type
+from lakehouse.schema import FORMS, Field, Source, Table, Type
 
 ORGANISATIONS = Table(
     name="sor_organisations",
-    files=r"(.*/)?sor/organisationer(_.*)?\.csv(\.gz)?",
+    files=rf"(.*/)?sor/organisationer(_.*)?{FORMS}",
     encoding="cp1252",
     once=True,
     fields=(

@@ -331,7 +331,7 @@ def test_a_lake_holds_persons_of_one_kind(spark: SparkSession, tmp_path: Path) -
 def test_a_file_that_does_not_balance_reaches_no_gold(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse import ingest as module
+    from lakehouse import intake as module
 
     settings = load_settings(tmp_path / "home", "test")
     delivery = write_delivery(tmp_path / "out", {"cpr/cpr3_t_person.csv": persons()})
@@ -341,7 +341,7 @@ def test_a_file_that_does_not_balance_reaches_no_gold(
         return {file: rows - 1 for file, rows in whole(*given, **options)[0].items()}, {}
 
     monkeypatch.setattr(module, "write_silver", one_short)
-    with pytest.raises(DataError, match="3 rows, but bronze 3, silver 2 and quarantine 0"):
+    with pytest.raises(DataError, match="3 rows, but kept 0, bronze 3, silver 2 and quarantine 0"):
         ingest(spark, settings, delivery)
     assert entries(spark, settings) == []
     assert gold_versions(settings) == {}

@@ -1,0 +1,170 @@
+"""Quarantine looked through and replayed: rows that a corrected rule would let through go on to silver and gold.
+
+A replay judges from bronze, where a bad row's texts stand as they were delivered; what the door took away (numbers
+of persons) or never had (rows that are none) it cannot judge anew, and such rows stay where they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.bronze import known_pairs, replace_files
+from lakehouse.build import state_at
+from lakehouse.convert import fault_finder
+from lakehouse.delivery import all_sources
+from lakehouse.errors import DataError
+from lakehouse.lake import Entry, entries, replace_entries
+from lakehouse.pseudonym import root_key_file
+from lakehouse.remarks import not_known, not_valid_then
+from lakehouse.schema import Table, Type
+from lakehouse.silver import reasons_by_file, write_silver
+from lakehouse.tables import table_path
+from lakehouse.writer_lock import only_writer
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from lakehouse.settings import Settings
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay did to one table."""
+
+    table: str
+    looked_at: int
+    let_through: int
+    still_refused: int
+
+
+def declared_table(name: str) -> Table:
+    """A declared table by name."""
+    for sources in all_sources().values():
+        for source in sources:
+            for table in source.tables:
+                if table.name == name:
+                    return table
+    raise DataError(f"No declared table is called '{name}'.", "", "'patternlake quarantine list' names them.")
+
+
+def quarantined(all_entries: Sequence[Entry]) -> list[tuple[str, str, int]]:
+    """Table, reason and rows of everything in quarantine, over the files that are current."""
+    state, _ = state_at(all_entries)
+    counts: dict[tuple[str, str], int] = {}
+    for entry in all_entries:
+        if entry.file_id in state.file_ids.get(entry.source_table, []):
+            for reason, rows in entry.reasons.items():
+                key = (entry.source_table, reason)
+                counts[key] = counts.get(key, 0) + rows
+    return [(table, reason, rows) for (table, reason), rows in sorted(counts.items())]
+
+
+def shown(
+    spark: SparkSession, settings: Settings, table: str, reason: str, limit: int
+) -> list[dict[str, Any]]:
+    """Rows in quarantine: file, row, reason and masked example."""
+    path = table_path(settings, f"quarantine.{declared_table(table).name}")
+    if not (path / "_delta_log").is_dir():
+        return []
+    names = {entry.file_id: entry.name for entry in entries(spark, settings)}
+    frame = spark.read.format("delta").load(str(path))
+    if reason:
+        frame = frame.where(frame["reason"] == reason)
+    rows = frame.orderBy("file_id", "row_number").limit(limit).collect()
+    return [
+        {
+            "file": names.get(row["file_id"], row["file_id"]),
+            "row": row["row_number"],
+            "reason": row["reason"],
+            "example": row["example"] or "",
+        }
+        for row in rows
+    ]
+
+
+def verdict(table: Table, known: frozenset[tuple[str, str]], row: dict[str, Any], reason: str) -> str | None:
+    """Why a bad row is refused under the declaration as it stands now; None when it no longer is.
+
+    ``row`` holds the delivered texts. A reason this cannot judge is returned as it is.
+    """
+    judged = {f"bad_{each.name}" for each in table.fields} | {f"missing_{each.name}" for each in table.fields}
+    judged |= {dated.reason for dated in table.dated} | ({table.known.reason} if table.known else set())
+    if reason not in judged:
+        return reason
+    for each in table.fields:
+        text = row[each.name]
+        if text is None:
+            if each.filled:
+                return "no_subject" if each.type is Type.PERSON else f"missing_{each.name}"
+        elif (
+            each.type not in (Type.PERSON, Type.KEY)
+            and (faulty := fault_finder(each, table.decimal))
+            and faulty(text)
+        ):
+            return f"bad_{each.name}"
+    for dated in table.dated:
+        one, other = row.get(dated.field), row.get(dated.day)
+        if one and other and not_valid_then(dated)(one, other):
+            return dated.reason
+    if table.known is not None:
+        one, other = (row.get(name) for name in table.known.fields)
+        if one and other and not_known(table.known, known)(one, other):
+            return table.known.reason
+    return None
+
+
+def replay(spark: SparkSession, settings: Settings, name: str, writers: list[int]) -> Replayed:
+    """Judge the bad rows of a table again and bring in those that are good now; doing it twice changes nothing."""
+    table = declared_table(name)
+    root_key_file(settings, create=False)
+    with only_writer(settings.lake / ".writer.lock", writers):
+        all_entries = entries(spark, settings)
+        ours = [entry for entry in all_entries if entry.source_table == name and entry.rows_quarantine]
+        if not ours:
+            return Replayed(name, 0, 0, 0)
+        looked_at = sum(entry.rows_quarantine for entry in ours)
+        file_ids = [entry.file_id for entry in ours]
+        rejudge(spark, settings, table, file_ids)
+        rows = {entry.file_id: entry.rows_bronze for entry in ours}
+        silver, quarantine = write_silver(spark, settings, table, rows)
+        reasons = reasons_by_file(spark, settings, table, file_ids)
+        after = [
+            dataclasses.replace(
+                entry,
+                rows_silver=silver.get(entry.file_id, 0),
+                rows_quarantine=quarantine.get(entry.file_id, 0),
+                reasons=reasons.get(entry.file_id, {}) if quarantine.get(entry.file_id) else {},
+            )
+            for entry in ours
+        ]
+        if not all(entry.balanced for entry in after):
+            raise DataError(f"The rows of {name} no longer balance after the replay.", "", "Report this.")
+        by_key = {entry.key: entry for entry in after}
+        replace_entries(spark, settings, [by_key.get(entry.key, entry) for entry in all_entries])
+    left = sum(entry.rows_quarantine for entry in after)
+    return Replayed(name, looked_at, looked_at - left, left)
+
+
+def rejudge(spark: SparkSession, settings: Settings, table: Table, file_ids: list[str]) -> None:
+    """Write the bronze rows of some files again, with the faults the declaration finds now."""
+    from pyspark.sql import functions
+    from pyspark.sql.types import StringType
+
+    known = known_pairs(settings, table)
+    names = [each.name for each in table.fields]
+    path = table_path(settings, table.bronze)
+    bronze = spark.read.format("delta").load(str(path))
+    rows = bronze.where(bronze["file_id"].isin(file_ids))
+
+    def again(fault: str, *texts: str | None) -> str | None:
+        return verdict(table, known, dict(zip(names, texts, strict=True)), fault)
+
+    judge = functions.udf(again, StringType())
+    bad: DataFrame = rows.where("fault IS NOT NULL").withColumn("fault", judge("fault", *names))
+    bad = bad.withColumn(
+        "fault_example", functions.expr("CASE WHEN fault IS NOT NULL THEN fault_example END")
+    )
+    replace_files(rows.where("fault IS NULL").unionByName(bad), path, file_ids)
