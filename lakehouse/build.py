@@ -15,6 +15,7 @@ from lakehouse import gold, stays
 from lakehouse import timeline as lines
 from lakehouse.delivery import all_sources
 from lakehouse.delta_log import added_rows, newest_version, stamp_of
+from lakehouse.exposure import exposure_periods
 from lakehouse.gold import Current
 from lakehouse.lake import Entry, chain_of, current, current_at, versions_file
 from lakehouse.tables import GOLD, create_table, table_path
@@ -159,6 +160,7 @@ def build(builder: Builder, now: Current) -> None:
         together(
             pool,
             lambda: mining_tables(builder, now, person),
+            lambda: builder.write_gold("gold.exposure", lambda: exposure_periods(builder.read("gold.event"))),
             lambda: write_unlinked(builder, now, frames),
         )
 

@@ -155,6 +155,19 @@ GOLD: dict[str, Table] = {
             ),
         ),
         Table(
+            "gold.exposure",
+            "Periods under a medicine, estimated from dispensings by the model named in each row.",
+            (
+                PERSON_ID,
+                Column("code", "STRING", "system//code of the medicine, as in gold.event."),
+                Column("start_day", "INT", "First day, days from 1970-01-01."),
+                Column("end_day", "INT", "Last day covered, days from 1970-01-01."),
+                Column("dispensings", "INT", "Dispensings in the period."),
+                Column("ddd", "DOUBLE", "Defined daily doses dispensed in it."),
+                Column("model", "STRING", "How the period was estimated (lakehouse.exposure)."),
+            ),
+        ),
+        Table(
             "gold.vocabulary",
             "Dense integer codes and what they stand for.",
             (

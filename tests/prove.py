@@ -129,6 +129,34 @@ def kills(seeds: int) -> list[Figure]:
     ]
 
 
+def writers(seeds: int) -> list[Figure]:
+    """Two ingests into one lake at once: one writes, the other is refused or finds nothing to do; nothing half-done."""
+    from tests.e2e.kill_ingest import two_at_once
+
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = two_at_once(max(20, seeds), secrets.randbits(31), Path(folder))
+    differing = f"{len(outcome.differing)}"
+    return [
+        Figure(
+            f"two writers at once, {outcome.kills} times: differences", differing, "0", not outcome.differing
+        )
+    ]
+
+
+def spoiled(seeds: int) -> list[Figure]:
+    """Spoiled files: refused with a clear error, or every row in silver or quarantine."""
+    command = [sys.executable, "-m", "tests.e2e.spoil_files", "--files", "300"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    last = told.stdout.strip().splitlines()[-1] if told.stdout.strip() else "nothing ran"
+    return [Figure("300 spoiled files", last.partition(": ")[2][:60], "nothing lost", told.returncode == 0)]
+
+
+def redeliveries(seeds: int) -> list[Figure]:
+    """A lake of many deliveries holds what a lake of the last one holds."""
+    selection = ["tests/spark/test_redelivery.py"]
+    return [tests_pass("random sequences of deliveries equal the last alone", selection, "all pass")]
+
+
 def gate(seeds: int) -> list[Figure]:
     """What leaves: seeded disclosive outputs caught, clean ones passed, large ones judged in time."""
     from tests.governance.prove_gate import measure
@@ -167,6 +195,9 @@ SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "canary": canary,
     "refusals": refusals,
     "kills": kills,
+    "writers": writers,
+    "spoiled": spoiled,
+    "redeliveries": redeliveries,
     "gate": gate,
     "tutorial": tutorial,
 }

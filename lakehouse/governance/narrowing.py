@@ -126,6 +126,11 @@ def days_only(frame: DataFrame, table: str, period: Period) -> DataFrame:
                 "end_day": fn.least(fn.col("end_day"), fn.lit(last)),
             }
         )
+    if table == "gold.exposure":
+        over = fn.col("end_day") > last
+        cut = {name: fn.when(~over, fn.col(name)) for name in ("dispensings", "ddd")}
+        begun = frame.where(fn.col("start_day").between(first, last))
+        return begun.withColumns({**cut, "end_day": fn.least(fn.col("end_day"), fn.lit(last))})
     if table == "gold.person" and period.end is not None:
         later = fn.col("death_date") > fn.lit(period.end)
         born = fn.lit(period.end) >= fn.col("birth_date")

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN = """
 import sys, time
 from pathlib import Path
+from lakehouse.errors import DataError
 from lakehouse.ingest import ingest
 from lakehouse.session import spark_session
 from lakehouse.settings import load_settings
@@ -36,8 +37,11 @@ settings = load_settings(sys.argv[1], "test")
 spark = spark_session(settings)
 print("ready", flush=True)
 began = time.monotonic()
-ingest(spark, settings, Path(sys.argv[2]))
-print("done", time.monotonic() - began, flush=True)
+try:
+    ingest(spark, settings, Path(sys.argv[2]))
+    print("done", time.monotonic() - began, flush=True)
+except DataError as refused:
+    print("refused", refused.what, flush=True)
 spark.stop()
 """
 
@@ -51,12 +55,14 @@ class Outcome:
     rows: int
     differing: tuple[str, ...]
     moments: tuple[float, ...]
+    what: str = "kill -9"
 
     @property
     def line(self) -> str:
         """The figure beside its threshold."""
         verdict = "equal" if not self.differing else f"DIFFERENT: {', '.join(self.differing)}"
-        return f"kill -9 at {self.kills} random moments of an ingest: {self.tables} tables, {self.rows} rows, {verdict}"
+        when = "at once, {} times" if self.what == "two writers" else "at {} random moments of an ingest"
+        return f"{self.what} {when.format(self.kills)}: {self.tables} tables, {self.rows} rows, {verdict}"
 
 
 def delivery_of(root: Path, numbers: random.Random) -> Path:
@@ -168,14 +174,51 @@ def kill_and_compare(times: int, seed: int, folder: Path) -> Outcome:
     return Outcome(len(moments), len(expected), rows, tuple(sorted(differing)), tuple(moments))
 
 
+def two_at_once(times: int, seed: int, folder: Path) -> Outcome:
+    """Start two ingests into one lake, a random moment apart, and compare the lake with an undisturbed one.
+
+    One of them may be refused, as another is writing; both may not, and whatever was done must be whole.
+    """
+    numbers = random.Random(seed)
+    delivery = delivery_of(folder / "delivery", numbers)
+    homes = new_homes(folder, numbers.randbytes(32))
+    undisturbed = next(homes)
+    lasts = finish(start(undisturbed, delivery))
+    expected = lake_rows(undisturbed / "lake")
+    differing: set[str] = set()
+    moments: list[float] = []
+    for number in range(times):
+        home = next(homes)
+        first, second = start(home, delivery), start(home, delivery)
+        told = [process.communicate()[0].split(maxsplit=1) for process in (first, second)]
+        ends = sorted(each[0] for each in told)
+        if ends not in (["done", "done"], ["done", "refused"]):
+            differing.add(f"ends {ends}")
+        if any(each[0] == "refused" and "Another ingest is writing" not in each[1] for each in told):
+            differing.add("refused for another reason")
+        found = lake_rows(home / "lake")
+        differing |= {
+            name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+        }
+        moments.append(lasts)
+        print(f"  two at once: {', '.join(ends)}, {number + 1} of {times}", file=sys.stderr, flush=True)
+        shutil.rmtree(home)
+    rows = sum(map(len, expected.values()))
+    return Outcome(len(moments), len(expected), rows, tuple(sorted(differing)), tuple(moments), "two writers")
+
+
 def main() -> int:
     """Command line: print the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--two", type=int, default=0, help="Instead, start two ingests at once so many times."
+    )
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = kill_and_compare(arguments.times, arguments.seed, Path(folder))
+        work = two_at_once if arguments.two else kill_and_compare
+        outcome = work(arguments.two or arguments.times, arguments.seed, Path(folder))
     print(f"{outcome.line} (seed {arguments.seed})")
     return 1 if outcome.differing else 0
 

@@ -1,0 +1,179 @@
+"""The ingest beside a plain copy: rows a second from file to gold, a re-delivery's share of it, and memory by file size.
+
+``python -m tests.bench_ingest --persons 20000`` makes a region, then in one run: a DuckDB copy of the same CSV files
+to Parquet, a full ingest into an empty lake, and a re-delivery of every file in which 1 % of the rows changed. Each
+ingest runs in a process of its own, so that its peak memory can be told. ``tests/bench.py`` may call :func:`lines`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from tests.bench import measured
+
+ROOT = Path(__file__).resolve().parents[1]
+RUN = """
+import json, sys, time
+from pathlib import Path
+from lakehouse.ingest import ingest
+from lakehouse.session import spark_session
+from lakehouse.settings import load_settings
+settings = load_settings(sys.argv[1])
+spark = spark_session(settings)
+began = time.perf_counter()
+stages = {}
+def note(name, done, total):
+    stages.setdefault(name, time.perf_counter() - began)
+summary = ingest(spark, settings, Path(sys.argv[2]), progress=note)
+seconds = time.perf_counter() - began
+print(json.dumps({"seconds": seconds, "rows": summary.rows_in, "stages": stages,
+                  "read": sum(entry.rows_bronze for entry in summary.files)}))
+spark.stop()
+"""
+SYNTH = """
+import sys
+from pathlib import Path
+from lakehouse.session import spark_session
+from lakehouse.settings import load_settings
+from lakehouse.synthetic import synthesise
+settings = load_settings(sys.argv[1])
+spark = spark_session(settings)
+synthesise(spark, settings, Path(sys.argv[2]), int(sys.argv[3]), 7)
+spark.stop()
+print("{}")
+"""
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """Figures of the run."""
+
+    rows: int
+    copy_seconds: float
+    full_seconds: float
+    again_seconds: float
+    again_read: int
+    full_peak: float
+    stages: dict[str, float]
+    again_stages: dict[str, float]
+
+    @property
+    def ratio(self) -> float:
+        """How many times the plain copy a full ingest takes."""
+        return self.full_seconds / self.copy_seconds
+
+    @property
+    def share(self) -> float:
+        """What a re-delivery of 1 % changed rows costs of a full ingest."""
+        return self.again_seconds / self.full_seconds
+
+
+def copy_with_duckdb(delivery: Path, out: Path) -> float:
+    """Seconds DuckDB takes to copy every CSV file of a delivery to Parquet as text: the plainest thing to do."""
+    began = time.perf_counter()
+    with duckdb.connect() as tool:
+        tool.execute("SET threads = 2")
+        for number, path in enumerate(sorted(delivery.rglob("*.csv"))):
+            source = f"read_csv('{path}', delim=';', all_varchar=true, header=true, encoding='latin-1')"
+            tool.execute(f"COPY (SELECT * FROM {source}) TO '{out / str(number)}.parquet' (FORMAT parquet)")
+    return time.perf_counter() - began
+
+
+def redelivered(delivery: Path, out: Path, share: float, numbers: random.Random) -> int:
+    """The same delivery a month later with a share of the rows of every file changed; how many."""
+    changed = 0
+    shutil.copytree(delivery, out)
+    note = out / "delivery.toml"
+    lines = [line for line in note.read_text().splitlines() if not line.startswith("delivered")]
+    note.write_text("delivered = 2030-01-15\n" + "\n".join(lines) + "\n")
+    for path in sorted(out.rglob("*.csv")):
+        rows = path.read_bytes().splitlines(keepends=True)
+        chosen = numbers.sample(range(1, len(rows)), int(share * (len(rows) - 1))) if len(rows) > 1 else []
+        for row in chosen:
+            rows[row] = corrected(rows[row])
+        path.write_bytes(b"".join(rows))
+        changed += len(chosen)
+    return changed
+
+
+def corrected(row: bytes) -> bytes:
+    """A row with the day of its last date moved within the month, so that it stays a good row."""
+    parts = row.split(b";")
+    for place in range(len(parts) - 1, 0, -1):
+        text = parts[place].strip()
+        if len(text) == 10 and text[4:5] == b"-":
+            day = b"11" if text[8:] != b"11" else b"12"
+            parts[place] = parts[place].replace(text, text[:8] + day)
+            break
+    else:
+        parts[-1] = b"x" + parts[-1]
+    return b";".join(parts)
+
+
+def run(home: Path, delivery: Path) -> dict[str, object]:
+    """One ingest in a process of its own."""
+    return measured([sys.executable, "-c", RUN, str(home), str(delivery)])
+
+
+def bench(persons: int, folder: Path) -> Ingested:
+    """Make a region, copy it, ingest it, and ingest it again a little changed."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+    measured([sys.executable, "-c", SYNTH, str(folder / "home"), str(folder / "region"), str(persons)])
+    delivery = next(path.parent for path in (folder / "region").rglob("delivery.toml"))
+    (folder / "copy").mkdir()
+    copy_seconds = copy_with_duckdb(delivery, folder / "copy")
+    full = run(folder / "home", delivery)
+    redelivered(delivery, folder / "later", 0.01, random.Random(1))
+    again = run(folder / "home", folder / "later")
+    return Ingested(
+        rows=int(str(full["rows"])),
+        copy_seconds=copy_seconds,
+        full_seconds=float(str(full["seconds"])),
+        again_seconds=float(str(again["seconds"])),
+        again_read=int(str(again["read"])),
+        full_peak=float(str(full["peak_gb"])),
+        stages=json.loads(json.dumps(full["stages"])),
+        again_stages=json.loads(json.dumps(again["stages"])),
+    )
+
+
+def lines(persons: int) -> Iterator[str]:
+    """The figures as lines, beside what was promised."""
+    with tempfile.TemporaryDirectory() as folder:
+        got = bench(persons, Path(folder))
+    yield (
+        f"ingest, file to gold: {got.rows:,} rows in {got.full_seconds:.0f} s, {got.rows / got.full_seconds:,.0f} rows/s; "
+        f"DuckDB copy to Parquet {got.copy_seconds:.1f} s; {got.ratio:.1f} times (target 8); "
+        f"peak {got.full_peak:.1f} GB"
+    )
+    yield (
+        f"re-delivery, 1 % changed: {got.again_read:,} rows read of {got.rows:,}, {got.again_seconds:.0f} s, "
+        f"{got.share:.0%} of a full load (target 15 %)"
+    )
+    for name, stages in (("full", got.stages), ("again", got.again_stages)):
+        yield f"  {name}: " + ", ".join(f"{stage} from {seconds:.0f} s" for stage, seconds in stages.items())
+
+
+def main() -> int:
+    """Command line: print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--persons", type=int, default=20_000)
+    for line in lines(parser.parse_args().persons):
+        print(line, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
