@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,11 +139,24 @@ def selected(table: str, given: dict[str, str]) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Tables:
+    """Writes tables into the folder and counts their rows."""
+
+    folder: Path
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def write(self, table: str, frame: DataFrame, given: dict[str, str], number: str = "") -> None:
+        """One table from a frame: SQL by column, and the column that numbers the rows."""
+        rows = frame.selectExpr(*selected(table, given))
+        path = self.folder / f"{table}.parquet"
+        self.counts[table] = write_rows(rows, schema_of(table), path, numbered(number))
+
+
 def write_omop(spark: SparkSession, lake: Lake, out: Path, name: str) -> dict[str, int]:
     """Write the folder and return rows by table."""
     from pyspark.sql import functions
 
-    counts: dict[str, int] = {}
     people = lake.person.where("birth_year IS NOT NULL").selectExpr(
         "*", "CAST(row_number() OVER (ORDER BY person_id) AS INT) AS number"
     )
@@ -151,61 +164,33 @@ def write_omop(spark: SparkSession, lake: Lake, out: Path, name: str) -> dict[st
     standing = lake.event.where("status IN ('active', 'open')")
     concepts = concept_rows(spark, standing, lake.vocabulary)
     places = place_rows(spark, lake)
-    joined = (
-        standing.join(numbers, "person_id")
-        .join(functions.broadcast(concepts.select("code", "concept_id")), "code")
-        .withColumnRenamed("number", "cdm_person")
-    )
-
     with new_folder(out) as folder:
-
-        def write(table: str, frame: DataFrame, given: dict[str, str], number: str = "") -> None:
-            rows = frame.selectExpr(*selected(table, given))
-            counts[table] = write_rows(rows, schema_of(table), folder / f"{table}.parquet", numbered(number))
-
-        write("person", people, PERSON)
-        write(
-            "observation_period",
-            lake.observation_period.join(numbers, "person_id"),
-            PERIOD,
-            "observation_period_id",
-        )
+        tables = Tables(folder)
+        tables.write("person", people, PERSON)
+        periods = lake.observation_period.join(numbers, "person_id")
+        tables.write("observation_period", periods, PERIOD, "observation_period_id")
         spells = lake.spell.join(numbers, "person_id").join(functions.broadcast(places), "place", "left")
-        write("visit_occurrence", spells, VISIT, "visit_occurrence_id")
-        for table, given in CLINICAL.items():
-            domains = [domain for domain, target in DOMAINS.items() if target == table]
-            chosen = (
-                joined.where(joined["domain"].isin(domains))
-                if domains
-                else joined.where(~joined["domain"].isin([*DOMAINS, *APART]))
-            )
-            write(table, chosen, {"person_id": "cdm_person"} | given, f"{table}_id")
-        deaths = people.where("death_date IS NOT NULL")
-        write(
-            "death",
-            deaths,
-            {"person_id": "number", "death_date": "death_date", "death_type_concept_id": f"{REGISTRY}"},
-        )
-        write("care_site", places, {"care_site_id": "care_site_id", "care_site_source_value": "place"})
-        write("concept", concepts, CONCEPT)
-        vocabularies = concepts.select("vocabulary_id").distinct()
-        write(
-            "vocabulary",
-            vocabularies,
-            {
-                "vocabulary_id": "vocabulary_id",
-                "vocabulary_name": "vocabulary_id",
-                "vocabulary_concept_id": "0",
-            },
-        )
-        today = f"DATE'{datetime.date.today().isoformat()}'"
-        about = {
-            key: sql.replace("TODAY", today).replace("NAME", name.replace("'", ""))
-            for key, sql in SOURCE.items()
-        }
-        write("cdm_source", spark.range(1), about)
+        tables.write("visit_occurrence", spells, VISIT, "visit_occurrence_id")
+        named = functions.broadcast(concepts.select("code", "concept_id"))
+        write_clinical(tables, standing.join(numbers, "person_id").join(named, "code"))
+        tables.write("death", people.where("death_date IS NOT NULL"), DEATH)
+        tables.write("care_site", places, {"care_site_id": "care_site_id", "care_site_source_value": "place"})
+        tables.write("concept", concepts, CONCEPT)
+        tables.write("vocabulary", concepts.select("vocabulary_id").distinct(), VOCABULARY)
+        today, plain = f"DATE'{datetime.date.today().isoformat()}'", name.replace("'", "")
+        about = {key: sql.replace("TODAY", today).replace("NAME", plain) for key, sql in SOURCE.items()}
+        tables.write("cdm_source", spark.range(1), about)
     numbers.unpersist()
-    return counts
+    return tables.counts
+
+
+def write_clinical(tables: Tables, events: DataFrame) -> None:
+    """Conditions, procedures, drugs and measurements by their domain; all that is none of these as observations."""
+    for table, given in CLINICAL.items():
+        domains = [domain for domain, target in DOMAINS.items() if target == table]
+        inside = events["domain"].isin(domains or [*DOMAINS, *APART])
+        chosen = events.where(inside if domains else ~inside)
+        tables.write(table, chosen, {"person_id": "number"} | given, f"{table}_id")
 
 
 PERSON = {
@@ -218,6 +203,12 @@ PERSON = {
     "race_concept_id": "0",
     "ethnicity_concept_id": "0",
     "gender_source_value": "sex",
+}
+DEATH = {"person_id": "number", "death_date": "death_date", "death_type_concept_id": str(REGISTRY)}
+VOCABULARY = {
+    "vocabulary_id": "vocabulary_id",
+    "vocabulary_name": "vocabulary_id",
+    "vocabulary_concept_id": "0",
 }
 PERIOD = {
     "person_id": "number",
