@@ -26,17 +26,30 @@ CODELISTS = {
     "ATC": ("atc.csv", ("name",)),
     "SKS": ("procedures.csv", ("name_en", "name_da", "name")),
     "NPU": ("npu.csv", ("name",)),
+    "ICPC2": ("icpc2.csv", ("name",)),
+    "SSSY": ("sssy.csv", ("name",)),
+    "FSIII": ("fsiii.csv", ("name",)),
+    "DRG": ("drg.csv", ("name",)),
+    "DREAM": ("dream.csv", ("name",)),
+    "AKM": ("socio13.csv", ("name",)),
 }
 FLAGS = {"H": "high", "L": "low"}
-TIMELINE_CODE = """
-CASE WHEN status <> 'active' OR code_role IN ('referral', 'addon') THEN NULL
+NOT_TIMELINE = (
+    "('referral', 'addon', 'repeat', 'ordered', 'prescribed', 'dispensed_copy', 'not_given', 'problem', "
+    "'result', 'cause_of_death', 'for_child')"
+)
+"""Roles that stand in no timeline: intentions, copies, and what only qualifies another record."""
+TIMELINE_CODE = f"""
+CASE WHEN status <> 'active' OR code_role IN {NOT_TIMELINE} THEN NULL
+     WHEN domain IN ('cost', 'administrative') THEN NULL
      WHEN domain IN ('laboratory', 'measurement') AND flag IN ('H', 'L') THEN concat(code, '//', flag)
      WHEN domain = 'laboratory' OR flag = 'N' THEN NULL
      ELSE code END
 """
 """SQL over ``gold.event``: the code under which an event stands in the timeline, null when it does not.
 
-Left out are refuted and reversed records, referral and add-on codes, and laboratory results that are normal or
+Left out are refuted and reversed records, referral and add-on codes, services for a child nobody can name, costs and
+administration (being listed, living somewhere, an income), and laboratory results that are normal or
 have no reference interval. A foreign measurement without an interval counts as having been measured.
 """
 

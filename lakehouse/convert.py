@@ -40,7 +40,7 @@ SAS_FORM = re.compile(r"-?\d{1,6}", re.ASCII)
 """Days since 1960-01-01, where a field is declared so."""
 SAS_SECONDS_FORM = re.compile(r"-?\d{1,11}", re.ASCII)
 SAS_EPOCH = datetime.datetime(1960, 1, 1)
-WEEK_FORM = re.compile(r"(\d{2}|\d{4})-?W?(\d\d)", re.ASCII | re.IGNORECASE)
+WEEK_FORM = re.compile(r"(\d{1,2}|\d{4})-?W?(\d\d)", re.ASCII | re.IGNORECASE)
 WEEK_PIVOT = 70
 """Two-digit years from here on are of the 1900s."""
 TIME_FORM = re.compile(
@@ -94,7 +94,7 @@ def as_week(text: str) -> datetime.date | None:
     if found is None:
         return None
     year = int(found[1])
-    if len(found[1]) == 2:
+    if len(found[1]) <= 2:
         year += 1900 if year >= WEEK_PIVOT else 2000
     try:
         return datetime.date.fromisocalendar(year, int(found[2]), 1)
@@ -280,8 +280,9 @@ def iso_sql(text: str, sas: bool) -> str:
 
 
 def week_sql(text: str) -> str:
-    """SQL of the Monday of a week: four days into January is always week one."""
-    digits = f"regexp_replace({text}, '[-Ww]', '')"
+    """SQL of the Monday of a week: four days into January is always week one; ``523`` is 0523 typed as a number."""
+    bare = f"regexp_replace({text}, '[-Ww]', '')"
+    digits = f"CASE WHEN length({bare}) = 3 THEN concat('0', {bare}) ELSE {bare} END"
     short = f"CASE WHEN left({digits}, 2) >= '{WEEK_PIVOT}' THEN '19' ELSE '20' END"
     year = (
         f"CASE WHEN length({digits}) = 4 THEN concat({short}, left({digits}, 2)) ELSE left({digits}, 4) END"

@@ -53,10 +53,13 @@ def parse(text: str) -> PersonNumber:
     """Read a person number as any register writes it; raises :class:`BadNumber`.
 
     Rejected are only a wrong length, letters where none may be, and a date not in the calendar (after
-    taking 60 off the day). The placeholder of zeros stands for nobody.
+    taking 60 off the day). The placeholder of zeros stands for nobody. Twelve digits are ten behind two zeros,
+    else a number some other project gave: it means nobody here, and joining by it would make persons up.
     """
     value = text.strip().replace("-", "").replace(" ", "").upper()
-    if len(value) == 12 and value.startswith("00") and value.isdigit():
+    if len(value) == 12 and value.isdigit():
+        if not value.startswith("00"):
+            raise BadNumber("foreign_pseudonym")
         value = value[2:]
     if not value.strip("0") and value:
         raise BadNumber("no_subject")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LOST = "\ufffd"
 """What a byte becomes that the declared encoding does not know."""
+LETTER_LOST = r"\pL\?\pL"
+"""A question mark between letters: a letter went where it could not be written. It cannot be brought back."""
 EXTRA = (
     "file_id STRING, row_number BIGINT, delivered DATE, fault STRING, fault_example STRING, remarks STRING"
 )
@@ -215,10 +217,9 @@ class Block:
             told = f"{each.name} holds bytes that are not in the declared encoding"
             self.verdicts.refuse(hit, lambda row: "undecodable", lambda row: told)
         if each.pad:
-            short = pc.less(pc.utf8_length(values), each.pad)
-            if pc.any(short).as_py():
-                hit = short.take(places).fill_null(False).to_numpy(zero_copy_only=False)
-                self.marks.add(f"padded_{each.name}", hit)
+            self.remark(f"padded_{each.name}", pc.less(pc.utf8_length(values), each.pad), places)
+        if each.type is Type.TEXT:
+            self.remark(f"lost_letters_{each.name}", pc.match_substring_regex(values, LETTER_LOST), places)
         faulty = fault_finder(each, self.door.table.decimal)
         if faulty is None:
             return
@@ -231,6 +232,11 @@ class Block:
                 lambda row: f"bad_{each.name}",
                 lambda row: f"{each.name}={scrub(texts[at[row]])[:40]}",
             )
+
+    def remark(self, name: str, values: pa.Array, places: pa.Array) -> None:
+        """Remark ``name`` on the rows whose distinct value is true."""
+        if values.true_count:
+            self.marks.add(name, values.take(places).fill_null(False).to_numpy(zero_copy_only=False))
 
     def persons(self, each: Field, values: pa.Array, places: pa.Array) -> pa.Array:
         """Person tokens; a row whose subject has none is refused with the shape of what stood there."""

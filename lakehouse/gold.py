@@ -12,7 +12,7 @@ from lakehouse.doubles import RANK, best_copies
 from lakehouse.latest import content_of, latest_of_key, without_gone
 from lakehouse.links import link_frame, relinked
 from lakehouse.quality import with_life
-from lakehouse.schema import Event, Facts, Join, Repeats, Reversal, Source, Table
+from lakehouse.schema import Event, Facts, Join, Kin, Repeats, Reversal, Source, Table
 from lakehouse.stays import contact_events, contact_rows
 from lakehouse.tables import GOLD, Setting, table_path
 
@@ -194,6 +194,7 @@ def fact_rows(rows: DataFrame, facts: Facts, source: Source, table: Table) -> Da
         f"'{source.name}' AS source",
         f"'{code}' AS death_code",
     )
+    named = named.where("person_id IS NOT NULL")
     return named if facts.columns else named.distinct()
 
 
@@ -264,9 +265,11 @@ def death_events(person: DataFrame) -> DataFrame:
 
 
 def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[str, DataFrame]:
-    """Frames that events may be joined with, by role; the stays are one of them."""
+    """Frames that events may be joined with, by role; the stays and parents' children are among them."""
     frames: dict[str, list[DataFrame]] = {}
     for _, table in current.tables():
+        if table.kin:
+            frames["child"] = [children(silver_rows(spark, settings, current, table), table.kin)]
         if table.role:
             frames.setdefault(table.role, []).append(silver_rows(spark, settings, current, table))
     found = {
@@ -277,6 +280,23 @@ def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[s
     if any(table.contacts for _, table in current.tables()):
         found["encounter"] = spark.read.format("delta").load(str(path))
     return found
+
+
+def children(rows: DataFrame, kin: Kin) -> DataFrame:
+    """Each parent's children, as one list."""
+    pairs = [
+        rows.where(f"({kin.where}) AND {parent} IS NOT NULL").selectExpr(
+            f"{parent} AS parent_id",
+            f"named_struct('person_id', {kin.child}, 'birth_date', {kin.born}) AS child",
+        )
+        for parent in kin.parents
+    ]
+    return (
+        reduce(lambda one, other: one.unionByName(other), pairs)
+        .groupBy("parent_id")
+        .agg({"child": "collect_set"})
+        .toDF("parent_id", "children")
+    )
 
 
 def joined(rows: DataFrame, event: Event, frames: dict[str, DataFrame]) -> DataFrame:

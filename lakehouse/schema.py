@@ -217,6 +217,20 @@ class Reversal:
 
 
 @dataclass(frozen=True)
+class Kin:
+    """Who is whose child: columns of the child, its parents and its birth.
+
+    Events find a parent's children under the role ``child``: ``parent_id``, and ``children``, a list of
+    (person_id, birth_date).
+    """
+
+    child: str
+    parents: tuple[str, ...]
+    born: str
+    where: str = "true"
+
+
+@dataclass(frozen=True)
 class Names:
     """Texts of codes: SQL for the code as it stands in ``gold.event`` and for its text."""
 
@@ -271,6 +285,7 @@ class Table:
     facts: tuple[Facts, ...] = ()
     periods: tuple[Period, ...] = ()
     contacts: Contacts | None = None
+    kin: Kin | None = None
     names: tuple[Names, ...] = ()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import FORMS, Facts, Field, Period, Source, Table, Type
+from lakehouse.schema import FORMS, Facts, Field, Kin, Period, Source, Table, Type
 
 PERSON = ("v_pnr", "pnr", "cpr", "pnr12", "cprnummer")
 
@@ -37,6 +37,12 @@ PERSONS = Table(
             },
             where="status IS NULL OR status NOT IN ('30', '50')",
         ),
+    ),
+    kin=Kin(
+        child="person_id",
+        parents=("mother_id", "father_id"),
+        born="birth_date",
+        where="status IS NULL OR status NOT IN ('30', '50', '60')",
     ),
 )
 ABROAD = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import FORMS, Field, Source, Table, Type
+from lakehouse.schema import DATED, FORMS, Field, Source, Table, Type
 
 ORGANISATIONS = Table(
     name="sor_organisations",
@@ -23,4 +23,29 @@ ORGANISATIONS = Table(
         Field("valid_to", Type.DATE, aliases=("gyldig_til",)),
     ),
 )
-SOURCE = Source(name="sor", format="danish", identifier="cpr", tables=(ORGANISATIONS,), levels=True)
+UNITS = Table(
+    name="sor_units",
+    files=rf"(.*/)?sor/{DATED}sor_?(export|complete)?{FORMS}",
+    encoding="cp1252",
+    role="sor",
+    once=True,
+    fields=(
+        Field("place", Type.CODE, aliases=("sor-kode",), filled=True, pattern=r"\d{6,}"),
+        Field("parent", Type.CODE, aliases=("parent-sor-kode",), pattern=r"\d{6,}"),
+        Field("name", aliases=("enhedsnavn",), filled=True),
+        Field("kind", aliases=("enhedstype",), required=False),
+        Field("sor_kind", aliases=("sor-type",), required=False),
+        Field("valid_from", Type.DATE, aliases=("gaeldende_fra_dato",), filled=True),
+        Field("valid_to", Type.DATE, aliases=("ophoert_dato",)),
+        Field("shak", Type.CODE, aliases=("sghafd-kode",), required=False),
+        Field("owner", aliases=("institutionsejer",), required=False),
+        Field("institution", aliases=("sundhedsinstitution",), required=False),
+        Field("provider", Type.CODE, aliases=("ydernummer",), required=False, pad=6),
+        Field("region", Type.CODE, required=False, pattern=r"\d{4}"),
+        Field("specialty", aliases=("hovedspeciale",), required=False),
+        Field("cvr", Type.CODE, required=False, pad=8),
+        Field("p_number", Type.CODE, aliases=("p-nummer",), required=False),
+    ),
+)
+"""The export of the whole register: one row a unit and validity, each below its parent."""
+SOURCE = Source(name="sor", format="danish", identifier="cpr", tables=(ORGANISATIONS, UNITS), levels=True)

@@ -159,3 +159,23 @@ def test_row_groups_are_numbered_through(tmp_path: Path, monkeypatch: pytest.Mon
     pq.write_table(pa.concat_tables([table]), path, row_group_size=3)
     seen = rows(root, "data/train/0.parquet", tmp_path / "home")
     assert [row["row_number"] for row in seen] == list(range(1, 11))
+
+
+def test_t07_a_letter_that_was_lost_on_the_way_is_remarked_and_kept(tmp_path: Path) -> None:
+    name = "sor/organisationer.csv"
+    lines = [
+        f"9900101100001{k};{text};afdeling;R;S;K;1301;130110;1084;2007-01-01;2500-01-01"
+        for k, text in enumerate(("H?moglobin", "Åben? ja", "PAAVIST"))
+    ]
+    seen = rows(write_delivery(tmp_path / "out", {name: lines}), name, tmp_path / "home")
+    assert [row["remarks"] for row in seen] == ["lost_letters_name", None, None]
+    assert [row["name"] for row in seen] == ["H?moglobin", "Åben? ja", "PAAVIST"]
+
+
+def test_t04_a_pseudonym_of_another_project_is_nobody(tmp_path: Path) -> None:
+    lines = ["412345678901;2020-01-01;", f"00{ANNA};2020-01-01;"]
+    seen = danish(tmp_path, "dod/dodsaars.csv", lines)
+    assert [row["fault"] for row in seen] == ["foreign_pseudonym", None]
+    assert (
+        seen[1]["person_id"] == danish(tmp_path, "dod/dodsaars.csv", [f"{ANNA};2020-01-01;"])[0]["person_id"]
+    )

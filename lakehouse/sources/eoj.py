@@ -1,0 +1,172 @@
+"""The municipal care record as FHIR bundles: conditions, planned and delivered help, ratings; FSIII in four code forms."""
+
+from __future__ import annotations
+
+from lakehouse.declare import codelist, prefixed, translated
+from lakehouse.schema import BUNDLES, DATED, Bundle, Event, Field, Source, Table, Type
+from lakehouse.tables import Setting
+
+HERE = f"{Setting.MUNICIPAL:d}"
+FSIII = "urn:oid:1.2.208.176.2.21"
+CPR = "urn:oid:1.2.208.176.1.2"
+SOR = "urn:oid:1.2.208.176.1.1"
+FILES = rf"(.*/)?eoj/{DATED}bundle[^/]*{BUNDLES}"
+FORM = (
+    r"[A-J](\d{1,2}([a-c]|\.\d{1,2})?)?|[0-9A-F]{8}([-_][0-9A-F]{4}){3}[-_][0-9A-F]{12}"
+    r"|[A-ZÆØÅ]{2}[A-ZÆØÅ0-9§_]*"
+)
+"""Letter and digits, a UUID with hyphens, one with low lines, or words joined by low lines; upper case."""
+
+
+def one_id(column: str) -> str:
+    """SQL of the letter code a code in any of the four forms stands for.
+
+    A UUID or word the list does not know keeps its own form, with hyphens, so that it is still one id.
+    """
+    known: dict[str, str] = {}
+    for row in codelist("fsiii"):
+        known |= {row["uuid"].upper(): row["code"], row["word"].upper(): row["code"]}
+    hyphened = (
+        f"CASE WHEN {column} RLIKE '^[0-9A-F]{{8}}_' THEN replace({column}, '_', '-') ELSE {column} END"
+    )
+    return f"coalesce({translated(hyphened, known)}, {hyphened})"
+
+
+def resource(*more: Field, person: str = "subject") -> tuple[Field, ...]:
+    """Columns every resource has: id and version, the citizen, and the organisation that keeps the record."""
+    citizen = f"{person}.resolve()"
+    return (
+        Field("resource_id", Type.KEY, path="id", filled=True, domain="eoj"),
+        Field("version", Type.INTEGER, path="meta.versionId", filled=True),
+        Field("person_id", Type.PERSON, path=f"{citizen}.identifier[system={CPR}].value", filled=True),
+        Field("place", Type.CODE, path=f"{citizen}.managingOrganization.identifier.value", required=False),
+        *more,
+    )
+
+
+def fsiii(name: str, path: str, *, filled: bool = False) -> Field:
+    """A code of Fælles Sprog III."""
+    return Field(
+        name,
+        Type.CODE,
+        path=f"{path}.coding[system={FSIII}].code",
+        filled=filled,
+        required=filled,
+        pattern=FORM,
+    )
+
+
+def table(name: str, kind: str, fields: tuple[Field, ...], columns: dict[str, str], each: str = "") -> Table:
+    """A resource type: upserted by id and version, one event a row."""
+    given = {
+        "code_system": "'FSIII'",
+        "code_raw": "row.code",
+        "code": prefixed("FSIII", one_id("row.code")),
+        "place": "row.place",
+        "setting": HERE,
+    }
+    return Table(
+        name=name,
+        files=FILES,
+        bundle=Bundle(kind, each=each),
+        key=("resource_id",) if not each else ("resource_id", "code"),
+        version="version",
+        fields=fields,
+        events=(Event(given | columns),),
+    )
+
+
+CONDITIONS = table(
+    "eoj_conditions",
+    "Condition",
+    resource(
+        fsiii("code", "code", filled=True),
+        fsiii("severity", "severity"),
+        Field("recorded_on", Type.DATE, path="recordedDate", filled=True),
+        Field("clinical_status", Type.CODE, path="clinicalStatus.coding.code", required=False),
+        Field("verification", Type.CODE, path="verificationStatus.coding.code", required=False),
+    ),
+    {
+        "time_start": "CAST(row.recorded_on AS TIMESTAMP_NTZ)",
+        "domain": "'condition'",
+        "value_num": f"CASE {one_id('row.severity')} WHEN 'B1' THEN 0 WHEN 'B2' THEN 1 WHEN 'B3' THEN 2 "
+        "WHEN 'B4' THEN 3 WHEN 'B5' THEN 4 END",
+        "value_text": one_id("row.severity"),
+        "status": "CASE WHEN row.verification = 'ENTERED-IN-ERROR' THEN 'entered_in_error' ELSE 'active' END",
+    },
+)
+PLANNED = table(
+    "eoj_care_plans",
+    "CarePlan",
+    resource(
+        Field(
+            "code",
+            Type.CODE,
+            path=f"%each.detail.code.coding[system={FSIII}].code",
+            filled=True,
+            pattern=FORM,
+        ),
+        Field("granted_on", Type.DATE, path="period.start", filled=True),
+        Field("ended_on", Type.DATE, path="period.end", required=False),
+    ),
+    {
+        "time_start": "CAST(row.granted_on AS TIMESTAMP_NTZ)",
+        "time_end": "CAST(row.ended_on AS TIMESTAMP_NTZ)",
+        "domain": "'care_plan'",
+        "code": prefixed("FSIII", f"concat({one_id('row.code')}, '//PLANNED')"),
+    },
+    each="activity",
+)
+DELIVERED = table(
+    "eoj_procedures",
+    "Procedure",
+    resource(
+        fsiii("code", "code", filled=True),
+        Field("performed_on", Type.DATE, path="performedPeriod.start", filled=True),
+        Field("performed_to", Type.DATE, path="performedPeriod.end", required=False),
+        Field("local_code", path="code.coding[system=urn:local].code", required=False),
+    ),
+    {
+        "time_start": "CAST(row.performed_on AS TIMESTAMP_NTZ)",
+        "time_end": "CAST(row.performed_to AS TIMESTAMP_NTZ)",
+        "domain": "'procedure'",
+    },
+)
+RATINGS = table(
+    "eoj_observations",
+    "Observation",
+    resource(
+        fsiii("code", "code", filled=True),
+        fsiii("rating", "valueCodeableConcept"),
+        Field("observed_on", Type.DATE, path="effectiveDateTime", filled=True),
+    ),
+    {
+        "time_start": "CAST(row.observed_on AS TIMESTAMP_NTZ)",
+        "domain": "'rating'",
+        "code": prefixed("FSIII", f"concat({one_id('row.code')}, '//', {one_id('row.rating')})"),
+        "value_text": one_id("row.rating"),
+    },
+)
+CITIZENS = Table(
+    name="eoj_citizens",
+    files=FILES,
+    bundle=Bundle("Patient"),
+    key=("resource_id",),
+    version="version",
+    fields=(
+        Field("resource_id", Type.KEY, path="id", filled=True, domain="eoj"),
+        Field("version", Type.INTEGER, path="meta.versionId", filled=True),
+        Field("person_id", Type.PERSON, path=f"identifier[system={CPR}].value", filled=True),
+        Field(
+            "place", Type.CODE, path=f"managingOrganization.identifier[system={SOR}].value", required=False
+        ),
+        Field("dead", Type.CODE, path="deceasedBoolean", required=False),
+    ),
+)
+SOURCE = Source(
+    name="eoj",
+    format="danish",
+    identifier="cpr",
+    tables=(CITIZENS, CONDITIONS, PLANNED, DELIVERED, RATINGS),
+    levels=True,
+)
