@@ -1,0 +1,136 @@
+"""Feeds of primary care, municipality, quality, social and reference sources: as declared, booked, balanced."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from lakehouse import survey as surveying
+from lakehouse.declare import codelist
+from lakehouse.delivery import find_delivery
+from lakehouse.door import Door, read_chunk
+from lakehouse.pseudonym import root_key_file
+from lakehouse.reading import Part
+from lakehouse.settings import load_settings
+from lakehouse.synthetic.feeds import dream, sssy
+from lakehouse.synthetic.population import NEVER
+from tests.support.feeding import Books, deliver, small_block
+
+FEEDS = (
+    "sssy",
+    "gp",
+    "eoj",
+    "eoj_operations",
+    "rkkp",
+    "pro",
+    "dpsd",
+    "costs",
+    "telemedicine",
+    "dst",
+    "dream",
+    "research",
+    "reference",
+)
+SEED = random.SystemRandom().randrange(10**6)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int], Books]:
+    return deliver(tmp_path_factory.mktemp("feeds"), FEEDS, SEED)
+
+
+@pytest.fixture(scope="module")
+def judged(
+    made: tuple[Path, dict[str, int], Books], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Counter[str]]:
+    """Rows by reason of refusal ('' for those that go on), by table."""
+    root = made[0]
+    key = str(root_key_file(load_settings(tmp_path_factory.mktemp("home"), "test"), create=True))
+    delivery = find_delivery(root)
+    found: dict[str, Counter[str]] = {}
+    for each in delivery.files:
+        file = surveying.survey(each, delivery)
+        parts = tuple(Part(c, each.name, file.columns, "2025-01-15", delivery.issuer) for c in file.chunks)
+        door = Door(each.table, each.source.identifier, key, parts, verbatim=True)
+        counts = found.setdefault(each.table.name, Counter())
+        for part in parts:
+            for block in read_chunk(door, part):
+                counts.update(fault or "" for fault in block.column("fault").to_pylist())
+    return found
+
+
+def test_every_file_belongs_to_a_declared_table(made: tuple[Path, dict[str, int], Books]) -> None:
+    assert find_delivery(made[0]).ignored == ()
+
+
+def test_every_row_is_counted(
+    made: tuple[Path, dict[str, int], Books], judged: dict[str, Counter[str]]
+) -> None:
+    assert sum(made[1].values()) == sum(counts.total() for counts in judged.values())
+
+
+def test_rows_are_refused_exactly_where_the_books_say(
+    made: tuple[Path, dict[str, int], Books], judged: dict[str, Counter[str]]
+) -> None:
+    booked: dict[str, Counter[str]] = {}
+    for (_, table, where), rows in made[2].items():
+        if table.startswith("quarantine."):
+            reason = re.fullmatch(r"reason = '(\w+)'", where)
+            assert reason is not None
+            booked.setdefault(table.removeprefix("quarantine."), Counter())[reason[1]] += rows
+    refused = {
+        name: Counter({reason: n for reason, n in counts.items() if reason})
+        for name, counts in judged.items()
+    }
+    assert {name: counts for name, counts in refused.items() if counts} == {
+        name: +counts for name, counts in booked.items() if +counts
+    }
+
+
+def test_the_same_seed_gives_the_same_bytes(made: tuple[Path, dict[str, int], Books], tmp_path: Path) -> None:
+    again, counts, books = deliver(tmp_path, FEEDS, SEED)
+    assert (counts, books) == made[1:]
+    for path in sorted(made[0].rglob("*")):
+        if path.is_file() and path.suffix != ".sas7bdat":
+            assert path.read_bytes() == (again / path.relative_to(made[0])).read_bytes(), path.name
+
+
+def test_t35_children_are_counted_as_by_hand() -> None:
+    world, block = small_block(SEED)
+    people = block.people
+    rng = random.Random(SEED)
+    import numpy as np
+
+    person = np.array([rng.randrange(people.count) for _ in range(300)])
+    day = np.array([rng.randint(world.calendar.first, world.calendar.last) for _ in range(300)])
+    known = np.array([rng.random() < 0.5 for _ in range(300)])
+    counted = sssy.children_in_week(block, person, day, known).tolist()
+    for p, d, k, number in zip(person.tolist(), day.tolist(), known.tolist(), counted, strict=True):
+        week = d - (d + 3) % 7
+        until = d if k else week + 6
+        young = [
+            child
+            for child in range(people.count)
+            if people.mother[child] == p
+            and people.birth[child] <= until
+            and (np.datetime64(int(people.birth[child]), "D") - np.datetime64(week, "D")).astype(int) > -6574
+        ]
+        assert number == len(young)
+
+
+def test_the_dead_have_no_other_benefit_and_the_old_are_pensioners() -> None:
+    world, block = small_block(SEED)
+    import numpy as np
+
+    found = dream.codes_by_week(block, world, np.random.default_rng(SEED))
+    mondays = dream.weeks(world.calendar)
+    names = [row["code"] for row in codelist("dream")]
+    dead = block.people.death < NEVER
+    for person in np.flatnonzero(dead)[:20].tolist():
+        after = mondays > block.people.death[person]
+        assert {names[k] for k in found[person, after]} <= {"999"}
+        assert "999" not in {names[k] for k in found[person, ~after] if k >= 0}

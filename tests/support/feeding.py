@@ -1,0 +1,56 @@
+"""Further sources of one small block as a delivery on disk, made without Spark, with the books of what was planted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from lakehouse.settings import load_settings
+from lakehouse.synthetic.block import Block, World, build_world, make_block
+from lakehouse.synthetic.catalogue import LISTS, load_catalogue
+from lakehouse.synthetic.delivery import file_kinds
+from lakehouse.synthetic.feed import Feed, all_feeds
+from lakehouse.synthetic.forms import join_parts
+from lakehouse.synthetic.parts import write_feed
+from lakehouse.synthetic.rates import Rates
+
+Books = Counter[tuple[str, str, str]]
+
+
+@cache
+def small_block(seed: int, persons: int = 700) -> tuple[World, Block]:
+    """A world and its first block."""
+    settings = load_settings(profile="test")
+    catalogue = load_catalogue({name: settings.codelist(f"{name}.csv") for name in LISTS}, (2017, 2024))
+    world = build_world(catalogue, Rates(), seed)
+    return world, make_block(world, 0, persons)
+
+
+def deliver(
+    folder: Path, names: Iterable[str], seed: int, rate: float = 0.05
+) -> tuple[Path, dict[str, int], Books]:
+    """Files of some feeds with all their traps on: the delivery, rows by file, and what is expected where."""
+    world, block = small_block(seed)
+    parts, root = folder / "parts", folder / "delivery"
+    counts: Counter[str] = Counter()
+    books: Books = Counter()
+    feeds: list[Feed] = [all_feeds()[name] for name in names]
+    for feed in feeds:
+        rates = dict.fromkeys(feed.traps, rate)
+        for number, make in ((0, feed.rows), (-1, feed.once)):
+            if make is None:
+                continue
+            planter = feed.planter(world.seed, number, rates)
+            made = feed.rows(block, world, planter) if number == 0 and feed.rows else ()
+            made = feed.once(world, planter) if number == -1 and feed.once else made
+            for path, _, rows in write_feed(made, world, parts, number + 1):
+                counts[path] += rows
+            books.update(planter.expected)
+    for path, kind in file_kinds(world.catalogue.years, feeds).items():
+        if (parts / path).is_dir():
+            join_parts(parts / path, root / path, kind)
+    note = 'format = "danish"\nkind = "synthetic"\ndelivered = 2025-01-15\n'
+    (root / "delivery.toml").write_text(note + "covers_from = 2017-01-01\ncovers_to = 2024-12-31\n")
+    return root, dict(counts), books
