@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lakehouse.settings import Settings
 
-FORM = 2
+FORM = 3
 """Counts up when gold is computed differently, so that lakes are rebuilt by the next ingest."""
 ENCOUNTER, UNLINKED, DEATHS = "silver.encounter", "quarantine.unlinked", "silver.person_facts"
 UNLINKED_DDL = "file_id STRING, source_table STRING, row_number BIGINT, reason STRING, example STRING"
@@ -198,7 +198,9 @@ def small_tables(builder: Builder, now: Current, person: DataFrame) -> None:
     """What is quick to write beside the events."""
     spark, settings = builder.spark, builder.settings
     builder.write_gold("gold.person", lambda: person.drop("death_code"))
-    builder.write_gold("gold.spell", lambda: stays.spells(builder.read(ENCOUNTER)))
+    costs = gold.stay_costs(spark, settings, now)
+    builder.write_gold("gold.spell", lambda: stays.spells(builder.read(ENCOUNTER), costs))
+    builder.write_gold("gold.place", lambda: gold.places(spark, settings, now))
     builder.write_gold("gold.observation_period", lambda: gold.periods(spark, settings, now, person))
 
 

@@ -456,6 +456,40 @@ def periods(spark: SparkSession, settings: Settings, current: Current, person: D
     return cut.where("end_day >= start_day").distinct()
 
 
+def places(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+    """``gold.place``: units with the spans their codes stood for them; the same span of two lists counts once."""
+    found = []
+    for _, table in current.tables():
+        if table.places:
+            given = table.places.columns
+            columns = (
+                f"CAST({given.get(each.name, 'NULL')} AS {each.type}) AS {each.name}"
+                for each in GOLD["gold.place"].columns
+            )
+            found.append(silver_rows(spark, settings, current, table).selectExpr(*columns))
+    rows = union(found)
+    return rows.dropDuplicates(["place", "place_system", "valid_from"]) if rows is not None else None
+
+
+def stay_costs(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+    """Cost of each contact, by the tables that give one for it."""
+    from pyspark.sql import functions
+
+    found = [
+        silver_rows(spark, settings, current, table)
+        .where(table.stay_cost.where)
+        .selectExpr(f"{table.stay_cost.contact} AS contact_id", f"{table.stay_cost.amount} AS cost_dkk")
+        for _, table in current.tables()
+        if table.stay_cost
+    ]
+    rows = union(found)
+    return (
+        rows.groupBy("contact_id").agg(functions.sum("cost_dkk").alias("cost_dkk"))
+        if rows is not None
+        else None
+    )
+
+
 def names(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
     """Texts of codes that sources deliver themselves."""
     found = []

@@ -231,6 +231,22 @@ class Kin:
 
 
 @dataclass(frozen=True)
+class StayCost:
+    """What a contact costs, to be added up over a stay: SQL for the contact's key and the amount in kroner."""
+
+    contact: str
+    amount: str
+    where: str = "true"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Places of treatment: SQL for columns of ``gold.place``; those left out are null."""
+
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Names:
     """Texts of codes: SQL for the code as it stands in ``gold.event`` and for its text."""
 
@@ -286,6 +302,8 @@ class Table:
     periods: tuple[Period, ...] = ()
     contacts: Contacts | None = None
     kin: Kin | None = None
+    places: Places | None = None
+    stay_cost: StayCost | None = None
     names: tuple[Names, ...] = ()
 
     @property

@@ -129,9 +129,23 @@ def with_setting(whole: DataFrame, admitted: str = "false") -> DataFrame:
     )
 
 
-def spells(encounters: DataFrame) -> DataFrame:
-    """Columns of ``gold.spell``: one row a stay, told by its first contact."""
-    return encounters.where("first AND NOT superseded").selectExpr(
+def spells(encounters: DataFrame, costs: DataFrame | None = None) -> DataFrame:
+    """Columns of ``gold.spell``: one row a stay, told by its first contact, with what its contacts cost."""
+    from pyspark.sql import functions
+
+    first = encounters.where("first AND NOT superseded")
+    if costs is None:
+        first = first.withColumn("cost_dkk", functions.lit(None).cast("double"))
+    else:
+        of_stay = (
+            encounters.where("NOT superseded")
+            .select("spell_id", "contact_id")
+            .join(costs, "contact_id")
+            .groupBy("spell_id")
+            .agg(functions.sum("cost_dkk").alias("cost_dkk"))
+        )
+        first = first.join(of_stay, "spell_id", "left")
+    return first.selectExpr(
         "person_id",
         "spell_id",
         "spell_start AS time_start",
@@ -140,6 +154,7 @@ def spells(encounters: DataFrame) -> DataFrame:
         "hours",
         "setting",
         "place",
+        "cost_dkk",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.declare import prefixed
-from lakehouse.schema import DATED, FORMS, Event, Field, Join, Names, Source, Table, Type
+from lakehouse.schema import DATED, FORMS, Event, Field, Join, Names, Source, StayCost, Table, Type
 
 DRG = r"\d{2}[A-Z]{2}\d{2}[A-Z]?"
 CONTACT = Field("contact_id", Type.KEY, aliases=("dw_ek_kontakt",), filled=True, domain="contact")
@@ -54,6 +54,7 @@ GROUPED = Table(
             joins=TO_CONTACT,
         ),
     ),
+    stay_cost=StayCost("contact_id", "value", where="dearest IS NULL OR dearest <> 'LPR2'"),
 )
 """A contact that spans the change of registers is grouped in both; the dearest group wins, the other is superseded."""
 TARIFFS = Table(

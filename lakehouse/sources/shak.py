@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import DATED, Field, Source, Table, Type
+from lakehouse.schema import DATED, Field, Places, Source, Table, Type
 
 UNITS = Table(
     name="shak_units",
@@ -24,5 +24,18 @@ UNITS = Table(
             "CASE length(trim(place)) WHEN 7 THEN left(trim(place), 6) WHEN 6 THEN left(trim(place), 4) END",
         )
     },
+    places=Places(
+        {
+            "place": "place",
+            "place_system": "'SHAK'",
+            "parent": "parent",
+            "name": "name",
+            "institution": "left(place, 4)",
+            "shak": "place",
+            "region": "region",
+            "valid_from": "valid_from",
+            "valid_to": "valid_to",
+        }
+    ),
 )
 SOURCE = Source(name="shak", format="danish", identifier="cpr", tables=(UNITS,), levels=True)

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import DATED, FORMS, Field, Source, Table, Type
+from lakehouse.schema import DATED, FORMS, Field, Places, Source, Table, Type
 
+SOR = {
+    "place": "place",
+    "place_system": "'SOR'",
+    "name": "name",
+    "kind": "kind",
+    "institution": "institution",
+    "specialty": "specialty",
+    "region": "region",
+    "valid_from": "valid_from",
+    "valid_to": "valid_to",
+}
 ORGANISATIONS = Table(
     name="sor_organisations",
     files=rf"(.*/)?sor/organisationer(_.*)?{FORMS}",
@@ -22,6 +33,7 @@ ORGANISATIONS = Table(
         Field("valid_from", Type.DATE, aliases=("gyldig_fra",)),
         Field("valid_to", Type.DATE, aliases=("gyldig_til",)),
     ),
+    places=Places(SOR | {"shak": "coalesce(shak_department, shak_hospital)"}),
 )
 UNITS = Table(
     name="sor_units",
@@ -46,6 +58,7 @@ UNITS = Table(
         Field("cvr", Type.CODE, required=False, pad=8),
         Field("p_number", Type.CODE, aliases=("p-nummer",), required=False),
     ),
+    places=Places(SOR | {"parent": "parent", "shak": "shak", "provider": "provider"}),
 )
 """The export of the whole register: one row a unit and validity, each below its parent."""
 SOURCE = Source(name="sor", format="danish", identifier="cpr", tables=(ORGANISATIONS, UNITS), levels=True)

@@ -7,12 +7,18 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from lakehouse import survey as surveying
 from lakehouse.declare import codelist
 from lakehouse.delivery import find_delivery
 from lakehouse.door import Door, read_chunk
+from lakehouse.governance.disclosure import Thresholds
+from lakehouse.governance.gate import verdict
+from lakehouse.governance.gate_reasons import Rule
+from lakehouse.governance.gate_tables import CountTable
+from lakehouse.governance.outputs import small_counts
 from lakehouse.pseudonym import root_key_file
 from lakehouse.reading import Part
 from lakehouse.settings import load_settings
@@ -120,6 +126,27 @@ def test_t35_children_are_counted_as_by_hand() -> None:
             and (np.datetime64(int(people.birth[child]), "D") - np.datetime64(week, "D")).astype(int) > -6574
         ]
         assert number == len(young)
+
+
+def test_t40_three_persons_with_a_rare_service_reach_no_export(
+    made: tuple[Path, dict[str, int], Books],
+) -> None:
+    persons: dict[str, set[str]] = {}
+    for path in sorted((made[0] / "sssy").glob("*.csv")):
+        for line in path.read_text("cp1252").splitlines()[1:]:
+            person, _, service = line.split(";")[:3]
+            persons.setdefault(service, set()).add(person)
+    planted = made[2]["T40", "gold.event", f"code = 'SSSY//{sssy.RARE}'"]
+    assert len(persons[sssy.RARE]) == planted == 3
+    services = [*persons]
+    counts = [len(persons[service]) for service in services]
+    table = pa.table({"service": services, "persons": pa.array(counts, pa.int64())})
+    assert small_counts(table, ["persons"], Thresholds()) == ["persons"]
+    told = verdict([CountTable("services", {"service": services}, counts)])
+    assert any(finding.rule is Rule.SMALL_CELL and sssy.RARE in str(finding) for finding in told.findings)
+    common = [k for k, count in enumerate(counts) if count >= Thresholds().persons]
+    kept = CountTable("services", {"service": [services[k] for k in common]}, [counts[k] for k in common])
+    assert not [finding for finding in verdict([kept]).findings if finding.rule is Rule.SMALL_CELL]
 
 
 def test_the_dead_have_no_other_benefit_and_the_old_are_pensioners() -> None:
