@@ -81,7 +81,8 @@ def months_before(day: Ints, months: int) -> Ints:
     month = begin - months
     first = month.astype("datetime64[D]").astype(np.int64)
     length = (month + 1).astype("datetime64[D]").astype(np.int64) - first
-    return first + np.minimum(into, length - 1)
+    days: Ints = first + np.minimum(into, length - 1)
+    return days
 
 
 def padded(values: Ints, width: int) -> pa.Array:

@@ -32,6 +32,10 @@ FAIK = FileKind("dst", "faik", "cp1252", columns("familie_id aar famaekvivadisp_
 IND = FileKind("dst", "ind", "cp1252", columns("pnr aar perindkialt_13 loenmv_13"), yearly=True)
 UDDA = FileKind("dst", "udda", "utf-8", columns("pnr aar hfaudd"), yearly=True, form="parquet")
 AKM = FileKind("dst", "akm", "utf-8", columns("pnr aar socio13 disco08"), yearly=True, form="parquet")
+TWICE = 2020
+EARLIER = FileKind("dst/december_2021", f"akm_{TWICE}", "utf-8", AKM.columns, form="parquet")
+"""One year as it was delivered before, in a dated folder; only where T21 is planted it has rows."""
+NOBODYS = "410"
 OLD_DAY = int(np.datetime64("2005-12-31").astype(int))
 
 
@@ -117,6 +121,16 @@ def education(block: Block, planter: Planter, person: Ints, day: Ints, year: int
     return Rows(UDDA, {"pnr": pnr, "aar": pa.array(np.full(len(person), year)), "hfaudd": code}, year=year)
 
 
+def delivered_before(planter: Planter, rows: dict[str, pa.Array]) -> Rows:
+    """The same year a delivery earlier, with some codes that were corrected since: nothing of it may count."""
+    count = len(rows["pnr"])
+    wrong = planter.choose("T21", np.ones(count, bool))
+    planter.expect("T21", "gold.event", f"code = 'AKM//{NOBODYS}'", 0)
+    planter.expect("T21", "gold.event", f"source_table = 'dst_akm' AND year(time_start) = {TWICE}", count)
+    stale = rows | {"socio13": replaced(rows["socio13"], wrong, [NOBODYS] * len(wrong))}
+    return Rows(EARLIER, stale if planter.rate("T21") else {name: c.slice(0, 0) for name, c in rows.items()})
+
+
 def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     """All registers, year by year."""
     rng, people = planter.rng, block.people
@@ -151,16 +165,15 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
         taught = np.flatnonzero(here & (age >= 25))
         yield education(block, planter, taught, last[taught], year)
         status = np.where(age[grown] >= 67, 4, pick(rng, (3, 55, 12, 6, 0, 8, 10), len(grown)))
-        yield Rows(
-            AKM,
-            {
-                "pnr": numbers(people, grown, last[grown]),
-                "aar": pa.array(np.full(len(grown), year)),
-                "socio13": choose(("114", "134", "310", "210", "322", "321", "330"), status),
-                "disco08": choose(("2221", "5223", "9112"), rng.integers(0, 3, len(grown)), status != 1),
-            },
-            year=year,
-        )
+        work = {
+            "pnr": numbers(people, grown, last[grown]),
+            "aar": pa.array(np.full(len(grown), year)),
+            "socio13": choose(("114", "134", "310", "210", "322", "321", "330"), status),
+            "disco08": choose(("2221", "5223", "9112"), rng.integers(0, 3, len(grown)), status != 1),
+        }
+        yield Rows(AKM, work, year=year)
+        if year == TWICE:
+            yield delivered_before(planter, work)
 
 
-FEED = Feed("dst", (BEF, BEFORE, FAIK, IND, UDDA, AKM), rows, traps=("T04", "T31", "T34"))
+FEED = Feed("dst", (BEF, BEFORE, FAIK, IND, UDDA, AKM, EARLIER), rows, traps=("T04", "T21", "T31", "T34"))
