@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import FORMS, Event, Field, Reversal, Source, Table, Type
+from lakehouse.schema import FORMS, Event, Field, Join, Reversal, Source, Table, Type
 from lakehouse.tables import Setting
 
 DISPENSINGS = Table(
@@ -40,6 +40,7 @@ DISPENSINGS = Table(
                 "setting": f"{Setting.PHARMACY:d}",
                 "status": "CASE WHEN row.reversed OR row.packages <= 0 THEN 'reversed' ELSE 'active' END",
             },
+            joins=(Join("price_list", "item", "item", at="row.dispensed_on", valid=("valid_from", "valid_to")),),
         ),
     ),
 )

@@ -113,6 +113,10 @@ def test_t08_thousands_apart_by_dots_are_numbers_and_a_decimal_point_is_refused(
     assert sorted(lake.read("gold.spell", "cost_dkk", "hours"), key=str) == [(29800.5, 52.0), (None, 1.0)]
 
 
+def test_a_dispensing_without_a_price_costs_what_the_list_of_that_day_says(lake: Lake) -> None:
+    assert lake.events("lmdb_dispensings", "cost_dkk") == [(80.0,), (12.0,)]
+
+
 def test_t35_a_service_for_a_child_moves_only_where_one_child_can_be_meant(lake: Lake) -> None:
     shown = lake.events("sssy_services", "row_number", "who", "code_role")
     assert [row for row in shown if row[0] in (3, 4, 5, 6)] == [

@@ -124,6 +124,13 @@ TEXT: dict[str, tuple[str, list[str]]] = {
         "vnr;gyldig_fra;gyldig_til;aip;esp",
         ["472094;2020-01-01;2020-06-30;20,00;30,00", "472094;2020-07-01;;20,00;40,00"],
     ),
+    "lmdb/lmdb_2020.csv": (
+        "",
+        [
+            f"{ANNA};2020-08-01;472094;C10AA05;Atorvastatin;100;2;50,0;1093;103333;1415;;",
+            f"{ANNA};2020-08-02;472094;C10AA05;Atorvastatin;100;1;50,0;1093;103333;1415;;12,00",
+        ],
+    ),
     "dst/faik_2019.csv": ("familie_id;aar;famaekvivadisp_13", ["f1;2019;250.000,00"]),
     "dst/ind_2019.csv": ("pnr;aar;perindkialt_13;loenmv_13", [f"{ANNA};2019;312.500,00;300000,00"]),
     "dream/dream.csv": (
