@@ -468,7 +468,13 @@ def places(spark: SparkSession, settings: Settings, current: Current) -> DataFra
             )
             found.append(silver_rows(spark, settings, current, table).selectExpr(*columns))
     rows = union(found)
-    return rows.dropDuplicates(["place", "place_system", "valid_from"]) if rows is not None else None
+    if rows is None:
+        return None
+    rank = (
+        "row_number() OVER (PARTITION BY place, place_system, valid_from "
+        "ORDER BY parent NULLS LAST, name, institution, valid_to)"
+    )
+    return rows.selectExpr("*", f"{rank} AS _rank").where("_rank = 1").drop("_rank")
 
 
 def stay_costs(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:

@@ -115,6 +115,7 @@ ROWS = {
     "gold.timeline": timeline_rows,
     "gold.vocabulary": vocabulary_rows,
     "gold.spell": spell_rows,
+    "gold.place": list,
     "gold.observation_period": observation_rows,
 }
 
