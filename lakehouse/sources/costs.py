@@ -100,7 +100,7 @@ PRICES = Table(
     name="medicine_prices",
     files=rf"(.*/)?(drg|priser)/{DATED}medicinpriser(_?\d{{4,8}})?{FORMS}",
     encoding="cp1252",
-    role="price",
+    role="price_list",
     once=True,
     fields=(
         Field("item", Type.CODE, aliases=("vnr", "varenummer"), filled=True, pad=6, pattern=r"\d{6}"),

@@ -35,7 +35,7 @@ DISPENSINGS = Table(
                 "code_raw": "row.atc",
                 "code": "concat('ATC//', row.atc)",
                 "quantity": "row.ddd_per_package * row.packages",
-                "cost_dkk": "coalesce(row.price, price.retail_price * row.packages)",
+                "cost_dkk": "coalesce(row.price, price_list.retail_price * row.packages)",
                 "place": "row.pharmacy",
                 "setting": f"{Setting.PHARMACY:d}",
                 "status": "CASE WHEN row.reversed OR row.packages <= 0 THEN 'reversed' ELSE 'active' END",

@@ -77,3 +77,5 @@ def test_every_source_is_declared_soundly() -> None:
         assert not own & ({field.name for field in table.fields} | table.derived.keys()), table.name
         for field in table.fields:
             assert not (field.type == "key" and not field.domain), (table.name, field.name)
+        looked_up = {join.frame for event in table.events for join in event.joins}
+        assert not looked_up & {field.name for field in table.fields}, table.name
