@@ -40,7 +40,9 @@ DISPENSINGS = Table(
                 "setting": f"{Setting.PHARMACY:d}",
                 "status": "CASE WHEN row.reversed OR row.packages <= 0 THEN 'reversed' ELSE 'active' END",
             },
-            joins=(Join("price_list", "item", "item", at="row.dispensed_on", valid=("valid_from", "valid_to")),),
+            joins=(
+                Join("price_list", "item", "item", at="row.dispensed_on", valid=("valid_from", "valid_to")),
+            ),
         ),
     ),
 )

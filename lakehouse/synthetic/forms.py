@@ -1,4 +1,4 @@
-"""How rows become bytes of a file: delimited text, fixed width, Parquet; and how the parts of a file are joined."""
+"""How rows become bytes of a file: delimited text, fixed width, Parquet, SAS; and how the parts of a file are joined."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 
 from lakehouse.synthetic.layout import FileKind
 from lakehouse.synthetic.registers import Columns
+from lakehouse.synthetic.sas_file import write_sas
 
 
 def encode(rows: Columns, kind: FileKind) -> bytes:
-    """Rows as bytes of one part: text without a header in the file's encoding, or an Arrow stream for Parquet."""
+    """Rows as bytes of one part: text without a header in the file's encoding, or an Arrow stream for the other forms."""
     table = pa.table({name: rows[name] for name in kind.columns})
-    if kind.form == "parquet":
+    if kind.form in ("parquet", "sas"):
         sink = io.BytesIO()
         with pa.ipc.new_stream(sink, table.schema) as stream:
             stream.write_table(table)
@@ -55,6 +56,8 @@ def join_parts(parts: Path, target: Path, kind: FileKind) -> None:
     found = sorted(parts.iterdir()) if parts.is_dir() else []
     if kind.form == "parquet":
         join_parquet(found, temporary, kind)
+    elif kind.form == "sas":
+        join_sas(found, temporary, kind)
     else:
         with temporary.open("wb") as whole:
             whole.write(kind.header())
@@ -77,3 +80,26 @@ def join_parquet(parts: list[Path], target: Path, kind: FileKind) -> None:
     if writer is None:
         writer = pq.ParquetWriter(target, pa.schema([(name, pa.string()) for name in kind.columns]))
     writer.close()
+
+
+def join_sas(parts: list[Path], target: Path, kind: FileKind) -> None:
+    """A SAS file: text, numbers, and days and moments since 1960 under their formats."""
+    tables = []
+    for part in parts:
+        with part.open("rb") as handle:
+            tables.append(pa.ipc.open_stream(handle).read_all())
+        part.unlink()
+    empty = pa.table({name: pa.array([], pa.string()) for name in kind.columns})
+    table = pa.concat_tables(tables) if tables else empty
+    formats = {name: sas_format(table.schema.field(name).type) for name in table.column_names}
+    columns = [column.to_pylist() for column in table.columns]
+    write_sas(target, formats, zip(*columns, strict=True))
+
+
+def sas_format(type: pa.DataType) -> str:
+    """How a column of an Arrow type is written in SAS."""
+    if pa.types.is_string(type):
+        return "$"
+    if pa.types.is_date(type):
+        return "DATE9."
+    return "DATETIME20." if pa.types.is_timestamp(type) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ENDINGS = {"csv": ".csv", "fixed": ".txt", "parquet": ".parquet", "raw": ""}
+ENDINGS = {"csv": ".csv", "fixed": ".txt", "parquet": ".parquet", "sas": ".sas7bdat", "raw": ""}
 """Usual ending of a file's name by its form."""
 
 
@@ -12,7 +12,7 @@ ENDINGS = {"csv": ".csv", "fixed": ".txt", "parquet": ".parquet", "raw": ""}
 class FileKind:
     """One kind of file. ``yearly`` files carry the year in their name; ``bom`` starts them with a byte order mark.
 
-    ``form`` is ``csv``, ``fixed`` (text in columns of ``widths`` characters, without a header), ``parquet``, or
+    ``form`` is ``csv``, ``fixed`` (text in columns of ``widths`` characters, without a header), ``parquet``, ``sas``, or
     ``raw`` (bytes as the source gives them). ``ending`` replaces the form's usual one.
     """
 
