@@ -39,6 +39,9 @@ PLACE = "99004081999916"
 def delivery(root: Path, *, again: bool = False) -> Path:
     """Anna (to be erased), Bent (her child's father in the register, and a relative of hers) and Carl."""
     extra = [f"{CARL};2020-05-05;J459"] if again else []
+    drugs = [f"{BENT};2021-03-01;472094;C10AA05;Zarator;100;1;50,0;1093;103333;1415;;38,70"] if again else []
+    visits = [contact("4100004", CARL, "2021-01-01 08:00", "2021-01-02 12:00")] if again else []
+    found = ["4100004;DI219;A;Nej;;;LPR3"] if again else []
     return write_delivery(
         root,
         {
@@ -49,8 +52,9 @@ def delivery(root: Path, *, again: bool = False) -> Path:
                 contact("4100001", ANNA, "2020-01-01 08:00", "2020-01-02 12:00", place=PLACE),
                 contact("4100002", BENT, "2020-01-01 08:00", "2020-01-02 12:00"),
                 contact("4100003", ANNA, "2020-02-30 08:00", ""),
+                *visits,
             ],
-            "lpr_f/diagnoser.csv": ["4100001;DI219;A;Nej;;;LPR3", "4100002;DI219;A;Nej;;;LPR3"],
+            "lpr_f/diagnoser.csv": ["4100001;DI219;A;Nej;;;LPR3", "4100002;DI219;A;Nej;;;LPR3", *found],
             "lpr_f/procedurer_kirurgi.csv": [
                 "6100001;4100001;;KJDF10;P;;99004081000018;2020-01-01;17:00:00",
                 "6100002;4100002;;KJDF10;P;;99004081000018;2020-01-01;17:00:00",
@@ -58,6 +62,7 @@ def delivery(root: Path, *, again: bool = False) -> Path:
             "lmdb/lmdb_2020.csv": [
                 f"{ANNA};2020-02-01;472094;C10AA05;{WORD};100;1;50,0;1093;103333;1415;;38,70",
                 f"{BENT};2020-02-01;472094;C10AA05;Zarator;100;1;50,0;1093;103333;1415;;38,70",
+                *drugs,
             ],
             "dod/dodsaars.csv": [f"{CARL};2023-06-01;I219", *extra],
         },
