@@ -23,13 +23,14 @@ help: ## List the commands
 .PHONY: setup
 setup: $(STAMP) ## Everything the project needs, in .venv (Java too, as root on Debian or Ubuntu)
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-linking.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found."; exit 10; }
 	@$(PYTHON) -m lakehouse.doctor --install-java >/dev/null
 	@$(PYTHON) -m venv .venv || { echo "python3-venv is missing (Debian or Ubuntu: apt-get install python3-venv)."; exit 10; }
 	@echo "Setting up .venv from requirements.lock ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q -r requirements.lock || $(BIN)/python -m pip install -q -r requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --no-deps -r requirements-linking.lock || $(BIN)/python -m pip install -q --no-deps -r requirements-linking.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --no-deps -e . || $(BIN)/python -m pip install -q --no-deps -e .
 	@touch $(STAMP)
 
