@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import inspect
 import os
 import sys
@@ -121,6 +122,20 @@ class Job:
             dry_run(self, settings, arguments.study, params, progress)
             return ""
         return run_job(self, settings, arguments.study, params, progress, began=time.time())
+
+
+def load_job(file: Path) -> Job:
+    """The job in a file, without running it."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{file} is no Python file.", "", "")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(file.stem, module)
+    spec.loader.exec_module(module)
+    found = [value for value in vars(module).values() if isinstance(value, Job)]
+    if not found:
+        raise UsageError(f"{file} holds no job.", "A job is a function under @job.", "See CONTRIBUTING.md.")
+    return found[0]
 
 
 def own_stderr() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lakehouse.errors import DataError, UsageError
 from lakehouse.settings import Settings
@@ -42,3 +45,11 @@ def find_run(settings: Settings, run_id: str, study: str | None = None) -> Path:
     if len(candidates) > 1:
         raise UsageError(f"{run_id} fits {len(candidates)} runs.", "", "Give more of the run's id.")
     return candidates[0]
+
+
+def scopes(settings: Settings, study: str | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Folder and scope record of every run that has one, newest first."""
+    for folder in runs(settings, study):
+        path = folder / "scope.json"
+        if path.is_file():
+            yield folder, json.loads(path.read_text(encoding="utf-8"))

@@ -18,6 +18,7 @@ from lakehouse.governance.file_watch import FileWatch, platform_at_work
 from lakehouse.governance.narrowing import RowRules, opted_out_file
 from lakehouse.governance.observed import Observer
 from lakehouse.governance.permit_model import NOT_REAL, ColumnUse, Permit, StudyDefinition
+from lakehouse.governance.permit_signatures import require_signature
 from lakehouse.governance.permits import lake_kind, load_permit, load_study
 from lakehouse.governance.pins import check_predicate, pin
 from lakehouse.governance.reconcile import Declared, Gated, reconcile
@@ -56,7 +57,10 @@ def open_data(
     clock = today if callable(today) else (lambda: today or date.today())
     who = actor or getpass.getuser()
     refuse_unless_open(permit, who, clock())
-    if permit.legal_basis == NOT_REAL and lake_kind(settings) == "real":
+    real = lake_kind(settings) == "real"
+    if real and permit.legal_basis != NOT_REAL:
+        require_signature(settings, permit, settings.definition("permits", definition.permit))
+    if real and permit.legal_basis == NOT_REAL:
         raise PermissionRefused(
             f"Permit '{permit.permit_id}' is for data of no real persons.",
             f"The lake at {settings.lake} holds real ones.",
@@ -86,6 +90,8 @@ class Study:
         self._spark, self._clock = spark, clock
         for predicate in (permit.population, definition.cohort):
             check_predicate(spark, predicate)
+        for table, grant in permit.tables.items():
+            check_predicate(spark, grant.rows, table)
         pinned = pin(spark, settings, permit.tables)
         self.versions = {table: version for table, (_, version) in pinned.items()}
         self._serial = next(_serials)
@@ -97,6 +103,7 @@ class Study:
             partial(study_key_file, settings, definition.id),
             opted_out_file(settings.home, permit),
             lambda table: openings.issue(self.id, self._serial, table, (), platform=True),
+            clock,
         )
         self._listed = b"" if self._rules.opted_out is None else self._rules.opted_out.read_bytes()
         self._observer = Observer(spark, clock)
@@ -224,7 +231,8 @@ class Study:
     def _denied(self, refusal: PermissionRefused) -> PermissionRefused:
         """Put a refusal on the record, as long as there is one to put it on."""
         if self._scope is None:
-            self._denials.append({"what": refusal.what, "at": now()})
+            missing = getattr(refusal, "missing", ())
+            self._denials.append({"what": refusal.what, "at": now(), "missing": ", ".join(missing)})
         return refusal
 
 

@@ -38,11 +38,17 @@ class RowRules:
     key_file: Callable[[], Path]
     opted_out: Path | None = None
     label: Callable[[str], str] = field(default=str)
+    clock: Callable[[], date] = field(default=date.today)
     predicates: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         wanted = [rule for rule in (self.permit.population, self.cohort) if rule.strip().lower() != "all"]
         object.__setattr__(self, "predicates", tuple(wanted))
+
+    def rows_of(self, table: str) -> str | None:
+        """The permit's condition on the rows of a table, ``None`` for all rows."""
+        grant = self.permit.tables.get(table)
+        return None if grant is None or grant.rows.strip().lower() == "all" else grant.rows
 
     @property
     def everyone(self) -> bool:
@@ -79,7 +85,9 @@ class RowRules:
         from pyspark.sql import functions as fn
 
         frame = self.read(spark, table)
-        frame = days_only(frame, table, self.permit.period)
+        frame = days_only(frame, table, self.permit.period_on(self.clock()))
+        if (rows := self.rows_of(table)) is not None:
+            frame = frame.where(rows)
         if not self.everyone and "person_id" in GOLD[table].column_names:
             if table == "gold.person":
                 for predicate in self.predicates:

@@ -6,103 +6,47 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
-from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lakehouse.errors import ConfigurationError
+from lakehouse.governance.permit_parts import (
+    Assessment,
+    ColumnUse,
+    Condition,
+    Expected,
+    Operation,
+    Outputs,
+    Period,
+    Reidentification,
+    TableGrant,
+)
 from lakehouse.settings import SMALL_CELL_FLOOR
 from lakehouse.tables import GOLD
 
+__all__ = [
+    "NOT_REAL",
+    "ColumnUse",
+    "Operation",
+    "Period",
+    "Permit",
+    "StudyDefinition",
+    "TableGrant",
+    "checked",
+]
+
 NOT_REAL = "not-real-data"
 """Legal basis of permits that the platform writes itself; refused on a lake of real persons."""
-
-
-class ColumnUse(StrEnum):
-    """How far a column may be used."""
-
-    DIRECT = "direct"
-    FILTER_ONLY = "filter_only"
-    JOIN_ONLY = "join_only"
-
-
-class Operation(StrEnum):
-    """What may be done with what is read."""
-
-    MINE = "mine"
-    TRAIN = "train"
-    EXPORT = "export"
-
-
-class Period(BaseModel):
-    """The days a study may see, both ends included; an open end means everything on that side."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    start: date | None = Field(default=None, alias="from")
-    end: date | None = Field(default=None, alias="to")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Period:
-        if self.start and self.end and self.start > self.end:
-            raise ValueError(f"begins {self.start} after it ends {self.end}")
-        return self
-
-    @property
-    def open(self) -> bool:
-        """Whether every day is allowed."""
-        return self.start is None and self.end is None
-
-
-class TableGrant(BaseModel):
-    """The columns of one table, by how far each may be used."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    direct: tuple[str, ...] = ()
-    filter_only: tuple[str, ...] = ()
-    join_only: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _named_once(self) -> TableGrant:
-        names = [*self.direct, *self.filter_only, *self.join_only]
-        if not names:
-            raise ValueError("grants no column")
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"names {', '.join(twice)} more than once")
-        return self
-
-    @property
-    def uses(self) -> dict[str, ColumnUse]:
-        """Use by column name, in the order direct, filter only, join only."""
-        return {
-            name: use
-            for use, names in (
-                (ColumnUse.DIRECT, self.direct),
-                (ColumnUse.FILTER_ONLY, self.filter_only),
-                (ColumnUse.JOIN_ONLY, self.join_only),
-            )
-            for name in names
-        }
-
-
-class Reidentification(BaseModel):
-    """On which ground persons may be found again, for which reasons, and how many at most."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    clause: str = Field(min_length=2)
-    reasons: tuple[str, ...] = Field(min_length=1)
-    max_persons: int = Field(ge=1)
 
 
 class Permit(BaseModel):
     """A study approval, reduced to what a machine must hold.
 
     ``population`` is SQL over the columns of ``gold.person`` or ``"all"``; ``users`` names accounts, ``"*"``
-    everyone; ``opt_outs`` is the path of a file with one lake pseudonym a line. The law behind
-    ``legal_basis`` is material for a check, never a claim of compliance.
+    everyone; ``opt_outs`` is the path of a file with one lake pseudonym a line, applied as it stands when a table
+    is opened. ``history_years`` lets the period begin at most that long before the day of reading. The law
+    behind ``legal_basis`` is material for a check, never a claim of compliance.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -121,9 +65,35 @@ class Permit(BaseModel):
     period: Period = Period()
     tables: Mapping[str, TableGrant] = Field(min_length=1)
     opt_outs: str | None = None
-    reidentification: Reidentification | None = None
     min_cell: int = Field(default=SMALL_CELL_FLOOR, ge=SMALL_CELL_FLOOR)
     operations: tuple[Operation, ...] = (Operation.MINE,)
+
+    supersedes: str = ""
+    case_number: str = ""
+    decision_date: date | None = None
+    delete_by: date | None = None
+    publish_by: date | None = None
+    controller: str = ""
+    dpo: str = ""
+    processors: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ("DK",)
+    roles: Mapping[str, str] = {}
+    purpose_code: Literal["research", "statistics", "planning", "quality"] = "research"
+    exploratory: bool = True
+    public_interest: str = ""
+    why_not_anonymous: str = ""
+    expected_persons: Expected = Expected()
+    history_years: int | None = Field(default=None, ge=1)
+    free_text: bool = False
+    linkages: tuple[str, ...] = ()
+    outputs: Outputs = Outputs()
+    reidentification: Reidentification | None = None
+    journal_microdata: bool = False
+    ethics_id: str = ""
+    incidental_findings: str = ""
+    dpia: Assessment | None = None
+    conditions: tuple[Condition, ...] = ()
 
     @field_validator("tables")
     @classmethod
@@ -146,11 +116,15 @@ class Permit(BaseModel):
         return self
 
     def canonical(self) -> str:
-        """The one JSON text of this permit: sorted keys, no spaces, sorted column lists."""
-        content = self.model_dump(mode="json", by_alias=True)
+        """The one JSON text of this permit: sorted keys, no spaces, sorted column lists, nothing that is a default.
+
+        Leaving defaults out keeps the hash of a permit when a later version of the platform knows more fields.
+        """
+        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         for grant in content["tables"].values():
-            for use in grant:
-                grant[use] = sorted(grant[use])
+            for use in ColumnUse:
+                if use in grant:
+                    grant[use] = sorted(grant[use])
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @property
@@ -165,6 +139,14 @@ class Permit(BaseModel):
     def names(self, actor: str) -> bool:
         """Whether the actor is among the users."""
         return "*" in self.users or actor in self.users
+
+    def period_on(self, day: date) -> Period:
+        """The days the study may see when it reads on ``day``; ``ValueError`` when ``history_years`` leaves none."""
+        if self.history_years is None:
+            return self.period
+        year = day.year - self.history_years
+        first = day.replace(year=year, day=28) if (day.month, day.day) == (2, 29) else day.replace(year=year)
+        return self.period.cut(first)
 
     def uses(self, table: str) -> dict[str, ColumnUse]:
         """Granted columns of a table, empty when the table is not granted."""

@@ -42,8 +42,8 @@ def newest_version(spark: SparkSession, path: Path) -> int | None:
     return version if version >= 0 else None
 
 
-def check_predicate(spark: SparkSession, predicate: str) -> None:
-    """Refuse a population or cohort that is more than one condition on the columns of ``gold.person``."""
+def check_predicate(spark: SparkSession, predicate: str, table: str = "gold.person") -> None:
+    """Refuse a population, cohort or row rule that is more than one condition on the columns of one table."""
     if predicate.strip().lower() == "all":
         return
     try:
@@ -58,6 +58,6 @@ def check_predicate(spark: SparkSession, predicate: str) -> None:
     if any(node.is_plan or "Subquery" in node.name or node.name == "Exists" for node in parsed.walk()):
         raise ConfigurationError(
             f"'{predicate}' looks into other tables.",
-            "A population or cohort is one condition on the columns of gold.person.",
+            f"A population, cohort or row rule is one condition on the columns of {table}.",
             "Write it without SELECT.",
         )

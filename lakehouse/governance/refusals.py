@@ -12,6 +12,17 @@ from lakehouse.governance.permit_model import ColumnUse, Permit
 from lakehouse.tables import GOLD
 
 
+class MissingGrants(PermissionRefused):
+    """A refusal that knows which grants were missing, for the difference between a permit and its use."""
+
+    def __init__(self, missing: tuple[str, ...], what: str, why: str = "", next_step: str = "") -> None:
+        self.missing = missing
+        super().__init__(what, why, next_step)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.missing, self.what, self.why, self.next_step)
+
+
 def refuse_unless_open(permit: Permit, actor: str, day: date) -> None:
     """Refuse an expired or future permit and an actor it does not name."""
     if not permit.valid_on(day):
@@ -21,6 +32,14 @@ def refuse_unless_open(permit: Permit, actor: str, day: date) -> None:
             f"Today is {day}, and data may be read only while the permit holds.",
             f"Ask {permit.authority} for an extension, or choose a study with a valid permit.",
         )
+    try:
+        permit.period_on(day)
+    except ValueError:
+        raise PermissionRefused(
+            f"Permit '{permit.permit_id}' leaves no day to read.",
+            f"It grants {permit.history_years} years back from {day}, and its period ends before that.",
+            f"Ask {permit.authority} what was meant.",
+        ) from None
     if not permit.names(actor):
         raise PermissionRefused(
             f"'{actor}' is not among the users of permit '{permit.permit_id}'.",
@@ -37,7 +56,8 @@ def refusal_for(permit: Permit, study: str, wanted: Mapping[str, Iterable[str]])
     unknown = [each for each in absent if not known(each)]
     it, are = ("them", "are") if len(absent) > 1 else ("it", "is")
     made_up = f" ({', '.join(unknown)} does not exist either)" if unknown else ""
-    return PermissionRefused(
+    return MissingGrants(
+        tuple(absent),
         f"{', '.join(absent)} {are} not granted to study '{study}'{made_up}.",
         f"Permit '{permit.permit_id}' grants {granted_text(permit, wanted)}.",
         f"Leave {it} out, or ask {permit.authority} to add {it} to the permit.",
@@ -68,7 +88,8 @@ def ungranted_column(
     why = f"Permit '{permit.permit_id}' decides which columns are there."
     absent = [f"{table}.{name}" for table in holders if name not in permit.uses(table)]
     if absent:
-        return PermissionRefused(
+        return MissingGrants(
+            tuple(absent),
             f"{', '.join(absent)} exists, but is not granted to study '{study}'.",
             why,
             f"Leave it out, or ask {permit.authority} to add it to the permit.",

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse.errors import PermissionRefused
+from lakehouse.errors import ConfigurationError, PermissionRefused
 from lakehouse.governance.scope import Scope, State
 from lakehouse.settings import load_settings
 from lakehouse.study import Study
 from tests.support.small_lake import DAY0, PERSONS, append_rows, person_rows, write_small_lake
-from tests.support.study_lab import TODAY, Lab, read_of
+from tests.support.study_lab import TABLES, TODAY, Lab, read_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -303,3 +303,25 @@ def test_scope__asked_for_while_open_closes_the_study(lab: Lab) -> None:
         assert study.scope().reads[0].rows == 55
         with pytest.raises(PermissionRefused, match="closed"):
             study.table("gold.event")
+
+
+def test_rows__of_a_table_are_those_the_permit_grants(lab: Lab) -> None:
+    tables = TABLES.replace(
+        '[tables."gold.timeline"]', 'rows = "place = \'hospital 1\'"\n[tables."gold.timeline"]'
+    )
+    lab.permit("site", tables=tables)
+    scope = lab.run(lambda study: study.table("gold.event").select("code").collect(), "site")
+    read = read_of(scope, "gold.event")
+    assert (read.rows, read.persons) == (30, 10), "odd events of ten persons"
+    assert scope.state is State.ACCOUNTED and read.columns_filter == []
+    sly = TABLES.replace('[tables."gold.timeline"]', 'rows = "day in (select 1)"\n[tables."gold.timeline"]')
+    lab.permit("sly_rows", tables=sly)
+    with pytest.raises(ConfigurationError, match=r"one condition on the columns of gold\.event"):
+        lab.open("sly_rows")
+
+
+def test_history__reaches_back_from_the_day_of_reading(lab: Lab) -> None:
+    lab.permit("recent", "history_years = 5")
+    with lab.open("recent") as study:
+        days = {row.day for row in study.table("gold.event").select("day").collect()}
+    assert days == {17532 + 100 * k for k in (9, 10)}, "events from 1 June 2020 on"
