@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from experiments.kinds import Kind
 from experiments.model_card import card
 from experiments.patterns import Patterns
+from experiments.replay import table_hash
 from experiments.report import Story, Tally, answer, render, tally, warning
 from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
 from lakehouse.governance.gate import judge
@@ -55,11 +56,13 @@ def conclude(
     story = replace(story, pattern=raw.meta.kind)
     raw.write(run.folder / "patterns.parquet")
     run.params(raw.meta.params)
+    run.made |= {"result": table_hash(raw.table)}
     run.store_scope(story.scope, totals(story))
     story = shown(replace(story, kind=story.kind or run.facts.get("kind", "")), run.thresholds)
     counts = tally(raw)
     if run.state != ACCOUNTED:
         run.withhold()
+        run.issue_receipt("withheld")
         return Outcome(run.run_id, run.state, counts, None, None)
     checked, record = raw.check(run.thresholds)
     called = checked.called()
@@ -91,6 +94,7 @@ def conclude(
         run.tag(calibrated=str(story.null.calibrated).lower())
     told = " ".join(part for part in (warning(story.null), *answer(story, counts, called)) if part)
     run.answer(f"{told}\n\n{where_to_look(run, counts, raw.kind)}")
+    run.issue_receipt("checked")
     return Outcome(run.run_id, run.state, counts, record, report)
 
 

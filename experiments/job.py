@@ -71,6 +71,9 @@ class Job:
         parser.add_argument(
             "--dry-run", action="store_true", help="show what would be read and tested; read nothing"
         )
+        parser.add_argument(
+            "--replay", metavar="RUN", help="repeat a run from its receipt; same result or exit 14"
+        )
         parser.add_argument("--quiet", action="store_true", help="no progress")
         return parser.parse_args(arguments)
 
@@ -116,12 +119,19 @@ class Job:
 
         settings = load_settings(arguments.lake, arguments.profile)
         definition = settings.read_definition("studies", arguments.study)
-        params = self.parameters(definition.get("parameters", {}).get(self.name, {}), arguments.set)
+        given = definition.get("parameters", {}).get(self.name, {})
+        earlier = None
+        if arguments.replay:
+            from experiments.replay import Earlier
+
+            earlier = Earlier.of(settings, arguments.replay, arguments.study)
+            given = earlier.receipt.get("params", {})
+        params = self.parameters(given, arguments.set)
         progress = Progress(quiet=arguments.quiet or bool(os.environ.get("PATTERNLAKE_QUIET")))
         if arguments.dry_run:
             dry_run(self, settings, arguments.study, params, progress)
             return ""
-        return run_job(self, settings, arguments.study, params, progress, began=time.time())
+        return run_job(self, settings, arguments.study, params, progress, began=time.time(), replay=earlier)
 
 
 def load_job(file: Path) -> Job:

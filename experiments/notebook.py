@@ -53,6 +53,6 @@ def open_study(
             finally:
                 scope = tracking.scope_record(study)
                 record.store_scope(scope)
-                ledger.append(chosen, "receipt", {**intent, **tracking.receipt(scope), "released": False})
+                record.issue_receipt("inside the study")
         if record.state != tracking.ACCOUNTED:
             record.withhold()

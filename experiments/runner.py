@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from experiments import tracking
 from experiments.evidence import ACCOUNTED, Outcome, conclude
 from experiments.kinds import kind_of
+from experiments.replay import Earlier
 from experiments.report import Story
 from experiments.versions import code_version
 from lakehouse.errors import ScopeBreach
@@ -28,10 +29,17 @@ if TYPE_CHECKING:
 
 
 def run_job(
-    job: Job, settings: Settings, study_id: str, params: Any, progress: Progress, began: float
+    job: Job,
+    settings: Settings,
+    study_id: str,
+    params: Any,
+    progress: Progress,
+    began: float,
+    replay: Earlier | None = None,
 ) -> str:
     """Ask a job's question and leave its whole record; the MLflow run's id.
 
+    With ``replay`` the tables are those versions that an earlier run read, and its result must come out again.
     Raises :class:`ScopeBreach` after everything is stored when the run's reads are not accounted for: its
     results then stay inside the study.
     """
@@ -45,13 +53,12 @@ def run_job(
         ) as run:
             intent = {"run": run.run_id, "study": study_id, "job": job.name, "code": code_version()}
             ledger.append(settings, "intent", intent)
-            findings, study = _ask(job, spark, settings, study_id, params, run)
+            findings, study = _ask(job, spark, settings, study_id, params, run, replay)
             with progress.watch("reconciling what was read with the permit"):
                 scope = tracking.scope_record(study)
             with progress.watch("checking, drawing and writing the report"):
                 story = _story(job, study, findings, params, scope, time.time() - began)
                 outcome = conclude(run, findings.patterns, story, findings.metrics)
-            ledger.append(settings, "receipt", {**intent, **_receipt(outcome, scope)})
     finally:
         spark.stop()
     print(_summary(job, settings, study_id, outcome))
@@ -61,26 +68,37 @@ def run_job(
             "; ".join(scope.get("reasons", ())) + ".",
             f"Its results stay in the study; see 'patternlake scope show {outcome.run_id}'.",
         )
+    if replay is not None:
+        print(replay.compare(settings.results / study_id / outcome.run_id))
     return outcome.run_id
 
 
 def _ask(
-    job: Job, spark: Any, settings: Settings, study_id: str, params: Any, run: tracking.RunRecord
+    job: Job,
+    spark: Any,
+    settings: Settings,
+    study_id: str,
+    params: Any,
+    run: tracking.RunRecord,
+    replay: Earlier | None,
 ) -> tuple[Findings, Study]:
     """The job's own part; whatever it read is on the run's record even when it fails."""
     try:
         with current().watch("opening the study"):
-            opened = open_data(spark, settings, study_id)
+            opened = open_data(spark, settings, study_id, versions=replay.versions if replay else None)
         with opened as study:
             run.bind(study)
+            run.made |= {
+                "params": asdict(params),
+                "seed": study.seed,
+                "command": command_line(job, study_id, params),
+            }
+            run.made |= {"replay_of": replay.run} if replay else {}
             findings = job.ask(study, params)
-    except BaseException as error:
+    except BaseException:
         if "study" in locals():
             scope = tracking.scope_record(study)
             run.store_scope(scope)
-            ledger.append(
-                settings, "receipt", {"run": run.run_id, "failed": type(error).__name__, **_seen(scope)}
-            )
         raise
     return findings, study
 
@@ -111,15 +129,6 @@ def command_line(job: Job, study_id: str, params: Any) -> str:
     return shlex.join(["patternlake", "run", job.name, "--study", study_id]) + "".join(
         f" {c}" for c in changed
     )
-
-
-def _seen(scope: dict[str, Any]) -> dict[str, Any]:
-    reads = [f"{read['table']}@{read['version']}" for read in scope.get("reads", ())]
-    return {"state": scope.get("state"), "scope": scope.get("digest"), "reads": sorted(set(reads))}
-
-
-def _receipt(outcome: Outcome, scope: dict[str, Any]) -> dict[str, Any]:
-    return {**_seen(scope), "released": outcome.report is not None}
 
 
 def _summary(job: Job, settings: Settings, study_id: str, outcome: Outcome) -> str:

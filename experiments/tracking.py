@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -24,7 +25,8 @@ from mlflow.data.dataset import Dataset
 from experiments.lake_source import LakeTableSource
 from experiments.processes import alive, reason_of, terminable
 from experiments.results import run_folder
-from experiments.versions import code_version
+from experiments.versions import code_version, environment_hash
+from lakehouse.governance import ledger, receipts
 from lakehouse.governance.disclosure import Thresholds
 from lakehouse.governance.outputs import clean_scope
 from lakehouse.tables import GOLD
@@ -73,7 +75,7 @@ class RunRecord:
     """One run while it is going on: what the job or notebook hands in becomes its record.
 
     ``folder`` is the run's place inside the study (raw results, exact scope); MLflow gets checked results
-    only.
+    only. ``made`` is what the receipt says of the run itself: parameters, seed, hash of the result.
     """
 
     settings: Settings
@@ -86,6 +88,11 @@ class RunRecord:
     state: str = "unaccounted"
     scope_digest: str = ""
     facts: dict[str, str] = field(default_factory=dict)
+    scope: dict[str, Any] = field(default_factory=dict)
+    artefacts: dict[str, str] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)
+    beside: tuple[int, ...] = ()
+    pending: tuple[str, Any, str] | None = None
 
     def tag(self, **facts: object) -> None:
         """Tags of one fact each; ``scope_state`` is written ``scope.state``."""
@@ -131,6 +138,7 @@ class RunRecord:
         """
         import mlflow
 
+        self.scope, self.beside = dict(scope), tuple(beside)
         (self.folder / "scope.json").write_text(json.dumps(scope, indent=2, ensure_ascii=False), "utf-8")
         mlflow.log_dict(clean_scope(scope, self.thresholds, beside), "scope.json")
         self.state = str(scope.get("state", "unaccounted"))
@@ -158,6 +166,7 @@ class RunRecord:
         """Every file of a folder that holds checked results alone."""
         import mlflow
 
+        self.artefacts |= receipts.hashes((path for path in files.rglob("*") if path.is_file()), files)
         mlflow.log_artifacts(str(files))
 
     def model(self, patterns: Patterns, spec: ModelSpec) -> None:
@@ -184,6 +193,9 @@ class RunRecord:
             called = patterns.called()
             frame = called.select(list(spec.columns)).to_pandas()
             frame.dropna(subset=list(spec.needs)).to_parquet(data, index=False)
+            self.artefacts |= {
+                f"model/{file}": digest for file, digest in receipts.hashes([code, data], data.parent).items()
+            }
             info = mlflow.pyfunc.log_model(
                 name=spec.name,
                 loader_module=code.stem,
@@ -194,8 +206,47 @@ class RunRecord:
                 pip_requirements=[f"{package}=={_version(package)}" for package in ("pandas", "pyarrow")],
                 metadata={"scope.digest": self.scope_digest, "scope.state": self.state, **_short(self.facts)},
             )
-        if self.state == ACCOUNTED:
-            self._register(name, info, spec.about)
+        self.pending = (name, info, spec.about)
+
+    def issue_receipt(self, verdict: str, **more: object) -> None:
+        """Sign what the run was allowed to read, read, and let out; enter it in the ledger; then register its model.
+
+        ``verdict`` is what the release check said (``checked``, ``withheld``, ``failed``, …). The exact receipt stays in
+        the study's folder; MLflow gets one whose counts may be shown.
+        """
+        import mlflow
+
+        run = {
+            "run": self.run_id, "job": self.job, "question": self.question, "code": code_version(),
+            "environment": environment_hash(), "verdict": verdict, "process": platform.python_version(), **self.made, **more,
+        }  # fmt: skip
+        receipt = receipts.make(self.settings, self.scope, run, self.artefacts)
+        (self.folder / "receipt.json").write_text(json.dumps(receipt, indent=2, ensure_ascii=False), "utf-8")
+        digest = receipts.receipt_hash(receipt)
+        body = {
+            "run": self.run_id,
+            "study": self.study,
+            "job": self.job,
+            "code": run["code"],
+            "receipt": digest,
+        }
+        permit = dict(self.scope.get("permit", {}))
+        body |= {
+            "verdict": verdict,
+            "permit": permit.get("hash", ""),
+            "actor": self.scope.get("actor", ""),
+            **more,
+        }
+        body["reading"] = self.scope.get("reading", "")
+        ledger.append(self.settings, "receipt", {**body, **seen(self.scope)})
+        shown = clean_scope(self.scope, self.thresholds, self.beside)
+        mlflow.log_dict(
+            receipts.make(self.settings, shown, {**run, "exact": digest}, self.artefacts), "receipt.json"
+        )
+        self.tag(receipt_hash=digest)
+        if self.pending is not None and self.state == ACCOUNTED:
+            receipts.require(self.settings, receipt)
+            self._register(*self.pending)
 
     def _register(self, name: str, info: Any, about: str) -> None:
         """A new version of the study's model, with what it was learned from."""
@@ -205,6 +256,7 @@ class RunRecord:
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name, description=f"{about} in study {self.study}.")
         tags = {"run.id": self.run_id, "scope.digest": self.scope_digest, **_short(self.facts)}
+        tags["receipt.hash"] = self.facts["receipt.hash"]
         client.create_model_version(
             name, info.model_uri, self.run_id, tags=tags, description=self.question, model_id=info.model_id
         )
@@ -273,12 +325,18 @@ def prepare(settings: Settings, experiment: str) -> str:
 
 
 def fail(record: RunRecord, error: BaseException) -> None:
-    """Mark a run as failed with a reason that holds no value of anybody; details stay in the study."""
+    """Mark a run as failed with a reason that holds no value of anybody; details stay in the study.
+
+    Where its receipt cannot be written either, the intent in the ledger stays without an answer and is found there.
+    """
     reason = reason_of(error)
     details = record.folder / "failure.txt"
     details.write_text("".join(traceback.format_exception(error)), "utf-8")
     details.chmod(0o600)
     record.tag(failure_reason=reason, release_state="withheld")
+    if "receipt.hash" not in record.facts:
+        with contextlib.suppress(Exception):
+            record.issue_receipt("failed", failed=type(error).__name__)
     record.answer(f"{record.question}\n\n**Failed.** {reason}\n\nDetails: {details}")
 
 
@@ -334,7 +392,7 @@ def scope_record(study: Study) -> dict[str, Any]:
     return dict(json.loads(study.scope().to_json()))
 
 
-def receipt(scope: Mapping[str, Any]) -> dict[str, Any]:
+def seen(scope: Mapping[str, Any]) -> dict[str, Any]:
     """What the ledger keeps of a scope: state, digest, tables and versions; no counts."""
     reads = sorted({f"{read['table']}@{read['version']}" for read in scope.get("reads", ())})
     return {"state": scope.get("state"), "scope": scope.get("digest"), "reads": reads}

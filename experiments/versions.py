@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import subprocess
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +27,14 @@ def code_version() -> str:
     except (OSError, subprocess.SubprocessError):
         return release
     return f"{release}+{commit}" + (".dirty" if changed else "")
+
+
+@cache
+def environment_hash() -> str:
+    """SHA-256 over Python's version and the names and versions of all installed packages."""
+    folders = [Path(place) for place in sys.path if place and Path(place).is_dir()]
+    packages = {each.name for folder in folders for each in folder.glob("*.dist-info")}
+    return hashlib.sha256("\n".join([platform.python_version(), *sorted(packages)]).encode()).hexdigest()
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -45,12 +45,14 @@ def open_data(
     *,
     actor: str | None = None,
     today: date | Clock | None = None,
+    versions: Mapping[str, int] | None = None,
 ) -> Study:
     """Open a study for reading; use as ``with open_data(...) as study:``.
 
     Checks at once that the permit is valid today and names the actor (default: the account running this),
     and pins the newest version of every granted table, so that the whole run sees one state of the lake.
-    ``today`` serves tests of expiry. Raises :class:`PermissionRefused` or :class:`ConfigurationError`.
+    ``today`` serves tests of expiry; ``versions`` pins tables to earlier versions, to repeat a run. Raises
+    :class:`PermissionRefused` or :class:`ConfigurationError`.
     """
     definition = load_study(settings, study_id)
     permit = load_permit(settings, definition.permit)
@@ -66,7 +68,7 @@ def open_data(
             f"The lake at {settings.lake} holds real ones.",
             "Ask the data unit for a permit with a legal basis.",
         )
-    return Study(spark, settings, definition, permit, who, clock)
+    return Study(spark, settings, definition, permit, who, clock, versions or {})
 
 
 class Study:
@@ -84,6 +86,7 @@ class Study:
         permit: Permit,
         actor: str,
         clock: Clock,
+        versions: Mapping[str, int],
     ) -> None:
         self.id, self.seed = definition.id, definition.seed
         self.definition, self.permit, self.actor, self.settings = definition, permit, actor, settings
@@ -92,7 +95,7 @@ class Study:
             check_predicate(spark, predicate)
         for table, grant in permit.tables.items():
             check_predicate(spark, grant.rows, table)
-        pinned = pin(spark, settings, permit.tables)
+        pinned = pin(spark, settings, permit.tables, versions)
         self.versions = {table: version for table, (_, version) in pinned.items()}
         self._serial = next(_serials)
         self._rules = RowRules(

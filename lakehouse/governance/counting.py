@@ -9,35 +9,41 @@ from lakehouse.governance.narrowing import LAKE_PERSON, RowRules
 from lakehouse.tables import GOLD
 
 if TYPE_CHECKING:
+    from pyroaring import BitMap
     from pyspark.sql import Column, SparkSession
 
-ONE_ROW_A_PERSON = ("gold.timeline", "gold.person")
+    from lakehouse.governance.person_sets import PersonSets
+
 MOST_CONDITIONS = 100
 """More distinct conditions than this are counted as one read of everything: never less than was read."""
 
 
 def count_reads(
-    spark: SparkSession, rules: RowRules, table: str, conditions: Collection[tuple[str, ...]]
-) -> tuple[int, int | None]:
-    """Exact rows and distinct persons that the reads of a table could see, in one query of the platform's own.
+    spark: SparkSession,
+    rules: RowRules,
+    table: str,
+    conditions: Collection[tuple[str, ...]],
+    sets: PersonSets,
+) -> tuple[int, BitMap | None]:
+    """Exact rows and the set of persons that the reads of a table could see, in one query of the platform's own.
 
     ``conditions`` holds one tuple of SQL texts a query, all of which held; a row counts when it met all the
-    conditions of at least one query.
+    conditions of at least one query. The set is ``None`` for a table without persons.
     """
+    import pyarrow.compute as pc
+    from pyroaring import BitMap
     from pyspark.sql import functions as fn
 
     frame = rules.narrow(spark, table, list(GOLD[table].column_names), count=True)
     frame = frame.alias(rules.label(table))
     if (seen := any_of(conditions)) is not None:
         frame = frame.where(seen)
-    has_persons = "person_id" in GOLD[table].column_names
-    if table in ONE_ROW_A_PERSON or not has_persons:
-        rows = frame.count()
-        return rows, rows if has_persons else None
-    found = frame.agg(
-        fn.count(fn.lit(1)).alias("rows"), fn.count_distinct(fn.col(LAKE_PERSON)).alias("persons")
-    ).first()
-    return (0, 0) if found is None else (int(found["rows"]), int(found["persons"]))
+    if "person_id" not in GOLD[table].column_names:
+        return frame.count(), None
+    found = frame.groupBy(LAKE_PERSON).agg(fn.count(fn.lit(1)).alias("rows")).toArrow()
+    rows = int(pc.sum(found.column("rows")).as_py() or 0)
+    tokens = pc.drop_null(found.column(LAKE_PERSON))
+    return rows, BitMap(sets.numbers(tokens).astype("uint32"))
 
 
 def any_of(conditions: Collection[tuple[str, ...]]) -> Column | None:

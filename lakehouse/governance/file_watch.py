@@ -57,7 +57,7 @@ class FileWatch:
                 self.report(f"A process was started over {found}")
 
     def hit(self, given: Any) -> str | None:
-        """The real path of what was opened, when it is a file of a table or a key."""
+        """The real path of what was opened, when it is a file of a table or lies with the keys."""
         if isinstance(given, int) or given is None:
             return None
         try:
@@ -65,8 +65,7 @@ class FileWatch:
         except (TypeError, ValueError, OSError):
             return None
         inside = any(path == root or path.startswith(root + os.sep) for root in self.tables)
-        key = path.startswith(self.keys + os.sep) and ".key" in path.rpartition(os.sep)[2]
-        return path if inside or key else None
+        return path if inside or path.startswith(self.keys + os.sep) else None
 
 
 _platform = threading.local()

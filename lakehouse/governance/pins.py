@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def pin(spark: SparkSession, settings: Settings, tables: Iterable[str]) -> dict[str, tuple[Path, int]]:
-    """Path and newest version of every table that is there, and of ``gold.person``, which row rules need."""
+def pin(
+    spark: SparkSession, settings: Settings, tables: Iterable[str], versions: Mapping[str, int]
+) -> dict[str, tuple[Path, int]]:
+    """Path and version of every table that is there, and of ``gold.person``, which row rules need.
+
+    The version is the newest, or the one ``versions`` gives.
+    """
     pinned = {}
     for table in dict.fromkeys([*tables, "gold.person"]):
         path = table_path(settings, table)
         version = newest_version(spark, path)
         if version is not None:
-            pinned[table] = (path, version)
+            pinned[table] = (path, versions.get(table, version))
     if not pinned:
         raise DataError(
             f"The lake at {settings.lake} holds none of the permit's tables.",

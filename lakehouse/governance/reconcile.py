@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lakehouse.governance.lineage import GateUse, Role, identity_of
 from lakehouse.governance.openings import Opening
@@ -85,6 +86,7 @@ class Verdict:
     tables: dict[str, TableSeen] = field(default_factory=dict)
     queries: int = 0
     failed: int = 0
+    sights: dict[str, Any] = field(default_factory=dict)
 
     @property
     def state(self) -> State:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,13 @@ from lakehouse.governance.counting import MOST_CONDITIONS, count_reads
 from lakehouse.governance.file_watch import platform_at_work
 from lakehouse.governance.lineage import Role
 from lakehouse.governance.narrowing import RowRules
+from lakehouse.governance.person_sets import PersonSets
 from lakehouse.governance.reconcile import TableSeen, Verdict
 from lakehouse.governance.scope import Read, Scope
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
+    from pyroaring import BitMap
     from pyspark.sql import SparkSession
 
 OPT_OUTS_CHANGED = (
@@ -36,6 +39,7 @@ class Circumstances:
     ended: str
     denials: list[dict[str, str]]
     listed: bytes
+    reading: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
 def make_scope(
@@ -45,12 +49,17 @@ def make_scope(
 
     A table that cannot be counted leaves the run unaccounted: its record would not say whose data was read.
     """
-    remarks = list(verdict.remarks)
+    from pyroaring import BitMap
+
+    remarks, everybody, sets = list(verdict.remarks), BitMap(), PersonSets(settings)
+    commitment = ""
     with platform_at_work(), rules_of_the_whole_run(settings, rules, run.listed, remarks) as counting:
         reads = [
-            _entry(spark, settings, counting, table, seen, verdict)
+            _entry(spark, settings, counting, table, seen, verdict, sets, everybody)
             for table, seen in sorted(verdict.tables.items())
         ]
+        if reads:
+            commitment = sets.store(run.reading, everybody)
     permit = rules.permit
     remarks += [
         f"{table} was read under more than {MOST_CONDITIONS} conditions; rows and persons count all of the study's."
@@ -73,16 +82,30 @@ def make_scope(
         queries=verdict.queries,
         failed_queries=verdict.failed,
         opt_outs=hashlib.sha256(run.listed).hexdigest()[:16] if rules.opted_out else "",
+        reading=run.reading,
+        commitment=commitment,
+        reconciliation=dict(verdict.sights),
     )
 
 
 def _entry(
-    spark: SparkSession, settings: Settings, rules: RowRules, table: str, seen: TableSeen, verdict: Verdict
+    spark: SparkSession,
+    settings: Settings,
+    rules: RowRules,
+    table: str,
+    seen: TableSeen,
+    verdict: Verdict,
+    sets: PersonSets,
+    everybody: BitMap,
 ) -> Read:
+    """One table's entry; the persons behind it join ``everybody``."""
     rows: int | None = None
     persons: int | None = None
     try:
-        rows, persons = count_reads(spark, rules, table, seen.conditions)
+        rows, read = count_reads(spark, rules, table, seen.conditions, sets)
+        if read is not None:
+            everybody |= read
+            persons = len(read)
     except Exception as error:
         verdict.gaps.append(f"The rows read of {table} could not be counted ({type(error).__name__}).")
     return Read(

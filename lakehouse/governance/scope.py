@@ -49,7 +49,9 @@ class Scope:
 
     ``state`` says whether everything read is known (``accounted``), not known (``unaccounted``) or known to
     lie outside the permit (``breach``); ``reasons`` say why in plain English. ``denials`` were stopped
-    before anything was read and do not make a run unaccounted.
+    before anything was read and do not make a run unaccounted. ``commitment`` is a keyed hash over everybody
+    whose data was read in this ``reading``; the set itself lies with the keys. ``reconciliation`` counts what
+    each of the two sights saw.
     """
 
     study: str
@@ -67,6 +69,9 @@ class Scope:
     queries: int = 0
     failed_queries: int = 0
     opt_outs: str = ""
+    reading: str = ""
+    commitment: str = ""
+    reconciliation: dict[str, Any] = field(default_factory=dict)
     assurance: str = "guarded"
     format: int = FORMAT
 
