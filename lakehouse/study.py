@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import itertools
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -11,17 +12,18 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import DataError, PermissionRefused, UsageError
-from lakehouse.governance import openings
+from lakehouse.errors import DataError, PermissionRefused, ScopeBreach, UsageError
+from lakehouse.governance import openings, plan_gate
 from lakehouse.governance.counting import count_persons
-from lakehouse.governance.file_watch import FileWatch, platform_at_work
+from lakehouse.governance.double_entry import hold_log
+from lakehouse.governance.file_watch import FileWatch, is_platform_at_work, platform_at_work
 from lakehouse.governance.narrowing import RowRules, opted_out_file
 from lakehouse.governance.observed import Observer
 from lakehouse.governance.permit_model import NOT_REAL, ColumnUse, Permit, StudyDefinition
 from lakehouse.governance.permit_signatures import require_signature
 from lakehouse.governance.permits import lake_kind, load_permit, load_study
 from lakehouse.governance.pins import check_predicate, pin
-from lakehouse.governance.reconcile import Declared, Gated, reconcile
+from lakehouse.governance.reconcile import Declared, Gated, judge_plan, reconcile
 from lakehouse.governance.recording import Circumstances, make_scope
 from lakehouse.governance.refusals import closed_refusal, refusal_for, refuse_unless_open, ungranted_column
 from lakehouse.governance.scope import Scope
@@ -109,7 +111,8 @@ class Study:
             clock,
         )
         self._listed = b"" if self._rules.opted_out is None else self._rules.opted_out.read_bytes()
-        self._observer = Observer(spark, clock)
+        self._reading = secrets.token_hex(16)
+        self._observer = Observer(spark, clock, settings.home / "observer" / self._reading)
         self._watch = FileWatch(settings.lake, settings.keys, self._observer.seen.opened.append)
         self._tables: set[str] = set()
         self._denials: list[dict[str, str]] = []
@@ -128,8 +131,44 @@ class Study:
         self._started = now()
         self._observer.start()
         self._watch.start()
+        plan_gate.start(self._gate)
         _open.append(self)
+        if len(_open) > 1:
+            for each in _open:
+                each._observer.seen.shared = True
         return self
+
+    def _gate(self, frame: DataFrame) -> None:
+        """Refuse an action whose plan reaches past the study, before Spark reads for it."""
+        if is_platform_at_work():
+            return
+        self._check_recorder()
+        try:
+            query = self._observer.planned(frame)
+        except Exception as error:
+            self._observer.seen.faults.append(
+                f"a plan could not be read: {type(error).__name__}: {error}"[:300]
+            )
+            self._check_recorder()
+            raise
+        told = [] if query is None else judge_plan(query, self._gated(), self._declared())
+        if told:
+            raise self._denied(
+                PermissionRefused(
+                    " ".join(dict.fromkeys(told)),
+                    f"Permit '{self.permit.permit_id}' does not cover it, so nothing was read.",
+                    "Use study.table(...) and what the permit grants, or ask for more.",
+                )
+            )
+
+    def _check_recorder(self) -> None:
+        """Stop as soon as the recorder has missed something: what is not recorded may not be read."""
+        if faults := self._observer.seen.faults:
+            raise ScopeBreach(
+                f"The recorder failed: {faults[0]}.",
+                "What cannot be recorded may not be read.",
+                "Report it; the run is unaccounted.",
+            )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -201,12 +240,19 @@ class Study:
         if not self.is_open:
             return
         self._watch.stop()
+        plan_gate.stop(self._gate)
         _open.remove(self)
         observed = self._observer.stop()
         openings.close(self._serial)
-        verdict = reconcile(observed, Gated(self._serial, openings.register()), self._declared())
-        run = Circumstances(self.id, self.actor, self._started, now(), self._denials, self._listed)
+        verdict = reconcile(observed, self._gated(), self._declared())
+        hold_log(observed, self._declared(), verdict)
+        run = Circumstances(
+            self.id, self.actor, self._started, now(), self._denials, self._listed, self._reading
+        )
         self._scope = make_scope(self._spark, self.settings, self._rules, verdict, run)
+
+    def _gated(self) -> Gated:
+        return Gated(self._serial, openings.register())
 
     def _declared(self) -> Declared:
         opted_out = self._rules.opted_out
@@ -217,11 +263,13 @@ class Study:
             plain_path(str(self.settings.lake)),
             (plain_path(str(self.settings.keys)),),
             () if opted_out is None else (plain_path(str(opted_out)),),
+            {table: self._rules.own_columns(table) for table in self._rules.paths},
         )
 
     def _check_open(self) -> None:
         if not self.is_open:
             raise self._denied(closed_refusal(self.id))
+        self._check_recorder()
         try:
             refuse_unless_open(self.permit, self.actor, self._clock())
         except PermissionRefused as refusal:

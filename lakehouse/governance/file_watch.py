@@ -82,10 +82,15 @@ def platform_at_work() -> Iterator[None]:
         _platform.on = before
 
 
+def is_platform_at_work() -> bool:
+    """Whether this thread is in such a block."""
+    return bool(getattr(_platform, "on", False))
+
+
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if not FileWatch._active or (event not in OPENING and event not in STARTING):
         return
-    if getattr(_platform, "on", False):
+    if is_platform_at_work():
         return
     for watch in FileWatch._active:
         watch.notice(event, arguments)

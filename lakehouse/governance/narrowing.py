@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,6 +21,15 @@ LAKE_PERSON = "_lake_person"
 """Extra column, seen by the platform alone, by which it counts persons."""
 
 EPOCH = date(1970, 1, 1)
+
+OF_THE_PERIOD = {
+    "gold.timeline": ("first_day", "last_day", "code", "day", "setting"),
+    "gold.event": ("day", "time_end"),
+    "gold.spell": ("time_start", "time_end"),
+    "gold.observation_period": ("start_day", "end_day"),
+    "gold.person": ("birth_date", "death_date"),
+}
+"""Columns by which :func:`days_only` cuts a table to the period."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,18 @@ class RowRules:
         """The permit's condition on the rows of a table, ``None`` for all rows."""
         grant = self.permit.tables.get(table)
         return None if grant is None or grant.rows.strip().lower() == "all" else grant.rows
+
+    def own_columns(self, table: str) -> frozenset[str]:
+        """Columns of a table that the rules themselves read, whatever the permit grants."""
+        names = GOLD[table].column_names
+        words = set(re.findall(r"\w+", self.rows_of(table) or ""))
+        if table == "gold.person" and not self.everyone:
+            words |= {"person_id", *re.findall(r"\w+", " ".join(self.predicates))}
+        if not self.everyone:
+            words.add("person_id")
+        if not self.permit.period_on(self.clock()).open:
+            words |= set(OF_THE_PERIOD.get(table, ()))
+        return frozenset(words & set(names))
 
     @property
     def everyone(self) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lakehouse.governance.event_log import EventLogWriter
 from lakehouse.governance.operators import analyse
 from lakehouse.governance.plan_leaves import command_of, described, leaves_of, of_delta, targets_of
 from lakehouse.governance.plan_tree import parse_plan
@@ -19,18 +22,21 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 DRAIN_MILLISECONDS = 60_000
+MOST_PLANNED = 200
+"""Plans kept between the gate and the end of their query."""
 
 
 class Observer:
     """Records every query of a session from ``start`` to ``stop``, and every job that no query explains.
 
-    Two independent sights: the query listener hands over plans (tables, versions, columns, conditions), and
-    the status store of the whole application lists executions and jobs whether or not they came through
-    this session. An execution or job that only the second sight knows is reported as a run.
+    Independent sights: the query listener hands over plans (tables, versions, columns, conditions); the status
+    store of the whole application lists executions and jobs whether or not they came through this session, and
+    what only it knows is reported as a run; Spark's event log, written into ``folder``, tells what was scanned.
     """
 
-    def __init__(self, spark: SparkSession, clock: Callable[[], date]) -> None:
+    def __init__(self, spark: SparkSession, clock: Callable[[], date], folder: Path) -> None:
         self.spark, self.clock = spark, clock
+        self._writer = EventLogWriter(spark, folder)
         self.seen = Sightings()
         self._hub: Hub | None = None
         self._log: RunLog | None = None
@@ -40,7 +46,14 @@ class Observer:
         self._hub = Hub.of(self.spark)
         self._drain(self._hub)
         self._log = RunLog(self.spark)
+        self._writer.start()
         self._hub.listening += (self,)
+
+    def planned(self, frame: Any) -> QuerySeen | None:
+        """A frame's query as it is planned, before it runs; ``None`` for Delta's reading of its own log."""
+        assert self._hub is not None
+        record = self._hub.planned(frame._jdf.queryExecution())
+        return None if record is None else replace(record, on=self.clock())
 
     def stop(self) -> Sightings:
         """Deliver what is still on the way, stop listening, and add what only the status store knows."""
@@ -55,6 +68,12 @@ class Observer:
                 runs, faults = [], [f"Spark could not be asked what it ran ({type(error).__name__})"]
             self.seen.runs += runs
             self.seen.faults += faults
+            try:
+                self.seen.logged = self._writer.stop()
+            except Exception as error:
+                self.seen.faults.append(
+                    f"Spark's event log could not be read ({type(error).__name__}: {error})"[:300]
+                )
         return self.seen
 
     def take(self, record: QuerySeen | None) -> None:
@@ -91,6 +110,7 @@ class Hub:
         self._scala = context._jsc.sc()
         self.queries: set[str] = set()
         self.metrics: set[int] = set()
+        self._plans: dict[str, QuerySeen | None] = {}
         spark._jsparkSession.listenerManager().register(_Listener(self))
 
     @classmethod
@@ -114,29 +134,51 @@ class Hub:
             fault = f"a query ({action}) could not be read: {type(error).__name__}: {error}"[:300]
             for observer in listening:
                 observer.seen.faults.append(fault)
+            with contextlib.suppress(Exception):
+                self._scala.cancelAllJobs()
 
     def _read(self, action: str, query: Any, failed: bool) -> QuerySeen | None:
         """One query as its plans show it; ``None`` for Delta's reading of its own log."""
         identity = query.queryId().toString()
         repeated = identity in self.queries
         self.queries.add(identity)
-        plan = query.analyzed()
-        leaves = list(leaves_of(plan))
-        if leaves and all(of_delta(leaf, kind) for leaf, kind in leaves):
+        record = self._analysed(query, action)
+        if record is None:
             if repeated:
                 self.metrics |= self._executed(query)[1]
             return None
-        record = QuerySeen(action, date.min, time.monotonic(), failed)
-        record.leaves = dict(described(leaf, kind) for leaf, kind in leaves)
-        record.use = analyse(parse_plan(_json_of(plan)))
-        record.writes = targets_of(plan)
-        record.command = command_of(plan, [kind for _, kind in leaves])
+        record = replace(record, action=action, failed=failed, at=time.monotonic())
         try:
             record.scans, metrics = self._executed(query)
             self.metrics |= metrics
         except Exception as error:
             if not failed:
                 record.fault = f"its executed plan could not be read ({type(error).__name__})"
+        return record
+
+    def planned(self, query: Any) -> QuerySeen | None:
+        """A query before it runs; what was found out is kept for when it has run."""
+        identity = query.queryId().toString()
+        record = self._analysed(query, "planned")
+        self._plans[identity] = record
+        while len(self._plans) > MOST_PLANNED:
+            self._plans.pop(next(iter(self._plans)))
+        return record
+
+    def _analysed(self, query: Any, action: str) -> QuerySeen | None:
+        """What a query's analysed plan says, found out once; ``None`` for Delta's reading of its own log."""
+        identity = query.queryId().toString()
+        if identity in self._plans:
+            return self._plans[identity]
+        plan = query.analyzed()
+        leaves = list(leaves_of(plan))
+        if leaves and all(of_delta(leaf, kind) for leaf, kind in leaves):
+            return None
+        record = QuerySeen(action, date.min, time.monotonic())
+        record.leaves = dict(described(leaf, kind) for leaf, kind in leaves)
+        record.use = analyse(parse_plan(_json_of(plan)))
+        record.writes = targets_of(plan)
+        record.command = command_of(plan, [kind for _, kind in leaves])
         return record
 
     def _executed(self, query: Any) -> tuple[list[Scan], set[int]]:

@@ -100,8 +100,13 @@ def preset_text(permit_id: str, name: str, today: date) -> str:
         'residual_risk = "medium"',
         "",
     ]
+    return "\n".join([*lines, *table_lines(preset)]) + "\n"
+
+
+def table_lines(preset: Preset) -> list[str]:
+    """TOML of the tables a permit usually grants."""
     rows = "rows = \"place = 'SOR code of the site'\"" if not preset.timeline else 'rows = "all"'
-    lines += ['[tables."gold.event"]', 'direct = ["day", "domain", "code"]', 'join_only = ["person_id"]']
+    lines = ['[tables."gold.event"]', 'direct = ["day", "domain", "code"]', 'join_only = ["person_id"]']
     lines += ['filter_only = ["place", "status"]', rows, 'why = "What happened, and when"']
     if preset.timeline:
         lines += ["", '[tables."gold.timeline"]']
@@ -114,4 +119,4 @@ def preset_text(permit_id: str, name: str, today: date) -> str:
         '[tables."gold.vocabulary"]',
         'direct = ["code_id", "code", "domain", "code_system", "text", "level"]',
     ]
-    return "\n".join([*lines, 'why = "What the codes stand for"']) + "\n"
+    return [*lines, 'why = "What the codes stand for"']

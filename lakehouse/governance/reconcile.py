@@ -29,7 +29,8 @@ class Declared:
     """What the permit allows, with the places it stands for.
 
     ``paths`` gives the table of each pinned folder; ``lists`` are files the row rules themselves read;
-    ``lake`` and ``closed`` are folders nothing else may be read from.
+    ``lake`` and ``closed`` are folders nothing else may be read from; ``own`` gives the columns of each table that
+    the row rules read for themselves.
     """
 
     permit: Permit
@@ -38,6 +39,7 @@ class Declared:
     lake: str
     closed: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    own: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,13 @@ def reconcile(observed: Sightings, gated: Gated, declared: Declared) -> Verdict:
     verdict.gaps += [f"The recorder missed something: {fault}." for fault in dict.fromkeys(observed.faults)]
     verdict.remarks = list(dict.fromkeys(verdict.remarks))
     return verdict
+
+
+def judge_plan(query: QuerySeen, gated: Gated, declared: Declared) -> list[str]:
+    """Breaches that a planned query would commit: the same judgement as afterwards, before anything is read."""
+    verdict = Verdict()
+    _query(query, gated, declared, verdict)
+    return verdict.reasons if verdict.breaches else []
 
 
 def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:

@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.governance.lineage import PlanUse
+
+if TYPE_CHECKING:
+    from lakehouse.governance.event_log import Logged
 
 FILE_READS = re.compile(
     r'label="(Scan (?!ExistingRDD|OneRowRelation)[^"]*|textFile|wholeTextFiles|binaryFiles|binaryRecords|hadoop\w*'
@@ -84,13 +87,18 @@ class RunSeen:
 
 @dataclass
 class Sightings:
-    """Everything an observer saw between the opening and the closing of a study."""
+    """Everything an observer saw between the opening and the closing of a study.
+
+    ``logged`` is the event log of that time, ``shared`` whether it also holds another study's queries.
+    """
 
     queries: list[QuerySeen] = field(default_factory=list)
     runs: list[RunSeen] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     delta_queries: int = 0
+    logged: Logged | None = None
+    shared: bool = False
 
 
 def scans_of(info: dict[str, Any], cached: bool = False) -> tuple[list[Scan], set[int]]:

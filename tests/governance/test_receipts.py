@@ -86,7 +86,7 @@ def test_an_artefact_changed_afterwards_is_found(settings: Settings, tmp_path: P
     ledger.append(settings, "receipt", {"run": "r1", "receipt": receipts.receipt_hash(made)})
     receipts.require(settings, made, tmp_path)
     (tmp_path / "report.html").write_text("another")
-    with pytest.raises(PermissionRefused, match="report.html was changed"):
+    with pytest.raises(PermissionRefused, match=r"report\.html was changed"):
         receipts.require(settings, made, tmp_path)
 
 

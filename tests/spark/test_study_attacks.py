@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lakehouse.errors import ConfigurationError, PermissionRefused
+from lakehouse.errors import ConfigurationError, PermissionRefused, ScopeBreach
 from lakehouse.governance.scope import State
 from lakehouse.study import Study
 from lakehouse.tables import table_path
@@ -236,11 +236,15 @@ BREACHES: list[tuple[Callable[[Study], Any], str]] = [
 
 
 @pytest.mark.parametrize(("attack", "told"), BREACHES, ids=lambda each: getattr(each, "__name__", ""))
-def test_breach__is_recorded_and_named(lab: Lab, attack: Callable[[Study], Any], told: str) -> None:
+def test_breach__is_stopped_before_reading_or_recorded_and_named(
+    lab: Lab, attack: Callable[[Study], Any], told: str
+) -> None:
     scope = lab.run(attack)
-    assert scope.state is State.BREACH
-    assert told in " ".join(scope.reasons)
-    assert not scope.releasable
+    stopped = " ".join(denial["what"] for denial in scope.denials)
+    assert told in stopped or (
+        scope.state is State.BREACH and told in " ".join(scope.reasons) and not scope.releasable
+    )
+    assert stopped or scope.state is State.BREACH
 
 
 def rdd(study: Study) -> Any:
@@ -288,6 +292,26 @@ def recorder_broken(study: Study) -> Any:
         observed.analyse = real
 
 
+def listener_broken(study: Study) -> Any:
+    hub = study._observer._hub
+    assert hub is not None
+    real, hub._read = hub._read, lambda *all: 1 / 0  # type: ignore[assignment, method-assign, return-value]
+    try:
+        study.table("gold.event").count()
+        hub.drain()
+    finally:
+        hub._read = real  # type: ignore[method-assign]
+    with pytest.raises(ScopeBreach, match="recorder failed"):
+        study.table("gold.vocabulary")
+
+
+def event_log_gone(study: Study) -> Any:
+    import shutil
+
+    study.table("gold.event").count()
+    shutil.rmtree(study._observer._writer.folder)
+
+
 UNACCOUNTED: list[tuple[Callable[[Study], Any], str]] = [
     (rdd, "a job outside any query"),
     (rdd_to_frame, "RDD that reads files"),
@@ -297,6 +321,8 @@ UNACCOUNTED: list[tuple[Callable[[Study], Any], str]] = [
     (cloned, "A table was cloned"),
     (mined_by_spark_ml, "localCheckpoint()"),
     (recorder_broken, "ZeroDivisionError"),
+    (listener_broken, "ZeroDivisionError"),
+    (event_log_gone, "event log"),
 ]
 
 

@@ -140,7 +140,7 @@ def test_a_run_that_cannot_account_for_its_reads_releases_nothing(settings: Sett
     run = mlflow.get_run(outcome.run_id)
     assert run.data.tags["scope.state"] == "unaccounted" and run.data.tags["release.state"] == "withheld"
     assert "Withheld" in run.data.tags["mlflow.note.content"]
-    assert set(artifacts(outcome.run_id)) == {"scope.json", "params.toml"}
+    assert set(artifacts(outcome.run_id)) == {"scope.json", "params.toml", "receipt.json"}
     assert not any(name.startswith("pairs.") for name in run.data.metrics)
     assert mlflow.search_registered_models(filter_string="name = 'around-mine_pairs'") == []
     assert not run.outputs.model_outputs
