@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from experiments.kinds import ModelSpec
     from experiments.patterns import Patterns
+    from lakehouse.governance.permit_model import Permit
     from lakehouse.settings import Settings
     from lakehouse.study import Study
 
@@ -104,10 +105,13 @@ class RunRecord:
 
     def bind(self, study: Study) -> None:
         """Take over the permit: tags, and its small-cell rule where that is the stricter one."""
-        permit = study.permit
+        self.bind_permit(study.permit, study.seed)
+
+    def bind_permit(self, permit: Permit, seed: int) -> None:
+        """The same from the permit itself."""
         self.thresholds = self.thresholds.raised(permit.min_cell)
         self.tag(
-            permit_id=permit.permit_id, permit_hash=permit.hash, purpose=permit.purpose, seed=study.seed,
+            permit_id=permit.permit_id, permit_hash=permit.hash, purpose=permit.purpose, seed=seed,
             small_cell=self.thresholds.persons,
         )  # fmt: skip
 

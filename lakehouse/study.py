@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import getpass
 import itertools
+import os
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +17,18 @@ from lakehouse.governance import openings, plan_gate
 from lakehouse.governance.counting import count_persons
 from lakehouse.governance.double_entry import hold_log
 from lakehouse.governance.file_watch import FileWatch, is_platform_at_work, platform_at_work
-from lakehouse.governance.narrowing import RowRules, opted_out_file
+from lakehouse.governance.guarded_state import GuardedState
+from lakehouse.governance.narrowing import row_rules
 from lakehouse.governance.observed import Observer
 from lakehouse.governance.permit_model import NOT_REAL, ColumnUse, Permit, StudyDefinition
 from lakehouse.governance.permit_signatures import require_signature
 from lakehouse.governance.permits import lake_kind, load_permit, load_study
-from lakehouse.governance.pins import check_predicate, pin
 from lakehouse.governance.reconcile import Declared, Gated, judge_plan, reconcile
-from lakehouse.governance.recording import Circumstances, make_scope
+from lakehouse.governance.recording import Circumstances, digest_of_list, make_scope
 from lakehouse.governance.refusals import closed_refusal, refusal_for, refuse_unless_open, ungranted_column
 from lakehouse.governance.scope import Scope
-from lakehouse.governance.sightings import plain_path
-from lakehouse.governance.study_tokens import study_key_file
+from lakehouse.governance.side_doors import open_workers, refuse
+from lakehouse.governance.sightings import QuerySeen, plain_path
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Study:
     """An open study. Everything read through it, and around it as far as one process can see, is on its record.
 
     ``versions`` gives the pinned version of each table, ``seed`` the study's random seed, ``permit`` and
-    ``definition`` what it was opened under.
+    ``definition`` what it was opened under; ``rules`` narrow its tables, ``reading`` names this opening.
     """
 
     def __init__(
@@ -93,32 +93,35 @@ class Study:
         self.id, self.seed = definition.id, definition.seed
         self.definition, self.permit, self.actor, self.settings = definition, permit, actor, settings
         self._spark, self._clock = spark, clock
-        for predicate in (permit.population, definition.cohort):
-            check_predicate(spark, predicate)
-        for table, grant in permit.tables.items():
-            check_predicate(spark, grant.rows, table)
-        pinned = pin(spark, settings, permit.tables, versions)
-        self.versions = {table: version for table, (_, version) in pinned.items()}
         self._serial = next(_serials)
-        self._rules = RowRules(
+        self.rules = row_rules(
+            spark,
+            settings,
+            definition,
             permit,
-            definition.cohort,
-            {table: path for table, (path, _) in pinned.items()},
-            self.versions,
-            partial(study_key_file, settings, definition.id),
-            opted_out_file(settings.home, permit),
+            versions,
             lambda table: openings.issue(self.id, self._serial, table, (), platform=True),
             clock,
         )
-        self._listed = b"" if self._rules.opted_out is None else self._rules.opted_out.read_bytes()
-        self._reading = secrets.token_hex(16)
-        self._observer = Observer(spark, clock, settings.home / "observer" / self._reading)
-        self._watch = FileWatch(settings.lake, settings.keys, self._observer.seen.opened.append)
+        self.versions = self.rules.versions
+        self._listed = b"" if self.rules.opted_out is None else self.rules.opted_out.read_bytes()
+        self.reading = secrets.token_hex(16)
+        self._observer = Observer(spark, clock, settings.home / "observer" / self.reading)
+        seen = self._observer.seen
+        self._watch = FileWatch(
+            settings.lake, settings.keys, seen.opened.append, self._of_another_study, seen.doubts.append
+        )
+        self._lists: dict[str, str] = {}
         self._tables: set[str] = set()
         self._denials: list[dict[str, str]] = []
         self._attrition: list[tuple[str, int]] | None = None
         self._started = ""
         self._scope: Scope | None = None
+
+    @property
+    def opt_outs(self) -> str:
+        """Digest of the opt-out list at the opening, empty when there is none."""
+        return digest_of_list(self._listed) if self.rules.opted_out else ""
 
     @property
     def is_open(self) -> bool:
@@ -131,6 +134,8 @@ class Study:
         self._started = now()
         self._observer.start()
         self._watch.start()
+        self._guarded = GuardedState(self._spark, self.settings, self.rules)
+        self._guarded.close_doors(self._side_door)
         plan_gate.start(self._gate)
         _open.append(self)
         if len(_open) > 1:
@@ -151,6 +156,8 @@ class Study:
             )
             self._check_recorder()
             raise
+        if query is not None:
+            self._check_lists(query)
         told = [] if query is None else judge_plan(query, self._gated(), self._declared())
         if told:
             raise self._denied(
@@ -158,6 +165,34 @@ class Study:
                     " ".join(dict.fromkeys(told)),
                     f"Permit '{self.permit.permit_id}' does not cover it, so nothing was read.",
                     "Use study.table(...) and what the permit grants, or ask for more.",
+                )
+            )
+
+    def _side_door(self, what: str) -> None:
+        """Report and refuse a way to data that no plan shows, while this study is open."""
+        if self.is_open and not is_platform_at_work():
+            self._observer.seen.opened.append(what)
+            raise self._denied(refuse(what))
+
+    def _of_another_study(self, path: str) -> bool:
+        """Whether a file is a result or artefact of another study: no carrier of data between studies."""
+        for root in (self.settings.results, self.settings.artifacts):
+            inside = path.removeprefix(f"{root}{os.sep}")
+            if inside != path:
+                top = inside.partition(os.sep)[0]
+                return top != self.id and not top.endswith(f"_{self.id}")
+        return False
+
+    def _check_lists(self, query: QuerySeen) -> None:
+        """Refuse rows handed out under an opt-out list that has changed since: it holds at the time of action."""
+        current = self.rules.list_digest()
+        stale = [g.table for g in query.use.gates if self._lists.get(g.nonce, current) != current]
+        if stale:
+            raise self._denied(
+                PermissionRefused(
+                    f"{', '.join(stale)} was opened before the opt-out list changed.",
+                    "Persons who have opted out since would be in it.",
+                    "Ask for the table again with study.table(...).",
                 )
             )
 
@@ -200,8 +235,9 @@ class Study:
             raise DataError(f"The lake has no {name}.", "The permit grants it, but nothing was ingested.", "")
         self._tables.add(name)
         label = openings.issue(self.id, self._serial, name, tuple(wanted))
+        self._lists[label.rpartition("#")[2]] = self.rules.list_digest()
         with platform_at_work():
-            return self._rules.narrow(self._spark, name, wanted).alias(label)
+            return self.rules.narrow(self._spark, name, wanted).alias(label)
 
     def pandas(self, name: str, columns: Iterable[str] | None = None) -> pyspark.pandas.DataFrame[Any]:
         """The same table as a ``pyspark.pandas`` frame."""
@@ -232,7 +268,7 @@ class Study:
         if self._attrition is None:
             self.scope()
             with platform_at_work():
-                self._attrition = count_persons(self._spark, self._rules)
+                self._attrition = count_persons(self._spark, self.rules)
         return self._attrition
 
     def close(self) -> None:
@@ -240,30 +276,34 @@ class Study:
         if not self.is_open:
             return
         self._watch.stop()
+        self._observer.seen.doubts += self._guarded.doubts()
+        self._observer.seen.opened += self._guarded.swapped()
         plan_gate.stop(self._gate)
         _open.remove(self)
+        if not _open:
+            open_workers(self._spark)
         observed = self._observer.stop()
         openings.close(self._serial)
         verdict = reconcile(observed, self._gated(), self._declared())
         hold_log(observed, self._declared(), verdict)
         run = Circumstances(
-            self.id, self.actor, self._started, now(), self._denials, self._listed, self._reading
+            self.id, self.actor, self._started, now(), self._denials, self._listed, self.reading
         )
-        self._scope = make_scope(self._spark, self.settings, self._rules, verdict, run)
+        self._scope = make_scope(self._spark, self.settings, self.rules, verdict, run)
 
     def _gated(self) -> Gated:
         return Gated(self._serial, openings.register())
 
     def _declared(self) -> Declared:
-        opted_out = self._rules.opted_out
+        opted_out = self.rules.opted_out
         return Declared(
             self.permit,
-            {plain_path(str(path)): table for table, path in self._rules.paths.items()},
+            {plain_path(str(path)): table for table, path in self.rules.paths.items()},
             self.versions,
             plain_path(str(self.settings.lake)),
             (plain_path(str(self.settings.keys)),),
             () if opted_out is None else (plain_path(str(opted_out)),),
-            {table: self._rules.own_columns(table) for table in self._rules.paths},
+            {table: self.rules.own_columns(table) for table in self.rules.paths},
         )
 
     def _check_open(self) -> None:

@@ -151,3 +151,23 @@ def permit_diff(
     if draft is not None:
         draft.write_text(permit_use.draft(found, told, date.today()), "utf-8")
         print(draft)
+
+
+@app.command("record")
+def permit_record(permit: PermitId, lake: Lake = None) -> None:
+    """The record of processing (GDPR Art. 30) of a permit, out of permit and ledger alone."""
+    from lakehouse.governance.permits import load_permit
+    from lakehouse.governance.processing_record import record
+
+    settings = settings_of(lake)
+    print(json.dumps(record(settings, load_permit(settings, permit)), indent=2, ensure_ascii=False))
+
+
+@app.command("annex")
+def permit_annex(permit: PermitId, lake: Lake = None) -> None:
+    """The annex to an impact assessment: every control with what looking at it shows now (Markdown)."""
+    from lakehouse.governance.permits import load_permit
+    from lakehouse.governance.processing_record import annex
+
+    settings = settings_of(lake)
+    print(annex(settings, load_permit(settings, permit), date.today()))

@@ -24,9 +24,22 @@ def run(
         str | None, typer.Option("--master", help="Spark master instead of the profile's.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Let Spark talk.")] = False,
+    sealed: Annotated[
+        bool, typer.Option("--sealed", help="Run over the study's extract, shut off from all else.")
+    ] = False,
     lake: Lake = None,
 ) -> None:
     """Submit a job to Spark (spark-submit with the profile's properties)."""
+    if sealed:
+        from experiments.job import load_job
+        from experiments.sealed_run import run_sealed
+        from experiments.submission import job_file
+
+        settings, file = settings_of(lake), job_file(job).resolve()
+        asked = load_job(file)
+        given = settings.read_definition("studies", study).get("parameters", {}).get(asked.name, {})
+        run_sealed(asked, file, settings, study, asked.parameters(given, set_ or []))
+        return
     from experiments.submission import submit
 
     options = [f"--set={item}" for item in set_ or []] + (["--dry-run"] if dry_run else [])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,3 +74,76 @@ def touched(settings: Settings, target: str) -> Iterator[str]:
                         record["state"],
                     ]
                 )
+
+
+@app.command("diff")
+def scope_diff(
+    one: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
+    other: Annotated[str, typer.Argument(metavar="RUN", help="Another run.")],
+    lake: Lake = None,
+) -> None:
+    """What two runs' receipts do not have in common: versions, columns, persons, code, parameters, result."""
+    from lakehouse.governance.receipts import differences
+
+    settings = settings_of(lake)
+    for line in differences(receipt_of(settings, one), receipt_of(settings, other)):
+        print(line)
+
+
+@app.command("explain-model")
+def scope_explain(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run that made the model.")],
+    out: Annotated[Path, typer.Option("--out", help="HTML file to write.")],
+    lake: Lake = None,
+) -> None:
+    """One page that says what a model was made from, by which permit, and whether its receipt is valid."""
+    from experiments.explain import page
+    from lakehouse.errors import PatternlakeError
+    from lakehouse.governance.permits import load_permit
+    from lakehouse.governance.receipts import faults
+
+    settings = settings_of(lake)
+    receipt = receipt_of(settings, run_id)
+    permit = None
+    with contextlib.suppress(PatternlakeError):
+        permit = load_permit(settings, receipt["permit"]["id"]).model_dump(mode="json", by_alias=True)
+    out.write_text(page(receipt, permit, faults(settings, receipt)), "utf-8")
+    print(out)
+
+
+@app.command("replay")
+def scope_replay(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run to repeat.")],
+    lake: Lake = None,
+) -> None:
+    """Repeat a run from its receipt, on the same versions; the same result must come out, else exit code 14."""
+    from experiments.submission import submit
+
+    settings = settings_of(lake)
+    receipt = receipt_of(settings, run_id)
+    raise typer.Exit(submit(settings, receipt["job"], receipt["study"], [f"--replay={receipt['run']}"]))
+
+
+@app.command("lineage")
+def scope_lineage(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
+    lake: Lake = None,
+) -> None:
+    """A run as OpenLineage events, one a line, with the subset facet filled."""
+    from lakehouse.governance.open_lineage import events
+    from lakehouse.governance.permits import load_permit
+
+    settings = settings_of(lake)
+    receipt = receipt_of(settings, run_id)
+    for event in events(receipt, load_permit(settings, receipt["permit"]["id"]).period):
+        print(json.dumps(event, ensure_ascii=False))
+
+
+def receipt_of(settings: Settings, run_id: str) -> dict[str, Any]:
+    """The receipt of a run, as it lies in the study."""
+    from experiments.results import find_run
+
+    path = find_run(settings, run_id) / "receipt.json"
+    if not path.is_file():
+        raise DataError(f"Run {run_id} has no receipt.", "It ended before one could be written.", "")
+    return dict(json.loads(path.read_text("utf-8")))

@@ -34,6 +34,38 @@ def study_new(
         print(path)
 
 
+@app.command("seal")
+def study_seal(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    lake: Lake = None,
+) -> None:
+    """Cut the study's extract: its tables, columns, rows, days and tokens, for jobs run with --sealed."""
+    from lakehouse.governance.extract import extract_folder, seal
+    from lakehouse.session import spark_session
+    from lakehouse.study import open_data
+
+    settings = settings_of(lake)
+    spark = spark_session(settings, f"patternlake seal {study}")
+    try:
+        made = seal(spark, settings, open_data(spark, settings, study))
+    finally:
+        spark.stop()
+    for table, columns in made.columns.items():
+        print(f"{table}: {', '.join(columns)}")
+    print(extract_folder(settings, study))
+
+
+@app.command("purge")
+def study_purge(lake: Lake = None) -> None:
+    """Delete the extracts whose permit has ended."""
+    from datetime import date
+
+    from lakehouse.governance.extract import purge
+
+    for study in purge(settings_of(lake), date.today()):
+        print(study)
+
+
 @app.callback()
 def group() -> None:
     """Studies: what is asked, under which permit."""

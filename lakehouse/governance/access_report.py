@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lakehouse.errors import ConfigurationError
 from lakehouse.governance.ledger import entries
@@ -31,19 +32,18 @@ class Reading:
 def runs_of(settings: Settings, token: str) -> list[Reading]:
     """All runs that read the data of the person behind a lake token, oldest first.
 
-    Exact: a run is named if and only if its set holds the person. A set that is missing is an error, because
-    leaving it out would be a wrong answer.
+    Several runs over one extract share a reading. Exact: a run is named if and only if its set holds the person. A set
+    that is missing is an error, because leaving it out would be a wrong answer.
     """
-    receipts = {
-        entry["body"]["reading"]: entry
-        for entry in entries(settings)
-        if entry["kind"] == "receipt" and entry["body"].get("reading") and entry["body"].get("reads")
-    }
+    receipts: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries(settings):
+        if entry["kind"] == "receipt" and entry["body"].get("reading") and entry["body"].get("reads"):
+            receipts.setdefault(entry["body"]["reading"], []).append(entry)
     found = PersonSets(settings).runs_with(token, receipts)
     purposes: dict[str, str] = {}
     told = []
-    for reading in found:
-        entry, body = receipts[reading], receipts[reading]["body"]
+    for entry in (entry for reading in found for entry in receipts[reading]):
+        body = entry["body"]
         study = str(body.get("study", ""))
         purposes.setdefault(study, purpose_of(settings, study))
         facts = (study, purposes[study], str(body.get("run", "")), str(body.get("verdict", "")))

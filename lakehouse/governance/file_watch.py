@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lakehouse.governance.side_doors import READERS
+
 OPENING = ("open", "os.link", "os.symlink", "os.rename")
 STARTING = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn")
+WATCHED = frozenset((*OPENING, *STARTING, "import"))
 LAYERS = ("bronze", "silver", "gold", "meta", "quarantine")
 
 
@@ -19,19 +22,27 @@ class FileWatch:
     """Reports every opening of a file below the lake's tables, or of a key, while it is active.
 
     Python's audit events reach us for ``open``, ``os.open``, ``pathlib`` and everything built on them, also
-    from libraries written in Python. Libraries that open files in C or C++ (Arrow, DuckDB) raise no event,
-    nor do other processes: at the Guarded level those are not seen.
+    from libraries written in Python; ``side_doors`` adds Arrow's readers. Libraries that open files in C or Rust raise
+    no event, nor do other processes: that one was loaded or started is given to ``doubt``, since what it read
+    cannot be told. ``others`` says whether a path belongs to another study.
     """
 
     _installed = False
     _active: tuple[FileWatch, ...] = ()
     _lock = threading.Lock()
 
-    def __init__(self, lake: Path, keys: Path, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        lake: Path,
+        keys: Path,
+        report: Callable[[str], None],
+        others: Callable[[str], bool] = lambda path: False,
+        doubt: Callable[[str], None] = lambda what: None,
+    ) -> None:
         root = os.path.realpath(lake)
         self.tables = tuple(f"{root}/{layer}" for layer in LAYERS)
         self.keys = os.path.realpath(keys)
-        self.report = report
+        self.report, self.others, self.doubt = report, others, doubt
 
     def start(self) -> None:
         """Begin to watch; the one process-wide hook is installed at the first time and never leaves."""
@@ -51,10 +62,15 @@ class FileWatch:
         if event in OPENING:
             if (path := self.hit(arguments[0])) is not None:
                 self.report(f"Python opened {path}")
+        elif event == "import":
+            if arguments[0] in READERS:
+                self.doubt(f"{arguments[0]} was loaded, which opens files unseen")
         elif text := " ".join(_words(arguments)):
             found = next((root for root in (*self.tables, self.keys) if root in text), None)
             if found is not None:
                 self.report(f"A process was started over {found}")
+            else:
+                self.doubt("a process was started, and what it read cannot be told")
 
     def hit(self, given: Any) -> str | None:
         """The real path of what was opened, when it is a file of a table or lies with the keys."""
@@ -65,7 +81,8 @@ class FileWatch:
         except (TypeError, ValueError, OSError):
             return None
         inside = any(path == root or path.startswith(root + os.sep) for root in self.tables)
-        return path if inside or path.startswith(self.keys + os.sep) else None
+        closed = inside or path.startswith(self.keys + os.sep) or self.others(path)
+        return path if closed else None
 
 
 _platform = threading.local()
@@ -88,7 +105,7 @@ def is_platform_at_work() -> bool:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not FileWatch._active or (event not in OPENING and event not in STARTING):
+    if not FileWatch._active or event not in WATCHED:
         return
     if is_platform_at_work():
         return

@@ -44,11 +44,12 @@ class GateUse:
 
 @dataclass
 class PlanUse:
-    """What a plan touches: study tables, leaves that no study table stands over, names of files."""
+    """What a plan touches: study tables, leaves that no study table stands over, names of files, outside programs."""
 
     gates: list[GateUse] = field(default_factory=list)
     outside: list[Node] = field(default_factory=list)
     file_names: bool = False
+    scripts: bool = False
 
 
 @dataclass
@@ -140,6 +141,7 @@ class Walker:
 
     def unknown(self, plan: Node, below: list[Flow]) -> Flow:
         """An operator without a rule: hands its input on and counts all its expressions as direct use."""
+        self.found.scripts |= plan.name.startswith("ScriptTransformation")
         columns = [column for flow in below for column in flow.columns]
         everything = union(lineage for _, _, lineage in columns)
         used = union(self.uses(held, everything) for held in plan.held())

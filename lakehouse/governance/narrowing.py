@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import ConfigurationError
-from lakehouse.governance.permit_model import Period, Permit
-from lakehouse.governance.study_tokens import TOKEN_COLUMNS, token_column
+from lakehouse.governance.permit_model import Period, Permit, StudyDefinition
+from lakehouse.governance.pins import check_predicate, pin
+from lakehouse.governance.study_tokens import TOKEN_COLUMNS, study_key_file, token_column
+from lakehouse.settings import Settings, read_toml
 from lakehouse.tables import GOLD, read_version
 
 if TYPE_CHECKING:
@@ -38,7 +42,8 @@ class RowRules:
 
     ``paths`` and ``versions`` are the pinned tables; ``key_file`` makes the study's key when pseudonyms are
     first asked for; ``opted_out`` is a file with one lake pseudonym a line; ``label`` names the platform's own
-    reads of a table, so that other open studies know them for what they are.
+    reads of a table, so that other open studies know them for what they are. ``cut`` says that the tables are an
+    extract: rows, days and tokens are already the study's.
     """
 
     permit: Permit
@@ -49,6 +54,7 @@ class RowRules:
     opted_out: Path | None = None
     label: Callable[[str], str] = field(default=str)
     clock: Callable[[], date] = field(default=date.today)
+    cut: bool = False
     predicates: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,6 +68,8 @@ class RowRules:
 
     def own_columns(self, table: str) -> frozenset[str]:
         """Columns of a table that the rules themselves read, whatever the permit grants."""
+        if self.cut:
+            return frozenset()
         names = GOLD[table].column_names
         words = set(re.findall(r"\w+", self.rows_of(table) or ""))
         if table == "gold.person" and not self.everyone:
@@ -72,10 +80,14 @@ class RowRules:
             words |= set(OF_THE_PERIOD.get(table, ()))
         return frozenset(words & set(names))
 
+    def list_digest(self) -> str:
+        """Digest of the opt-out list as it stands, empty when there is none."""
+        return "" if self.opted_out is None else hashlib.sha256(self.opted_out.read_bytes()).hexdigest()
+
     @property
     def everyone(self) -> bool:
         """Whether no person is left out."""
-        return not self.predicates and self.opted_out is None
+        return self.cut or (not self.predicates and self.opted_out is None)
 
     def read(self, spark: SparkSession, table: str) -> DataFrame:
         """The whole table at its pinned version."""
@@ -107,6 +119,12 @@ class RowRules:
         from pyspark.sql import functions as fn
 
         frame = self.read(spark, table)
+        if self.cut:
+            there = [name for name in columns if name in frame.columns]
+            counted = (
+                [frame["person_id"].alias(LAKE_PERSON)] if count and "person_id" in frame.columns else []
+            )
+            return frame.select(*(frame[name] for name in there), *counted)
         frame = days_only(frame, table, self.permit.period_on(self.clock()))
         if (rows := self.rows_of(table)) is not None:
             frame = frame.where(rows)
@@ -215,3 +233,38 @@ def opted_out_file(settings_home: Path, permit: Permit) -> Path | None:
             "Put the list there: one lake pseudonym a line; an empty file if nobody has opted out.",
         )
     return path
+
+
+def row_rules(
+    spark: SparkSession,
+    settings: Settings,
+    definition: StudyDefinition,
+    permit: Permit,
+    versions: Mapping[str, int],
+    label: Callable[[str], str],
+    clock: Callable[[], date],
+) -> RowRules:
+    """The rules of a study over a lake or an extract, its predicates checked and its tables pinned."""
+    for predicate in (permit.population, definition.cohort):
+        check_predicate(spark, predicate)
+    for table, grant in permit.tables.items():
+        check_predicate(spark, grant.rows, table)
+    pinned = pin(spark, settings, permit.tables, versions)
+    cut = is_extract(settings)
+    return RowRules(
+        permit,
+        definition.cohort,
+        {table: path for table, (path, _) in pinned.items()},
+        {table: version for table, (_, version) in pinned.items()},
+        partial(study_key_file, settings, definition.id),
+        None if cut else opted_out_file(settings.home, permit),
+        label,
+        clock,
+        cut,
+    )
+
+
+def is_extract(settings: Settings) -> bool:
+    """Whether a lake is itself an extract, whose rows and tokens are already those of its study."""
+    path = settings.lake / "lake.toml"
+    return path.is_file() and bool(read_toml(path).get("extract", False))

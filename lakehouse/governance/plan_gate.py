@@ -45,7 +45,7 @@ def stop(check: Check) -> None:
     """Stop calling a check."""
     global _checks
     with _lock:
-        _checks = tuple(each for each in _checks if each is not check)
+        _checks = tuple(each for each in _checks if each != check)
 
 
 @contextmanager

@@ -134,3 +134,43 @@ def require(settings: Settings, receipt: Mapping[str, Any] | None, folder: Path 
             "A model is registered, and a result released, only with proof of what it was made from.",
             "See 'patternlake scope show RUN', correct the job, and run it again.",
         )
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """What two receipts do not have in common, one line a fact."""
+    lines = []
+    for name in (
+        "study",
+        "permit",
+        "job",
+        "code",
+        "environment",
+        "params",
+        "seed",
+        "opt_outs",
+        "commitment",
+        "state",
+    ):
+        if one.get(name) != other.get(name):
+            lines.append(f"{name}: {one.get(name)} | {other.get(name)}")
+    mine, theirs = ({read["table"]: read for read in each["reads"]} for each in (one, other))
+    for table in sorted(mine.keys() | theirs.keys()):
+        if table not in mine or table not in theirs:
+            lines.append(
+                f"{table}: {'not read' if table not in mine else 'read'} | {'read' if table in theirs else 'not read'}"
+            )
+            continue
+        for fact in (
+            "version",
+            "persons",
+            "rows",
+            "columns_direct",
+            "columns_filter",
+            "columns_join",
+            "predicates",
+        ):
+            if mine[table].get(fact) != theirs[table].get(fact):
+                lines.append(f"{table} {fact}: {mine[table].get(fact)} | {theirs[table].get(fact)}")
+    if one.get("result") != other.get("result"):
+        lines.append(f"result: {one.get('result')} | {other.get('result')}")
+    return lines or ["nothing"]

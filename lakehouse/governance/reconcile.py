@@ -16,6 +16,8 @@ from lakehouse.governance.sightings import HARMLESS_SOURCES, Leaf, QuerySeen, Ru
 
 CHANGE_FEED = "CDF"
 MOST_SHOWN = 50
+NEVER_RUN = ("AddJar", "AddFile", "AddArchive", "CreateFunction", "CreateUserDefinedFunction")
+"""Commands no study needs."""
 CURE = "Before df.rdd, toLocalIterator, foreach or Spark ML call localCheckpoint() on the frame: then it is known."
 ALLOWED = {
     ColumnUse.DIRECT: frozenset(Role),
@@ -116,6 +118,7 @@ def reconcile(observed: Sightings, gated: Gated, declared: Declared) -> Verdict:
         _run(run, declared, verdict)
     verdict.breaches += [f"{opening}, past the study." for opening in dict.fromkeys(observed.opened)]
     verdict.gaps += [f"The recorder missed something: {fault}." for fault in dict.fromkeys(observed.faults)]
+    verdict.gaps += [f"It cannot be told what was read: {doubt}." for doubt in dict.fromkeys(observed.doubts)]
     verdict.remarks = list(dict.fromkeys(verdict.remarks))
     return verdict
 
@@ -141,6 +144,8 @@ def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict)
         verdict.breaches.append("A query joined this study's data with another study's.")
     if query.use.file_names and query.use.gates:
         verdict.breaches.append("The names of the lake's files were read (input_file_name).")
+    if query.use.scripts:
+        verdict.breaches.append("Rows were given to a program (TRANSFORM), which may read anything.")
     for gate in query.use.gates:
         if gated.own(gate.nonce):
             _gate(gate, query, gated, declared, verdict)
@@ -237,6 +242,8 @@ def _scans(query: QuerySeen, declared: Declared, verdict: Verdict) -> None:
 def _command(query: QuerySeen, declared: Declared, verdict: Verdict) -> None:
     """A command that names the lake's folders works on tables themselves; a clone hides which it copied."""
     name = query.command.split(maxsplit=1)[0] if query.command else ""
+    if name.startswith(NEVER_RUN):
+        verdict.breaches.append(f"{name} was run: it brings code or files into Spark that no plan shows.")
     root = next((root for root in (declared.lake, *declared.closed) if f"{root}/" in query.command), None)
     if root is not None:
         place = re.search(re.escape(root) + r"[\w/.=-]*", query.command)

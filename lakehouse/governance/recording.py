@@ -81,11 +81,16 @@ def make_scope(
         unused=sorted(set(permit.tables) - set(verdict.tables)),
         queries=verdict.queries,
         failed_queries=verdict.failed,
-        opt_outs=hashlib.sha256(run.listed).hexdigest()[:16] if rules.opted_out else "",
+        opt_outs=digest_of_list(run.listed) if rules.opted_out else "",
         reading=run.reading,
         commitment=commitment,
         reconciliation=dict(verdict.sights),
     )
+
+
+def digest_of_list(listed: bytes) -> str:
+    """What a record says of an opt-out list: the first 16 hex digits of its SHA-256."""
+    return hashlib.sha256(listed).hexdigest()[:16]
 
 
 def _entry(

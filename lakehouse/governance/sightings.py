@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,9 +33,17 @@ def plain_path(path: str) -> str:
 
 
 def below(path: str, root: str) -> bool:
-    """Whether a path is the root folder or lies in it; a pattern counts by what stands before its first star."""
+    """Whether a path is the root folder or lies in it; a pattern counts by what stands before its first star.
+
+    Links and ``..`` are followed, so that a lake under another name is the lake.
+    """
     fixed = re.split(r"[*?\[{]", path, maxsplit=1)[0]
-    return path == root or fixed.startswith(root.rstrip("/") + "/")
+    if path == root or fixed.startswith(root.rstrip("/") + "/"):
+        return True
+    if "://" in fixed or not fixed.startswith("/"):
+        return False
+    real, base = os.path.realpath(fixed), os.path.realpath(root)
+    return real == base or real.startswith(base + os.sep)
 
 
 @dataclass(frozen=True)
@@ -89,13 +98,15 @@ class RunSeen:
 class Sightings:
     """Everything an observer saw between the opening and the closing of a study.
 
-    ``logged`` is the event log of that time, ``shared`` whether it also holds another study's queries.
+    ``faults`` are failures of the recorder, ``doubts`` happenings whose reads cannot be told. ``logged`` is the event
+    log of that time, ``shared`` whether it also holds another study's queries.
     """
 
     queries: list[QuerySeen] = field(default_factory=list)
     runs: list[RunSeen] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     delta_queries: int = 0
     logged: Logged | None = None
     shared: bool = False

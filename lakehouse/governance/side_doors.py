@@ -1,0 +1,141 @@
+"""Side doors of a Spark process, watched while a study is open: the JVM behind Python, Arrow's own file readers, workers."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import PermissionRefused
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+JVM_DOORS = re.compile(
+    r"org\.apache\.hadoop\.fs|java\.io\.|java\.nio\.|scala\.io|org\.apache\.parquet|sql\.delta\.DeltaLog"
+    r"|java\.lang\.Runtime|java\.lang\.ProcessBuilder"
+)
+"""Java classes by which files are read, or processes started, without a query."""
+
+ASKING = ("c\nz:", "i\n", "r\nu\n")
+"""Beginnings of Py4J commands that name a class: static call, constructor, look-up."""
+
+READERS = ("duckdb", "polars", "deltalake", "fastparquet")
+"""Libraries that open files themselves, unseen by Python's audit events."""
+
+CLOSED, OPEN = "PATTERNLAKE_CLOSED", "PATTERNLAKE_OPEN"
+
+Watcher = Callable[[str, str], None]
+"""Called with ``jvm`` and a class, or ``arrow`` and a path; raises to refuse."""
+
+_watchers: tuple[Watcher, ...] = ()
+
+
+def add(spark: SparkSession, watcher: Watcher) -> None:
+    """Let a watcher see every use of a side door until :func:`remove`."""
+    global _watchers
+    _watch_jvm(spark)
+    _watch_arrow()
+    _watchers = (*_watchers, watcher)
+
+
+def remove(watcher: Watcher) -> None:
+    """Stop calling a watcher."""
+    global _watchers
+    _watchers = tuple(each for each in _watchers if each != watcher)
+
+
+def _tell(door: str, what: str) -> None:
+    for watcher in _watchers:
+        watcher(door, what)
+
+
+def _watch_jvm(spark: SparkSession) -> None:
+    """See every class that Python asks the JVM for and that opens files or starts processes."""
+    client: Any = spark.sparkContext._gateway._gateway_client  # type: ignore[union-attr]
+    if getattr(client, "_patternlake", False):
+        return
+    send = client.send_command
+
+    @functools.wraps(send)
+    def watched(command: str, *arguments: Any, **named: Any) -> Any:
+        if _watchers and command.startswith(ASKING) and (found := JVM_DOORS.search(command[:400])):
+            _tell("jvm", found[0])
+        return send(command, *arguments, **named)
+
+    client._patternlake = True
+    client.send_command = watched
+
+
+def _watch_arrow() -> None:
+    """See every path given to Arrow's readers, which open files without Python."""
+    import pyarrow as pa
+    import pyarrow.dataset as dataset
+    import pyarrow.parquet as parquet
+    import pyarrow.parquet.core as core
+
+    if getattr(pa, "_patternlake", False):
+        return
+    pa._patternlake = True
+    for module in (parquet, core):
+        for name in ("read_table", "read_metadata", "read_schema", "read_pandas"):
+            _wrap(module, name)
+    for holder in (core.ParquetFile, core.ParquetDataset):
+        _wrap(holder, "__init__")
+    for name in ("dataset", "parquet_dataset"):
+        _wrap(dataset, name)
+    _wrap(pa, "memory_map")
+
+
+def _wrap(holder: Any, name: str) -> None:
+    real = getattr(holder, name, None)
+    if real is None or getattr(real, "_patternlake", False):
+        return
+
+    @functools.wraps(real)
+    def watched(*arguments: Any, **named: Any) -> Any:
+        for path in paths_in([*arguments, *named.values()]) if _watchers else ():
+            _tell("arrow", path)
+        return real(*arguments, **named)
+
+    watched._patternlake = True  # type: ignore[attr-defined]
+    setattr(holder, name, watched)
+
+
+def paths_in(values: Iterable[Any]) -> list[str]:
+    """Real paths among arguments, lists of them included."""
+    found: list[str] = []
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            found += paths_in(value)
+        elif isinstance(value, (str, os.PathLike)):
+            found.append(os.path.realpath(os.fsdecode(value).removeprefix("file://")))
+    return found
+
+
+def close_workers(spark: SparkSession, closed: Iterable[Path], open_: Iterable[Path]) -> None:
+    """Close folders to the Python functions made from now on: their workers read ``worker_site`` first."""
+    environment = spark.sparkContext.environment
+    environment[CLOSED] = os.pathsep.join(os.path.realpath(path) for path in closed)
+    environment[OPEN] = os.pathsep.join(os.path.realpath(path) for path in open_)
+    site = str(Path(__file__).parent / "worker_site")
+    before = os.environ.get("PYTHONPATH", "")
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [site, before]))
+
+
+def open_workers(spark: SparkSession) -> None:
+    """Let functions made from now on run in workers without that."""
+    for name in (CLOSED, OPEN, "PYTHONPATH"):
+        spark.sparkContext.environment.pop(name, None)
+
+
+def refuse(what: str) -> PermissionRefused:
+    """The refusal of a side door."""
+    return PermissionRefused(
+        f"{what}, past the study.",
+        "Inside a study data are read through study.table(...) alone, so that the record is whole.",
+        "Leave it out, or do it outside the study's block.",
+    )

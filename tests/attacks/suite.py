@@ -1,0 +1,116 @@
+"""``make attack``: groups A and D against plain Spark, the Guarded and the Sealed level, as one table of outcomes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from experiments import sandbox
+from experiments.sealed_run import OUT, fresh_extract, room_for
+from lakehouse.errors import PatternlakeError
+from lakehouse.governance.extract import seal
+from lakehouse.session import spark_session
+from lakehouse.settings import Settings, load_settings
+from lakehouse.study import open_data
+from tests.attacks import inside
+from tests.attacks.group_a import ATTACKS
+from tests.attacks.lab import Result, attack_guarded, attack_plain, listed, make_lake
+
+LEVELS = ("plain", "guarded", "sealed")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def sealed(settings: Settings, by: str | None = None) -> dict[str, Result]:
+    """All attacks from inside a room, and the launcher's own refusals; the extract must have been cut."""
+    extract = fresh_extract(settings, "attack", "anna")
+    script = Path(inside.__file__)
+    with room_for(settings, extract, script) as (room, work):
+        room = replace(room, read={**room.read, "/sealed/code/tests": ROOT / "tests"})
+        command = [sys.executable, "-m", "tests.attacks.inside", str(settings.lake / "gold"), OUT]
+        code = sandbox.run(room, command, by)
+        if code:
+            raise SystemExit(f"The room ended with code {code}.")
+        told = json.loads((work / "out" / "results.json").read_text("utf-8"))
+    found = {name: Result(**each) for name, each in told.items()}
+    return found | {each.name: each for each in outside(settings)}
+
+
+def outside(settings: Settings) -> list[Result]:
+    """What the launcher refuses: an ended permit, a list that has changed since the extract was cut."""
+    told = []
+    permit = settings.definition("permits", "attack")
+    for name, path, change in (
+        (inside.OUTSIDE[0], permit, ("2099-12-31", "2025-12-31")),
+        (inside.OUTSIDE[1], listed(settings), ("\n", "\n01" + "ab" * 16 + "\n")),
+    ):
+        before = path.read_text()
+        path.write_text(before.replace(*change))
+        try:
+            fresh_extract(settings, "attack", "anna")
+            told.append(Result(name, "got", "the launcher let it through"))
+        except PatternlakeError as refusal:
+            told.append(Result(name, "stopped", refusal.what[:160]))
+        finally:
+            path.write_text(before)
+    return told
+
+
+def run(levels: list[str], settings: Settings) -> dict[str, dict[str, Result]]:
+    """Outcomes by level and attack."""
+    spark = spark_session(settings, "attack suite")
+    found: dict[str, dict[str, Result]] = {}
+    try:
+        make_lake(spark, settings)
+        if "plain" in levels:
+            found["plain"] = {name: attack_plain(spark, settings, name) for name in ATTACKS}
+        if "guarded" in levels:
+            found["guarded"] = {name: attack_guarded(spark, settings, name) for name in ATTACKS}
+        if "sealed" in levels:
+            seal(spark, settings, open_data(spark, settings, "attack", actor="anna"))
+    finally:
+        spark.stop()
+    if "sealed" in levels:
+        found["sealed"] = sealed(settings)
+    return found
+
+
+def table(found: dict[str, dict[str, Result]], *, detail: bool = False) -> str:
+    """The outcomes as text, one line an attack."""
+    lines = ["  ".join([f"{'attack':<62}", *(f"{level:<8}" for level in found)])]
+    for name in ATTACKS:
+        lines.append(
+            "  ".join([f"{name[:62]:<62}", *(f"{found[level][name].outcome:<8}" for level in found)])
+        )
+        if detail:
+            lines += [f"      {level}: {found[level][name].how}" for level in found if level != "plain"]
+    for level, results in found.items():
+        held = sum(each.outcome != "got" for each in results.values())
+        lines.append(f"{level}: {held} of {len(results)} stopped or marked ({held / len(results):.0%})")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Print the table; 1 when an attack got something unseen at the Guarded or Sealed level, or a ledger test fails."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--levels", nargs="+", choices=LEVELS, default=list(LEVELS))
+    parser.add_argument("--detail", action="store_true", help="say how each attack ended")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="patternlake-attack-") as place:
+        Path(place).chmod(0o711)
+        found = run(given.levels, load_settings(Path(place) / "home", "test"))
+    print(table(found, detail=given.detail))
+    ledger = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "tests/governance/test_ledger.py"]
+    failed = subprocess.run(ledger, cwd=ROOT, check=False).returncode
+    missed = [
+        each for level in found if level != "plain" for each in found[level].values() if each.outcome == "got"
+    ]
+    return 1 if missed or failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
