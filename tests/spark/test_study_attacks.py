@@ -240,11 +240,10 @@ def test_breach__is_stopped_before_reading_or_recorded_and_named(
     lab: Lab, attack: Callable[[Study], Any], told: str
 ) -> None:
     scope = lab.run(attack)
-    stopped = " ".join(denial["what"] for denial in scope.denials)
-    assert told in stopped or (
-        scope.state is State.BREACH and told in " ".join(scope.reasons) and not scope.releasable
-    )
-    assert stopped or scope.state is State.BREACH
+    if scope.state is State.BREACH:
+        assert told in " ".join(scope.reasons) and not scope.releasable
+    else:
+        assert scope.denials, "neither stopped nor recorded"
 
 
 def rdd(study: Study) -> Any:
