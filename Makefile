@@ -69,6 +69,14 @@ test-fast: setup ## Kernels, statistics and specifications: no Spark
 prove: setup ## Print every promised figure beside its threshold; fails when one falls short (SEEDS=20)
 	@$(BIN)/python -m tests.prove --seeds $(SEEDS)
 
+.PHONY: attack
+attack: setup ## The attack suite against plain Spark, the Guarded and the Sealed level, as one table (LEVELS="guarded sealed")
+	@$(BIN)/python -m tests.attacks.suite --levels $(or $(LEVELS),plain guarded sealed)
+
+.PHONY: bench-scope
+bench-scope: setup ## What scope accounting costs beside bare Spark; fails when it is more than promised
+	@$(BIN)/python -m tests.bench_scope
+
 .PHONY: bench
 bench: setup ## Ours beside the bare kernel, DuckDB and Spark SQL, in one run (BENCH_PERSONS=1000000)
 	@$(BIN)/python -m tests.bench --persons $(or $(BENCH_PERSONS),1000000)

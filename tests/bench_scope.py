@@ -1,4 +1,4 @@
-"""What scope accounting costs: the same job through the study and on bare Spark, and the fixed cost of opening and closing."""
+"""What scope accounting costs: one job through the study and on bare Spark, and the fixed cost of opening and closing."""
 
 from __future__ import annotations
 

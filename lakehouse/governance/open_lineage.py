@@ -26,7 +26,7 @@ def events(
 ) -> list[dict[str, Any]]:
     """START and COMPLETE (or FAIL) of a run; inputs stand on the last one, as they are known only then."""
     run = {
-        "runId": str(uuid.UUID(hex=f"{receipt['run']:0<32}"[:32])),
+        "runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{PRODUCER}/{receipt['run']}")),
         "facets": {"patternlake_receipt": _receipt(receipt)},
     }
     job = {"namespace": namespace, "name": f"{receipt['study']}.{receipt['job']}", "facets": {}}
