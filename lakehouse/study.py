@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import itertools
-import os
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -12,23 +11,23 @@ from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import DataError, PermissionRefused, ScopeBreach, UsageError
-from lakehouse.governance import openings, plan_gate
+from lakehouse.errors import DataError, PermissionRefused, UsageError
+from lakehouse.governance import openings
 from lakehouse.governance.counting import count_persons
 from lakehouse.governance.double_entry import hold_log
-from lakehouse.governance.file_watch import FileWatch, is_platform_at_work, platform_at_work
-from lakehouse.governance.guarded_state import GuardedState
+from lakehouse.governance.file_watch import platform_at_work
+from lakehouse.governance.guard import Guard
 from lakehouse.governance.narrowing import row_rules
 from lakehouse.governance.observed import Observer
 from lakehouse.governance.permit_model import NOT_REAL, ColumnUse, Permit, StudyDefinition
 from lakehouse.governance.permit_signatures import require_signature
 from lakehouse.governance.permits import lake_kind, load_permit, load_study
-from lakehouse.governance.reconcile import Declared, Gated, judge_plan, reconcile
+from lakehouse.governance.reconcile import Declared, Gated, reconcile
 from lakehouse.governance.recording import Circumstances, digest_of_list, make_scope
 from lakehouse.governance.refusals import closed_refusal, refusal_for, refuse_unless_open, ungranted_column
 from lakehouse.governance.scope import Scope
-from lakehouse.governance.side_doors import open_workers, refuse
-from lakehouse.governance.sightings import QuerySeen, plain_path
+from lakehouse.governance.side_doors import open_workers
+from lakehouse.governance.sightings import plain_path
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -107,11 +106,7 @@ class Study:
         self._listed = b"" if self.rules.opted_out is None else self.rules.opted_out.read_bytes()
         self.reading = secrets.token_hex(16)
         self._observer = Observer(spark, clock, settings.home / "observer" / self.reading)
-        seen = self._observer.seen
-        self._watch = FileWatch(
-            settings.lake, settings.keys, seen.opened.append, self._of_another_study, seen.doubts.append
-        )
-        self._lists: dict[str, str] = {}
+        self._guard = Guard(self, self._observer)
         self._tables: set[str] = set()
         self._denials: list[dict[str, str]] = []
         self._attrition: list[tuple[str, int]] | None = None
@@ -133,77 +128,12 @@ class Study:
             raise UsageError(f"Study '{self.id}' was opened before.", "", "Call open_data again.")
         self._started = now()
         self._observer.start()
-        self._watch.start()
-        self._guarded = GuardedState(self._spark, self.settings, self.rules)
-        self._guarded.close_doors(self._side_door)
-        plan_gate.start(self._gate)
+        self._guard.start(self._spark)
         _open.append(self)
         if len(_open) > 1:
             for each in _open:
                 each._observer.seen.shared = True
         return self
-
-    def _gate(self, frame: DataFrame) -> None:
-        """Refuse an action whose plan reaches past the study, before Spark reads for it."""
-        if is_platform_at_work():
-            return
-        self._check_recorder()
-        try:
-            query = self._observer.planned(frame)
-        except Exception as error:
-            self._observer.seen.faults.append(
-                f"a plan could not be read: {type(error).__name__}: {error}"[:300]
-            )
-            self._check_recorder()
-            raise
-        if query is not None:
-            self._check_lists(query)
-        told = [] if query is None else judge_plan(query, self._gated(), self._declared())
-        if told:
-            raise self._denied(
-                PermissionRefused(
-                    " ".join(dict.fromkeys(told)),
-                    f"Permit '{self.permit.permit_id}' does not cover it, so nothing was read.",
-                    "Use study.table(...) and what the permit grants, or ask for more.",
-                )
-            )
-
-    def _side_door(self, what: str) -> None:
-        """Report and refuse a way to data that no plan shows, while this study is open."""
-        if self.is_open and not is_platform_at_work():
-            self._observer.seen.opened.append(what)
-            raise self._denied(refuse(what))
-
-    def _of_another_study(self, path: str) -> bool:
-        """Whether a file is a result or artefact of another study: no carrier of data between studies."""
-        for root in (self.settings.results, self.settings.artifacts):
-            inside = path.removeprefix(f"{root}{os.sep}")
-            if inside != path:
-                top = inside.partition(os.sep)[0]
-                return top != self.id and not top.endswith(f"_{self.id}")
-        return False
-
-    def _check_lists(self, query: QuerySeen) -> None:
-        """Refuse rows handed out under an opt-out list that has changed since: it holds at the time of action."""
-        current = self.rules.list_digest()
-        stale = [g.table for g in query.use.gates if self._lists.get(g.nonce, current) != current]
-        if stale:
-            raise self._denied(
-                PermissionRefused(
-                    f"{', '.join(stale)} was opened before the opt-out list changed.",
-                    "Persons who have opted out since would be in it.",
-                    "Ask for the table again with study.table(...).",
-                )
-            )
-
-    def _check_recorder(self) -> None:
-        """Stop as soon as the recorder has missed something: what is not recorded may not be read."""
-        if faults := self._observer.seen.faults:
-            raise ScopeBreach(
-                f"The recorder failed: {faults[0]}.",
-                "What cannot be recorded may not be read.",
-                "Report it; the run is unaccounted.",
-            )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -235,7 +165,7 @@ class Study:
             raise DataError(f"The lake has no {name}.", "The permit grants it, but nothing was ingested.", "")
         self._tables.add(name)
         label = openings.issue(self.id, self._serial, name, tuple(wanted))
-        self._lists[label.rpartition("#")[2]] = self.rules.list_digest()
+        self._guard.handed_out(label.rpartition("#")[2])
         with platform_at_work():
             return self.rules.narrow(self._spark, name, wanted).alias(label)
 
@@ -247,7 +177,7 @@ class Study:
         """Refuse unless every table and column is granted; the refusal names all that are missing at once."""
         refusal = refusal_for(self.permit, self.id, wanted)
         if refusal is not None:
-            raise self._denied(refusal)
+            raise self.denied(refusal)
 
     def scope(self) -> Scope:
         """The record of what was read. Asking for it closes the study: a record of an open one would be untrue."""
@@ -275,26 +205,25 @@ class Study:
         """Stop reading, count what was read, and make the record; again does nothing."""
         if not self.is_open:
             return
-        self._watch.stop()
-        self._observer.seen.doubts += self._guarded.doubts()
-        self._observer.seen.opened += self._guarded.swapped()
-        plan_gate.stop(self._gate)
+        self._guard.stop()
         _open.remove(self)
         if not _open:
             open_workers(self._spark)
         observed = self._observer.stop()
         openings.close(self._serial)
-        verdict = reconcile(observed, self._gated(), self._declared())
-        hold_log(observed, self._declared(), verdict)
+        verdict = reconcile(observed, self.gated(), self.declared())
+        hold_log(observed, self.declared(), verdict)
         run = Circumstances(
             self.id, self.actor, self._started, now(), self._denials, self._listed, self.reading
         )
         self._scope = make_scope(self._spark, self.settings, self.rules, verdict, run)
 
-    def _gated(self) -> Gated:
+    def gated(self) -> Gated:
+        """What was handed out so far."""
         return Gated(self._serial, openings.register())
 
-    def _declared(self) -> Declared:
+    def declared(self) -> Declared:
+        """What the permit allows, with the places it stands for."""
         opted_out = self.rules.opted_out
         return Declared(
             self.permit,
@@ -308,18 +237,18 @@ class Study:
 
     def _check_open(self) -> None:
         if not self.is_open:
-            raise self._denied(closed_refusal(self.id))
-        self._check_recorder()
+            raise self.denied(closed_refusal(self.id))
+        self._guard.check_recorder()
         try:
             refuse_unless_open(self.permit, self.actor, self._clock())
         except PermissionRefused as refusal:
-            raise self._denied(refusal) from None
+            raise self.denied(refusal) from None
 
     def _refusal_behind(self, error: BaseException | None) -> PermissionRefused | None:
         refusal = ungranted_column(self.permit, self.id, self._tables, error)
-        return None if refusal is None else self._denied(refusal)
+        return None if refusal is None else self.denied(refusal)
 
-    def _denied(self, refusal: PermissionRefused) -> PermissionRefused:
+    def denied(self, refusal: PermissionRefused) -> PermissionRefused:
         """Put a refusal on the record, as long as there is one to put it on."""
         if self._scope is None:
             missing = getattr(refusal, "missing", ())

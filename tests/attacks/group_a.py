@@ -320,7 +320,7 @@ def _(w: World) -> Any:
 def _(w: World) -> Any:
     if w.study is not None:
         w.study._observer.take = lambda record: None
-        w.study._gate = lambda frame: None
+        w.study._guard.gate = lambda frame: None
         from lakehouse.governance import plan_gate
 
         plan_gate._checks = ()
