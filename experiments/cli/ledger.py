@@ -29,6 +29,22 @@ def ledger_head(lake: Lake = None) -> None:
     print(path.read_text("utf-8").strip() if path.is_file() else "{}")
 
 
+@app.command("audit")
+def ledger_audit(lake: Lake = None) -> None:
+    """Hold MLflow against the ledger: runs or tags deleted or changed afterwards, models without a valid receipt."""
+    from experiments.tracking import audit
+    from lakehouse.errors import ScopeBreach
+
+    found = audit(settings_of(lake))
+    for line in found:
+        print(line)
+    if found:
+        raise ScopeBreach(
+            f"MLflow and the ledger differ in {len(found)} places.", "The ledger is the truth.", ""
+        )
+    print("MLflow agrees with the ledger.")
+
+
 @app.callback()
 def group() -> None:
     """The tamper-evident list of everything that was done."""

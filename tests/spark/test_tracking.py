@@ -25,6 +25,7 @@ from experiments.patterns import PERSON_COUNTS, Patterns
 from experiments.report import Story
 from experiments.statistics.empirical_null import empirical_null
 from lakehouse.errors import DisclosureRefused, PermissionRefused
+from lakehouse.governance import receipts
 from lakehouse.governance.disclosure import Thresholds
 from lakehouse.governance.outputs import assert_clean
 from lakehouse.settings import Settings, load_settings
@@ -270,3 +271,40 @@ def test_real_data_go_through_the_gate_before_mlflow(settings: Settings) -> None
     found = mlflow.search_runs(search_all_experiments=True, filter_string="tags.`study.id` = 'leak'")
     assert found.iloc[0]["status"] == "FAILED" and found.iloc[0]["tags.gate.verdict"] == "fail"
     assert set(artifacts(str(found.iloc[0]["run_id"]))) == {"scope.json", "params.toml"}
+
+
+def test_a_run_deleted_or_a_tag_changed_afterwards_is_found_by_the_ledger(settings: Settings) -> None:
+    outcome, other = run_job(settings, study="audited"), run_job(settings, study="audited")
+    mine = [
+        line
+        for line in tracking.audit(settings)
+        if outcome.run_id in line or other.run_id in line or "audited" in line
+    ]
+    assert mine == []
+    client = mlflow.MlflowClient()
+    client.delete_run(outcome.run_id)
+    client.set_tag(other.run_id, "scope.state", "breach")
+    client.set_model_version_tag("audited-mine_pairs", "1", "receipt.hash", "0" * 64)
+    told = " ".join(tracking.audit(settings))
+    assert f"run {outcome.run_id} was deleted in MLflow" in told
+    assert f"run {other.run_id}: its scope state was changed" in told
+    assert "model audited-mine_pairs version 1 has no valid receipt" in told
+
+
+def test_every_run_leaves_a_signed_receipt_and_its_models_name_it(settings: Settings, done: Outcome) -> None:
+    receipt = json.loads((settings.results / "demo" / done.run_id / "receipt.json").read_text())
+    receipts.require(settings, receipt)
+    shown = json.loads(artifacts(done.run_id)["receipt.json"].read_text())
+    assert shown["exact"] == receipts.receipt_hash(receipt) and shown["verdict"] == "checked"
+    assert {"report.html", "patterns.parquet", "model/patterns.parquet"} <= set(receipt["artefacts"])
+    version = mlflow.MlflowClient().get_model_version("demo-mine_pairs", "1")
+    assert version.tags["receipt.hash"] == receipts.receipt_hash(receipt)
+
+
+def test_no_model_is_registered_without_a_valid_receipt(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "faults", lambda *all: ["its signature does not hold"])
+    with pytest.raises(PermissionRefused, match="no valid receipt"):
+        run_job(settings, study="forged")
+    assert mlflow.search_registered_models(filter_string="name = 'forged-mine_pairs'") == []
