@@ -235,6 +235,7 @@ class Study:
             (plain_path(str(self.settings.keys)),),
             () if opted_out is None else (plain_path(str(opted_out)),),
             {table: self.rules.own_columns(table) for table in self.rules.paths},
+            not self.rules.everyone or any(self.rules.rows_of(table) for table in self.permit.tables),
         )
 
     def _check_open(self) -> None:

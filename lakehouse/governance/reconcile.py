@@ -32,7 +32,7 @@ class Declared:
 
     ``paths`` gives the table of each pinned folder; ``lists`` are files the row rules themselves read;
     ``lake`` and ``closed`` are folders nothing else may be read from; ``own`` gives the columns of each table that
-    the row rules read for themselves.
+    the row rules read for themselves; ``narrowed`` says that they leave rows out.
     """
 
     permit: Permit
@@ -42,6 +42,7 @@ class Declared:
     closed: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     own: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    narrowed: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,10 @@ def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict)
         return
     verdict.queries += 1
     verdict.failed += query.failed
+    if query.failed and declared.narrowed and any(gated.own(gate.nonce) for gate in query.use.gates):
+        verdict.gaps.append(
+            "A query over narrowed rows failed, and its error may name a row the study may not see."
+        )
     if query.fault:
         verdict.gaps.append(f"A query ({query.action}) is only half known: {query.fault}.")
     if foreign:

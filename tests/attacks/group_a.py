@@ -403,6 +403,16 @@ def _(w: World) -> Any:
     return []
 
 
+@attack("A33 error message from a condition, of a person who has opted out")
+def _(w: World) -> Any:
+    frame = w.table("gold.person", ["birth_year"])
+    try:
+        frame.where("if(birth_year = 1965, raise_error('seen 1965'), true)").collect()
+    except Exception as error:
+        return ["1965"] if "seen 1965" in str(error) else []
+    return []
+
+
 @attack("A34 day outside the period")
 def _(w: World) -> Any:
     return [row for row in w.table("gold.event").select("day").collect() if row.day > LAST_DAY]
