@@ -189,6 +189,42 @@ def tutorial(seeds: int) -> list[Figure]:
     return [tests_pass("every documented command, and the report in a real browser", selection, "all pass")]
 
 
+def scope(seeds: int) -> list[Figure]:
+    """Permit, receipt, ledger, levels: the long proofs, and what accounting costs."""
+
+    def fits(name: str, command: list[str], promised: str) -> Figure:
+        run = subprocess.run(
+            [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        last = [line for line in run.stdout.strip().splitlines() if line] or ["nothing ran"]
+        return Figure(name, last[-1].split(", ")[-1][:14], promised, run.returncode == 0)
+
+    long = ["-m", "slow", "-s"]
+    return [
+        tests_pass(
+            "1 M ledger entries verified on one core", [*long, "tests/governance/test_ledger.py"], "<= 60 s"
+        ),
+        tests_pass(
+            "one person among 1,000 runs x 1 M persons",
+            [*long, "tests/governance/test_person_sets.py"],
+            "<= 5 s",
+        ),
+        tests_pass(
+            "100 plans by hand: columns direct, filter, join",
+            ["tests/spark/test_study_plans.py"],
+            "all right",
+        ),
+        tests_pass(
+            "sealed = guarded; a receipt repeats its run",
+            [*long, "tests/e2e/test_sealed_run.py"],
+            "same result",
+        ),
+        fits("240 legitimate jobs", ["-m", "tests.attacks.legitimate"], "0 refused"),
+        fits("attacks of groups A and D, guarded and sealed", ["-m", "tests.attacks.suite"], "100 %"),
+        fits("cost of gate and observer", ["-m", "tests.bench_scope"], "<= 5 %, 0.5 s"),
+    ]
+
+
 SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "oracle": oracle,
     "calibration": calibration,
@@ -200,6 +236,7 @@ SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "redeliveries": redeliveries,
     "gate": gate,
     "tutorial": tutorial,
+    "scope": scope,
 }
 
 
