@@ -62,16 +62,17 @@ def open_data(
     refuse_unless_open(permit, who, clock())
     real = lake_kind(settings) == "real"
     if is_extract(settings):
-        return Study(spark, settings, definition, permit, who, clock, versions or {})
-    if real and permit.legal_basis != NOT_REAL:
-        require_signature(settings, permit, settings.definition("permits", definition.permit))
-    if real and permit.legal_basis == NOT_REAL:
+        real = False
+    elif permit.legal_basis == NOT_REAL and real:
         raise PermissionRefused(
             f"Permit '{permit.permit_id}' is for data of no real persons.",
             f"The lake at {settings.lake} holds real ones.",
             "Ask the data unit for a permit with a legal basis.",
         )
-    return Study(spark, settings, definition, permit, who, clock, versions or {})
+    if real:
+        require_signature(settings, permit, settings.definition("permits", definition.permit))
+    with platform_at_work():
+        return Study(spark, settings, definition, permit, who, clock, versions or {})
 
 
 class Study:
@@ -129,8 +130,9 @@ class Study:
         if self._started:
             raise UsageError(f"Study '{self.id}' was opened before.", "", "Call open_data again.")
         self._started = now()
-        self._observer.start()
-        self._guard.start(self._spark)
+        with platform_at_work():
+            self._observer.start()
+            self._guard.start(self._spark)
         _open.append(self)
         if len(_open) > 1:
             for each in _open:

@@ -16,9 +16,9 @@ COARSE = 100
 def hold_log(observed: Sightings, declared: Declared, verdict: Verdict) -> None:
     """Add to a verdict what the event log shows and the plans do not.
 
-    A file of the lake that no query of the study accounts for, or a column beyond permit and row rules, is a breach;
-    a file-reading job the recorder did not report is a gap. With another study open in the same process the log
-    cannot be told apart by study, which is a remark: the plans can.
+    A file of the lake that permit and row rules do not cover, or a column beyond them, is a breach; a granted table
+    that no recorded query reads, or a file-reading job the recorder did not report, is a gap. With another study open
+    in the same process the log cannot be told apart by study, which is a remark: the plans can.
     """
     logged = observed.logged
     if logged is None:
@@ -49,7 +49,8 @@ def _place(scan: LoggedScan, declared: Declared, verdict: Verdict) -> None:
         table = declared.paths.get(path)
         if table is not None:
             if table not in verdict.tables and not declared.own.get(table):
-                verdict.breaches.append(f"{table} was scanned, and no query of the study reads it.")
+                told = verdict.gaps if table in declared.permit.tables else verdict.breaches
+                told.append(f"{table} was scanned, and no query that the recorder knows reads it.")
         elif path not in declared.lists and any(
             below(path, root) for root in (declared.lake, *declared.closed)
         ):

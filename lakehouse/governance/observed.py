@@ -122,9 +122,12 @@ class Hub:
         return cls._by_session[identity]
 
     def notice(self, action: str, query: Any, failed: bool) -> None:
-        """Take in one query; whatever goes wrong here is itself recorded, so nothing is lost in silence."""
+        """Take in one query; whatever goes wrong here is itself recorded, so nothing is lost in silence.
+
+        A query that could not even be analysed has no plan and read nothing.
+        """
         listening = self.listening
-        if not listening:
+        if not listening or (failed and action == "analyze"):
             return
         try:
             record = self._read(action, query, failed)

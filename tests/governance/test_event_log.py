@@ -138,11 +138,14 @@ def test_the_opt_out_list_and_data_from_elsewhere_are_none() -> None:
     assert judged(at("/keys/list", "value"), at("/own/file", "x")).state is State.ACCOUNTED
 
 
-def test_a_table_no_query_reads_is_a_breach() -> None:
-    verdict = Verdict()
-    plain = Declared(permit(), {"/lake/gold/event": "gold.event"}, {}, "/lake")
-    hold_log(Sightings(logged=Logged([at("/lake/gold/event", "day")], 1)), plain, verdict)
-    assert "no query of the study reads it" in verdict.breaches[0]
+def test_a_table_no_query_reads_is_a_gap_and_one_not_granted_a_breach() -> None:
+    places = {"/lake/gold/event": "gold.event", "/lake/gold/person": "gold.person"}
+    plain = Declared(permit(), places, {}, "/lake")
+    for path, state in (("/lake/gold/event", State.UNACCOUNTED), ("/lake/gold/person", State.BREACH)):
+        verdict = Verdict()
+        hold_log(Sightings(logged=Logged([at(path)], 1)), plain, verdict)
+        assert verdict.state is state
+        assert "no query that the recorder knows reads it" in verdict.reasons[0]
 
 
 def test_jobs_the_recorder_did_not_report_are_a_gap() -> None:
