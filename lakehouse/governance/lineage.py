@@ -77,6 +77,8 @@ def identity_of(item: Node) -> int:
 
 KEEPS_ROWS = {"SubqueryAlias", "View", "ResolvedHint", "Repartition", "RebalancePartitions", "WithCTE"}
 CUTS = {"GlobalLimit", "LocalLimit", "Limit", "Tail", "Offset", "Sample", "LimitAll"}
+RANKS = ("Rank", "DenseRank", "PercentRank", "CumeDist", "NTile", "RowNumber")
+"""Functions of a window's order alone: what they order by is used by the window, as join use."""
 RUNS_NOTHING_ITSELF = ("CreateViewCommand", "ExplainCommand", "MergeIntoCommand")
 OPAQUE = ("DeserializeToObject", "MapElements", "MapPartitions", "TypedFilter", "AppendColumns", "MapGroups")
 
@@ -166,6 +168,8 @@ class Walker:
         if expression.name == "AttributeReference" and expression.expr_id is not None:
             found = self.origin.get(expression.expr_id, fallback)
         parts = expression.children[:1] if expression.name == "WindowExpression" else expression.children
+        if expression.name in RANKS:
+            parts = []
         for part in [*parts, *expression.held()]:
             inner = self.uses(part, fallback)
             found = found if expression.name == "Exists" and part.is_plan else found | inner
