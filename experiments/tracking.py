@@ -216,7 +216,7 @@ class RunRecord:
         """Sign what the run was allowed to read, read, and let out; enter it in the ledger; then register its model.
 
         ``verdict`` is what the release check said (``checked``, ``withheld``, ``failed``, …). The exact receipt stays in
-        the study's folder; MLflow gets one whose counts may be shown.
+        the study's folder; MLflow gets one whose counts may be shown, and none of a failed run, whose words nobody checked.
         """
         import mlflow
 
@@ -243,10 +243,10 @@ class RunRecord:
         }
         body["reading"] = self.scope.get("reading", "")
         ledger.append(self.settings, "receipt", {**body, **seen(self.scope)})
-        shown = clean_scope(self.scope, self.thresholds, self.beside)
-        mlflow.log_dict(
-            receipts.make(self.settings, shown, {**run, "exact": digest}, self.artefacts), "receipt.json"
-        )
+        if verdict != "failed":
+            shown = clean_scope(self.scope, self.thresholds, self.beside)
+            public = receipts.make(self.settings, shown, {**run, "exact": digest}, self.artefacts)
+            mlflow.log_dict(public, "receipt.json")
         self.tag(receipt_hash=digest)
         if self.pending is not None and self.state == ACCOUNTED:
             receipts.require(self.settings, receipt)

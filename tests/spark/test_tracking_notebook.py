@@ -61,7 +61,9 @@ def test_a_failing_cell_leaves_its_reads_on_a_failed_run(spark: SparkSession, la
 
 def test_reading_around_the_study_is_marked(spark: SparkSession, lake: Settings) -> None:
     with open_study("demo", settings=lake, spark=spark):
-        spark.read.format("delta").load(str(lake.lake / "gold" / "person")).count()
+        with pytest.raises(PermissionRefused, match="past the study"):
+            spark.read.format("delta").load(str(lake.lake / "gold" / "person")).count()
+        next((lake.lake / "gold" / "person").glob("*.parquet")).read_bytes()
     tags = only_run().data.tags
     assert tags["scope.state"] != "accounted" and tags["release.state"] == "withheld"
     assert "could not be accounted for" in tags["mlflow.note.content"]
