@@ -230,17 +230,20 @@ def table_findings(
     fine: list[str] = []
     for column, field_ in zip(table.columns, table.schema, strict=True):
         kind = field_.type
+        if pa.types.is_list(kind):
+            column, kind = _flat(column), kind.value_type
         if pa.types.is_floating(kind):
-            if _finer(
-                np.asarray(column.combine_chunks().drop_null(), dtype=float), kind, limits.significant_digits
-            ):
+            values = np.asarray(column.combine_chunks().drop_null(), dtype=float)
+            if _finer(values, kind, limits.significant_digits):
                 fine.append(field_.name)
-        elif pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
-            found += _texts(f"{name}, column {field_.name}", _flat(column), limits, digests)
         elif pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
             found += _texts(f"{name}, column {field_.name}", column, limits, digests)
-        elif not (pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
-                  or pa.types.is_date(kind)):  # fmt: skip
+        elif not (
+            pa.types.is_integer(kind)
+            or pa.types.is_boolean(kind)
+            or pa.types.is_null(kind)
+            or pa.types.is_date(kind)
+        ):
             found += gathered(Rule.UNREADABLE, name, [f"{field_.name} holds {kind}"], 0)
     found += gathered(Rule.PRECISION, name, fine, limits.significant_digits)
     metadata = {k.decode(): v.decode(errors="replace") for k, v in (table.schema.metadata or {}).items()}
@@ -251,7 +254,7 @@ def table_findings(
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The words of a column of lists, one below the other."""
+    """The values of a column of lists, one below the other."""
     return pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
 
 

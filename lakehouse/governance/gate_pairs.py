@@ -45,6 +45,8 @@ class PairTable:
         have = set(self.table.column_names)
         if not self.table.num_rows or not {"code_a", "code_b", "n_a", "n_b", *PARTS} <= have:
             return found
+        if self.table.column("code_a").null_count or self.table.column("code_b").null_count:
+            return found
         parts = np.stack([self._numbers(name) for name in PARTS], axis=1)
         found += gathered(Rule.MISSING_CATEGORY, self.name, self._left_over(parts, k), k)
         return found + gathered(Rule.RECOVERABLE, self.name, self._recovered(parts, k), k)

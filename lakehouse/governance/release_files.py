@@ -32,13 +32,28 @@ def copied(source: Path, target: Path, digits: int) -> dict[str, str]:
 def honest(table: pa.Table, digits: int) -> pa.Table:
     """The table with every float cut to so many significant digits, nulls and types kept."""
     for place, field in enumerate(table.schema):
+        column = table.column(place).combine_chunks()
         if pa.types.is_floating(field.type):
-            column = table.column(place).combine_chunks()
-            values = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-            cut = significant(values, digits)
-            null = np.asarray(column.is_null())
-            table = table.set_column(place, field, pa.array(cut, mask=null).cast(field.type))
+            table = table.set_column(place, field, _cut(column, digits))
+        elif pa.types.is_list(field.type) and pa.types.is_floating(field.type.value_type):
+            parts = [_listed(chunk, digits) for chunk in table.column(place).chunks]
+            table = table.set_column(place, field, pa.chunked_array(parts, field.type))
     return table
+
+
+def _cut(column: pa.Array, digits: int) -> pa.Array:
+    """A float column cut; nulls and type kept."""
+    values = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return pa.array(significant(values, digits), mask=np.asarray(column.is_null())).cast(column.type)
+
+
+def _listed(column: pa.Array, digits: int) -> pa.Array:
+    """A column of lists of floats cut; the lists and nulls kept."""
+    whole = [
+        None if row is None else significant(np.array(row, dtype=np.float64), digits)
+        for row in column.to_pylist()
+    ]
+    return pa.array([None if row is None else row.tolist() for row in whole], column.type)
 
 
 def significant(values: np.ndarray, digits: int) -> np.ndarray:
