@@ -91,10 +91,10 @@ def quarantine_rows(
         {entry.source_table for entry in entries if entry.rows_quarantine and entry.file_id in new}
     )
     for table in tables:
-        frame = spark.read.format("delta").load(str(table_path(settings, f"quarantine.{table}")))
+        whole = spark.read.format("delta").load(str(table_path(settings, f"quarantine.{table}")))
+        frame = whole.where(whole["file_id"].isin(list(new)))
         for row in (
-            frame.where(frame["file_id"].isin(list(new)))
-            .groupBy("reason")
+            frame.groupBy("reason")
             .agg({"*": "count", "example": "min", "row_number": "min"})
             .withColumnRenamed("count(1)", "rows")
             .join(frame.groupBy("reason").agg({"example": "max"}), "reason")

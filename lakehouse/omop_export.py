@@ -186,9 +186,12 @@ def write_omop(spark: SparkSession, lake: Lake, out: Path, name: str) -> dict[st
 
 def write_clinical(tables: Tables, events: DataFrame) -> None:
     """Conditions, procedures, drugs and measurements by their domain; all that is none of these as observations."""
+    from pyspark.sql import functions
+
+    domain = functions.coalesce(events["domain"], functions.lit(""))
     for table, given in CLINICAL.items():
-        domains = [domain for domain, target in DOMAINS.items() if target == table]
-        inside = events["domain"].isin(domains or [*DOMAINS, *APART])
+        domains = [name for name, target in DOMAINS.items() if target == table]
+        inside = domain.isin(domains or [*DOMAINS, *APART])
         chosen = events.where(inside if domains else ~inside)
         tables.write(table, chosen, {"person_id": "number"} | given, f"{table}_id")
 

@@ -130,6 +130,10 @@ def replay(spark: SparkSession, settings: Settings, name: str, writers: list[int
         rejudge(spark, settings, table, file_ids)
         rows = {entry.file_id: entry.rows_bronze for entry in ours}
         silver, quarantine = write_silver(spark, settings, table, rows)
+        cured = [file_id for file_id in file_ids if not quarantine.get(file_id)]
+        if cured:
+            target = table_path(settings, f"quarantine.{name}")
+            replace_files(spark.read.format("delta").load(str(target)).where("false"), target, cured)
         reasons = reasons_by_file(spark, settings, table, file_ids)
         after = [
             dataclasses.replace(

@@ -160,11 +160,14 @@ def ids_file(settings: Settings, table: str, file_id: str) -> Path:
 
 
 def keep(path: Path, known: Known) -> None:
-    """Keep the ids of a delivery, whole or not at all."""
+    """Keep the ids of a delivery, whole or not at all; places only where some rows were read from another file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    arrays: dict[str, Any] = {"ids": known.ids, "files": np.array(known.files)}
+    if len(known.files) > 1 or not np.array_equal(known.row, np.arange(1, len(known.ids) + 1)):
+        arrays |= {"place": known.file, "row": known.row}
     with temporary.open("wb") as handle:
-        np.savez(handle, ids=known.ids, files=np.array(known.files), place=known.file, row=known.row)
+        np.savez(handle, **arrays)
         handle.flush()
         os.fsync(handle.fileno())
     temporary.replace(path)
@@ -175,5 +178,7 @@ def kept(path: Path) -> Known | None:
     if not path.is_file():
         return None
     with np.load(path) as found:
-        files = tuple(str(each) for each in found["files"])
-        return Known(found["ids"], files, found["place"], found["row"])
+        files, ids = tuple(str(each) for each in found["files"]), found["ids"]
+        if "row" in found:
+            return Known(ids, files, found["place"], found["row"])
+        return Known(ids, files, np.zeros(len(ids), np.int32), np.arange(1, len(ids) + 1, dtype=np.int64))

@@ -39,8 +39,10 @@ def danish(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Set
 
 def event_codes(spark: SparkSession, settings: Settings, *, but: tuple[str, ...] = ()) -> Counter[str]:
     event = spark.read.format("delta").load(str(settings.lake / "gold" / "event"))
+    person = spark.read.format("delta").load(str(settings.lake / "gold" / "person"))
     rows = (
-        event.where("status IN ('active', 'open')")
+        event.join(person.where("birth_year IS NOT NULL").select("person_id"), "person_id")
+        .where("status IN ('active', 'open')")
         .where(~event["domain"].isin([*but, ""]))
         .select("code")
         .collect()

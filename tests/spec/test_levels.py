@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.mining.codes import mined_codes
@@ -39,6 +39,7 @@ def test_blocks_are_in_order_and_apart() -> None:
     assert all(one[4:] < other[:3] for one, other in pairwise(BLOCKS))
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"[A-Z]\d\d[0-9A-Z]{0,3}", fullmatch=True))
 def test_a_code_lies_in_its_block_and_levels_nest(code: str) -> None:
     block = icd10_block(code)

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse import bundles, chunks, sas
@@ -103,6 +103,7 @@ def test_a_sas_file_is_the_same_however_it_is_cut(tmp_path: Path, monkeypatch: p
     assert read(INCOME, path) == whole
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**15), 10**15).map(float))
 def test_numbers_of_typed_forms_keep_their_value(number: float) -> None:
     for decimal in ",.":
@@ -306,6 +307,7 @@ def test_wide_rows_are_gathered_and_runs_are_one(tmp_path: Path) -> None:
     assert bad["fault"] == "bad_weeks"
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from(["", "a", "b"]), min_size=5, max_size=5), max_size=4), st.booleans())
 def test_gathered_cells_hold_every_value_in_order(rows: list[list[str]], runs: bool) -> None:
     parts = [

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.pseudonym import root_key_file
@@ -18,6 +18,7 @@ from tests.support.forms import look
 ROWS = st.lists(st.sampled_from("abcdef"), max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=5))
 def test_a_chain_of_deliveries_always_stands_for_the_newest_one(deliveries: list[list[str]]) -> None:
     """Rows read minus rows gone, over all deliveries, are the rows of the last: as a multiset, and by place."""
@@ -69,3 +70,8 @@ def test_ids_are_kept_whole(tmp_path: Path) -> None:
     assert again is not None
     assert again.files == ("f1",)
     assert (again.ids.tolist(), again.row.tolist(), again.file.tolist()) == ([3, 1, 3], [1, 2, 3], [0, 0, 0])
+    later = compare(np.array([1, 9, 3], np.uint64), "f2", again).known
+    keep(path, later)
+    again = kept(path)
+    assert again is not None
+    assert (again.files, again.file.tolist(), again.row.tolist()) == (("f2", "f1"), [1, 0, 1], [2, 2, 1])
