@@ -8,6 +8,7 @@ looks closer at what was called. Who carries the passes over the persons is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
@@ -32,7 +33,7 @@ from experiments.kernels.reference import EXPOSED
 from experiments.pair_called import Called, look_closer
 from experiments.pair_table import pair_table
 from experiments.statistics.empirical_null import EmpiricalNull
-from experiments.statistics.expected import expected_counts
+from experiments.statistics.expected import at_risk, expected_counts, over_all_exposures
 from experiments.statistics.screen import Screen, screen, screen_half
 
 RunPass = Callable[[str, dict[str, Any]], Counts]
@@ -96,22 +97,23 @@ def scan(
     """
     reference = cast("ReferenceCounts", run_pass("ReferencePass", {"settings": settings}))
     shared = {"settings": settings, "reference": reference}
-    counts = cast(
-        "PairCounts", run_pass("PairPass", {"settings": settings, "baseline": Baseline.of(reference)})
-    )
     exposed = reference.cells[:, 0, EXPOSED] + reference.cells[:, 1, EXPOSED]
+    with ThreadPoolExecutor(1) as beside:
+        product = beside.submit(lambda: over_all_exposures(exposed, reference.probabilities()))
+        arguments = {"settings": settings, "baseline": Baseline.of(reference)}
+        counts = cast("PairCounts", run_pass("PairPass", arguments))
     persons_with: NDArray[np.int64] = exposed.sum(axis=0, dtype=np.int64)
     testable = _testable(persons_with, terminal, min_persons)
     tested = np.logical_and.outer(testable, persons_with >= min_persons)
     observed = counts.followed.sum(axis=2, dtype=np.float64)
     barred = counts.barred.transpose(1, 0, 2)
-    expected = expected_counts(exposed, reference.probabilities(), barred[:, :, :2])
+    expected = at_risk(*product.result(), barred[:, :, :2])
     found = screen(observed, *expected, tested, persons_with > 0)
     pairs = found.pairs[found.q_bh <= level]
     called = None
     if len(pairs):
-        exposed = reference.cells[:, OPEN, EXPOSED]
-        expected = expected_counts(exposed, reference.probabilities(OPEN), barred[:, :, 2:])
+        half = reference.cells[:, OPEN, EXPOSED]
+        expected = expected_counts(half, reference.probabilities(OPEN), barred[:, :, 2:])
         q_open, more = screen_half(counts.followed[:, :, 0], *expected, tested, persons_with > 0)
         agrees = more == (found.observed > found.expected)
         called = _look_closer(run_pass, shared, counts, found, (q_open <= level) & agrees, pairs, level)

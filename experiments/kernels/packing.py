@@ -25,7 +25,7 @@ class Packed(NamedTuple):
     dtype: str
     shape: tuple[int, ...]
     layout: str
-    content: bytes
+    content: bytes | memoryview
 
 
 def pack(arrays: Mapping[str, NDArray[np.generic]]) -> list[Packed]:

@@ -6,9 +6,11 @@ A kernel sees plain arrays and knows no Spark; this module turns Arrow batches o
 
 from __future__ import annotations
 
+import mmap
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from experiments.kernels.packing import Packed, pack, unpack
 from experiments.kernels.passes import Counts, classes
 from experiments.kernels.persons import Persons, roll_up
+from experiments.mining.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -45,6 +48,9 @@ SHIPPED = pa.schema(
 )
 """One row a block of one counted array. Spark wants the returned types to match it exactly."""
 
+SHARED = "shared "
+"""Before the layout of an array whose content is the path of a file in shared memory."""
+
 SHIPPED_DDL = "task INT, array INT, block INT, name STRING, dtype STRING, shape ARRAY<BIGINT>, layout STRING, content BINARY"
 
 Watch = Callable[[str], AbstractContextManager[Any]]
@@ -66,9 +72,13 @@ def persons_of(batch: pa.RecordBatch) -> Persons:
     )
 
 
-def shipped(task: int, arrays: Mapping[str, NDArray[np.generic]]) -> Iterator[pa.RecordBatch]:
-    """Counted arrays as Arrow rows, one block a batch."""
+def shipped(
+    task: int, arrays: Mapping[str, NDArray[np.generic]], memory: SharedMemory | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Counted arrays as Arrow rows, one block a batch; of those in shared memory the rows say only where."""
     for index, part in enumerate(pack(arrays)):
+        if memory and (path := memory.put(f"{task}-{index}", [part.content])):
+            part = part._replace(layout=SHARED + part.layout, content=str(path).encode())
         view = memoryview(part.content)
         for block, start in enumerate(range(0, max(len(view), 1), BLOCK)):
             row = (task, index, block, *part[:2], list(part.shape), part.layout, view[start : start + BLOCK])
@@ -87,9 +97,32 @@ def received(table: pa.Table) -> list[dict[str, NDArray[np.generic]]]:
         _, blocks = tasks.setdefault(fact["task"], {}).setdefault(fact["array"], (packed, []))
         blocks.append(table.column("content")[int(row)].as_buffer())
     return [
-        unpack(packed._replace(content=b"".join(blocks)) for packed, blocks in arrays.values())
+        unpack(_whole(packed, b"".join(blocks)) for packed, blocks in arrays.values())
         for arrays in tasks.values()
     ]
+
+
+def _whole(packed: Packed, content: bytes) -> Packed:
+    """An array with its content, fetched from shared memory where it lies there."""
+    if not packed.layout.startswith(SHARED):
+        return packed._replace(content=content)
+    with Path(content.decode()).open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return packed._replace(layout=packed.layout.removeprefix(SHARED), content=memoryview(mapped))
+
+
+class InMemory(NamedTuple):
+    """What a broadcast is elsewhere: bytes that every worker can read."""
+
+    path: Path
+
+    @property
+    def value(self) -> bytes:
+        """The bytes."""
+        return self.path.read_bytes()
+
+    def destroy(self) -> None:
+        """Nothing: the folder goes as a whole."""
 
 
 class Parcel(NamedTuple):
@@ -132,8 +165,11 @@ class OverSpark:
     def __call__(self, name: str | type[Any], arguments: Mapping[str, Any]) -> Any:
         """Counts of one pass over all persons, merged; the arguments are broadcast once."""
         context = self._timeline.sparkSession.sparkContext
+        memory = SharedMemory.of(context)
         # As one bytes object: an encrypted broadcast cannot take the buffers that pickled arrays come in.
-        parcel = context.broadcast(pickle.dumps((self._code_map, parcelled(arguments))))
+        content = pickle.dumps((self._code_map, parcelled(arguments)), protocol=5)
+        path = memory.put("parcel", [content]) if memory else None
+        parcel = InMemory(path) if path else context.broadcast(content)
         counting, kind = classes(name)
 
         def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -145,11 +181,13 @@ class OverSpark:
                 if batch.num_rows:
                     counter.add(roll_up(persons_of(batch), code_map))
             task = TaskContext.get()
-            yield from shipped(task.partitionId() if task else 0, counter.result().to_arrays())
+            yield from shipped(task.partitionId() if task else 0, counter.result().to_arrays(), memory)
 
         try:
             with self._watch(name if isinstance(name, str) else name.__name__):
                 table = self._timeline.mapInArrow(count, SHIPPED_DDL).toArrow()
+            return kind.merge([kind.from_arrays(arrays) for arrays in received(table)])
         finally:
             parcel.destroy()
-        return kind.merge([kind.from_arrays(arrays) for arrays in received(table)])
+            if memory:
+                memory.close()

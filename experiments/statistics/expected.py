@@ -24,17 +24,36 @@ def expected_counts(
     """E[a, b] and V[a, b] for all ordered pairs.
 
     ``exposed`` [s, a] counts exposures, ``probabilities`` [s, b] is p, ``barred`` [a, b, 2] holds the sums of
-    p and p(1-p) over exposures of a not at risk of b, which the product counts too much. Strata with few of
-    the codes are added code by code, the others by dense products.
+    p and p(1-p) over exposures of a not at risk of b, which the product over all exposures counts too much.
+    """
+    return at_risk(*over_all_exposures(exposed, probabilities, threads), barred)
+
+
+def at_risk(
+    mean: NDArray[np.float64], variance: NDArray[np.float64], barred: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """E and V of the exposures at risk, from those of all exposures less what is barred; in place."""
+    for total, part in ((mean, barred[:, :, 0]), (variance, barred[:, :, 1])):
+        total -= part
+        total[total < _NOTHING] = 0.0
+    return mean, variance
+
+
+def over_all_exposures(
+    exposed: NDArray[np.signedinteger], probabilities: NDArray[np.float64], threads: int = 2
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums [a, b] of p and p(1-p) over all exposures of a, at risk of b or not.
+
+    Strata with few of the codes are added code by code, the others by dense products.
     """
     n = exposed.shape[1]
-    expected, variance = -barred[:, :, 0], -barred[:, :, 1]
+    mean, variance = np.zeros((n, n)), np.zeros((n, n))
     filled = np.count_nonzero(exposed, axis=1)
     dense = np.flatnonzero(filled > _SPARSE * n)
     for start in range(0, len(dense), _ROWS_AT_ONCE):
         rows = dense[start : start + _ROWS_AT_ONCE]
         left, p = exposed[rows].astype(np.float64).T, probabilities[rows]
-        expected += left @ p
+        mean += left @ p
         variance += left @ (p * (1.0 - p))
     sparse = np.flatnonzero((filled > 0) & (filled <= _SPARSE * n))
     place, code = np.nonzero(exposed[sparse])
@@ -43,15 +62,11 @@ def expected_counts(
 
     def add(first: int) -> None:
         span = slice(first, first + _COLUMNS_AT_ONCE)
-        _add_sparse(
-            sparse, starts, code, counts, probabilities[:, span], expected[:, span], variance[:, span]
-        )
+        _add_sparse(sparse, starts, code, counts, probabilities[:, span], mean[:, span], variance[:, span])
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(add, range(0, n, _COLUMNS_AT_ONCE)))
-    expected[expected < _NOTHING] = 0.0
-    variance[variance < _NOTHING] = 0.0
-    return expected, variance
+    return mean, variance
 
 
 @compiled
