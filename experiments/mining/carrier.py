@@ -77,7 +77,7 @@ def shipped(
 ) -> Iterator[pa.RecordBatch]:
     """Counted arrays as Arrow rows, one block a batch; of those in shared memory the rows say only where."""
     for index, part in enumerate(pack(arrays)):
-        if memory and (path := memory.put(f"{task}-{index}", [part.content])):
+        if memory and part.content and (path := memory.put(f"{task}-{index}", [part.content])):
             part = part._replace(layout=SHARED + part.layout, content=str(path).encode())
         view = memoryview(part.content)
         for block, start in enumerate(range(0, max(len(view), 1), BLOCK)):

@@ -49,6 +49,8 @@ class SharedMemory:
             with path.open("xb") as file:
                 for piece in pieces:
                     file.write(piece)
+        except FileExistsError:
+            return None
         except OSError:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)

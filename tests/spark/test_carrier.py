@@ -15,6 +15,7 @@ from experiments.kernels.pair_scan import COUNTS, PASSES, PairScanSettings
 from experiments.kernels.persons import Persons, roll_up
 from experiments.mining import carrier
 from experiments.mining.carrier import OverSpark
+from experiments.mining.shared_memory import SharedMemory
 from lakehouse.settings import Settings, load_settings
 from lakehouse.tables import read_version, table_path
 from tests.support.lakes import timeline_of, write_lake
@@ -86,6 +87,25 @@ def test_counts_do_not_depend_on_partitions(
     for counts, name in ((reference, "ReferencePass"), (pairs, "PairPass"), (called, "CalledPass")):
         for field, array in counts.to_arrays().items():
             np.testing.assert_array_equal(array, expected[name][field], err_msg=f"{name}.{field}")
+
+
+def test_counts_are_the_same_without_shared_memory_and_none_of_it_is_left(
+    spark: SparkSession, world: tuple[Settings, Persons], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, persons = world
+    run = OverSpark(read_version(spark, table_path(settings, "gold.timeline"), 1), LEVEL)
+    made: list[SharedMemory] = []
+    of = SharedMemory.of
+    for shares in (True, False):
+        monkeypatch.setattr(
+            SharedMemory,
+            "of",
+            lambda context, shares=shares: made.append(of(context)) or made[-1] if shares else None,
+        )
+        counts = run("ReferencePass", {"settings": SCAN})
+        for field, array in counts.to_arrays().items():
+            np.testing.assert_array_equal(array, in_one_process(persons)["ReferencePass"][field])
+    assert [memory.folder.exists() for memory in made if memory] == [False] * len(made)
 
 
 def test_a_batch_that_starts_inside_a_larger_one_is_read_right() -> None:
