@@ -46,7 +46,7 @@ def ours() -> list[tuple[str, str]]:
 
 def parsed(line: str) -> dict[str, Any]:
     """A command line as the command itself reads it; nothing is run."""
-    words = shlex.split(line.partition(" | ")[0])[1:]
+    words = shlex.split(re.split(r" [|<>] ", line)[0])[1:]
     command: Any = typer.main.get_command(app)
     name, context = "patternlake", None
     while hasattr(command, "resolve_command"):
@@ -116,3 +116,12 @@ def test_the_glossary_has_danish_words() -> None:
     text = (ROOT / "GLOSSARY.md").read_text("utf-8")
     for word in ("tilladelse", "frigivelse", "udgangskontrol", "logbog"):
         assert word in text
+
+
+def test_completion_is_offered_and_help_follows_the_work() -> None:
+    from typer.testing import CliRunner
+
+    helped = CliRunner().invoke(app, ["--help"]).output
+    assert "--install-completion" in helped
+    order = [helped.index(f"\n  {name} ") for name in ("demo", "ingest", "run", "release", "ledger")]
+    assert order == sorted(order), "help follows the order of the work"
