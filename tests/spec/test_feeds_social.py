@@ -8,11 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lakehouse import survey as surveying
 from lakehouse.declare import codelist
-from lakehouse.delivery import find_delivery
+from lakehouse.delivery import dated_by, find_delivery, series_name
 from lakehouse.door import Door, read_chunk
 from lakehouse.governance.disclosure import Thresholds
 from lakehouse.governance.gate import verdict
@@ -22,7 +23,7 @@ from lakehouse.governance.outputs import small_counts
 from lakehouse.pseudonym import root_key_file
 from lakehouse.reading import Part
 from lakehouse.settings import load_settings
-from lakehouse.synthetic.feeds import dream, sssy
+from lakehouse.synthetic.feeds import dream, dst, sssy
 from lakehouse.synthetic.population import NEVER
 from tests.support.feeding import Books, deliver, small_block
 
@@ -126,6 +127,26 @@ def test_t35_children_are_counted_as_by_hand() -> None:
             and (np.datetime64(int(people.birth[child]), "D") - np.datetime64(week, "D")).astype(int) > -6574
         ]
         assert number == len(young)
+
+
+def test_t21_a_year_delivered_before_is_the_same_series_and_older(
+    made: tuple[Path, dict[str, int], Books],
+) -> None:
+    older, newer = dst.EARLIER.path(), dst.AKM.path(dst.TWICE)
+    assert made[1][older] == made[1][newer] > 0
+    assert series_name(older) == series_name(newer)
+    found = find_delivery(made[0])
+    table = {each.name: each.table.name for each in found.files}
+    assert table[older] == table[newer] == "dst_akm"
+    earlier, delivered = dated_by(older), found.delivered
+    assert earlier is not None
+    assert delivered is not None
+    assert earlier < delivered
+    stale = pq.read_table(made[0] / older).column("socio13").to_pylist()
+    kept = pq.read_table(made[0] / newer).column("socio13").to_pylist()
+    wrong = [was for was, now in zip(stale, kept, strict=True) if was != now]
+    assert set(wrong) == {dst.NOBODYS}
+    assert made[2]["T21", "gold.event", f"code = 'AKM//{dst.NOBODYS}'"] == 0
 
 
 def test_t40_three_persons_with_a_rare_service_reach_no_export(
