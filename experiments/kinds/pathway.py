@@ -19,7 +19,7 @@ WORDS = {"follows": "one right after the other", "again": "done again", "course"
 
 def what(row: Mapping[str, Any]) -> str:
     """The feature in words."""
-    return f"{steps(row)} ({WORDS[row['feature']]})"
+    return f"{steps(row)} ({WORDS.get(row['feature'], row['feature'])})"
 
 
 def sentence(row: Mapping[str, Any]) -> str:

@@ -141,7 +141,7 @@ def _table(
 ) -> pa.Table:
     """One row a feature: what was seen of it, and its effect."""
     described = [_described(what, entry) for what, entries in found.items() for entry in entries]
-    rows = sorted((row for row in described if row), key=lambda row: (row["feature"], row["key"]))
+    rows = sorted([row for row in described if row is not None], key=lambda row: (row["feature"], row["key"]))
     place = {(row["feature"], row["key"]): at for at, row in enumerate(rows)}
     effects = _effects(place, totals, parts, params)
     risk = effects.risk
