@@ -56,6 +56,10 @@ COLUMNS: tuple[PatternColumn, ...] = (
     column("log10_p", _F, "", "Base-10 logarithm of the two-sided mid-p.", Fact.OUTCOME),
     column("q_bh", _F, "", "q-value, Benjamini-Hochberg, over all pairs tested.", Fact.OUTCOME),
     column("q_by", _F, "", "q-value, Benjamini-Yekutieli, valid under any dependence.", Fact.OUTCOME),
+    column("q_study_bh", _F, "", "q-value, BH, over everything the study has ever tested.", Fact.OUTCOME),
+    column(
+        "q_study_by", _F, "", "The same, BY: valid however the tests depend on one another.", Fact.OUTCOME
+    ),
     column("q_empirical", _F, "", "q-value against the empirical null of this run.", Fact.OUTCOME),
     column("calibrated_p", _F, "", "p against the empirical null of this run.", Fact.OUTCOME),
     column("direction", WORD, "", "Which code tends to come first, beyond calendar trends.", Fact.DIRECTION),

@@ -17,6 +17,7 @@ from experiments.model_card import card
 from experiments.patterns import Patterns
 from experiments.replay import table_hash
 from experiments.report import Story, Tally, answer, render, tally, warning
+from experiments.study_tests import over_everything
 from lakehouse.governance.disclosure import DisclosureRecord, Thresholds
 from lakehouse.governance.gate import judge
 from lakehouse.governance.gate_folder import open_folder
@@ -52,7 +53,7 @@ def conclude(
     nothing else does.
     """
     made_by = replace(raw.meta, run_id=run.run_id, code_version=run.facts.get("code.version", ""))
-    raw = Patterns(raw.table, made_by)
+    raw = over_everything(run.folder.parent, Patterns(raw.table, made_by))
     story = replace(story, pattern=raw.meta.kind)
     raw.write(run.folder / "patterns.parquet")
     run.params(raw.meta.params)

@@ -1,16 +1,15 @@
-"""What jobs over a study share: its codes, its timelines, and how they are carried and described."""
+"""Timelines of a study for jobs that look codes up by name, narrow persons, or need to know when the data end."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
 from experiments.mining.carrier import COLUMNS, OverSpark
 from experiments.mining.codes import MinedCodes, mined_codes
 from experiments.mining.pairs import watch_on
-from experiments.patterns import PatternMeta
+from experiments.mining.reading import VOCABULARY
 from lakehouse.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 
     from lakehouse.study import Study
 
-VOCABULARY = ["code_id", "code", "domain", "text", "level"]
-READS = {"gold.timeline": [*COLUMNS, "last_day"], "gold.vocabulary": VOCABULARY}
+READS = {"gold.timeline": [*COLUMNS, "last_day"], "gold.vocabulary": list(VOCABULARY)}
 """Tables and columns such a job reads."""
 
 
@@ -60,7 +58,7 @@ class Frames(NamedTuple):
 
 def frames(study: Study, level: str) -> Frames:
     """Open what a job reads; :class:`DataError` where nobody is left to mine."""
-    vocabulary = study.table("gold.vocabulary", VOCABULARY).toArrow()
+    vocabulary = study.table("gold.vocabulary", READS["gold.vocabulary"]).toArrow()
     timeline = study.table("gold.timeline", READS["gold.timeline"])
     last = timeline.selectExpr("max(last_day)").first()
     if last is None or last[0] is None:
@@ -70,25 +68,3 @@ def frames(study: Study, level: str) -> Frames:
             "Widen the study, or ingest a delivery.",
         )
     return Frames(timeline, mined_codes(vocabulary, level), vocabulary, int(last[0]))
-
-
-def meta_of(study: Study, params: Any, job: str, reads: dict[str, list[str]]) -> PatternMeta:
-    """Where a job's table comes from."""
-    return PatternMeta(
-        job=job,
-        study=study.id,
-        permit=study.permit.permit_id,
-        seed=study.seed,
-        data_versions={name: version for name, version in study.versions.items() if name in reads},
-        params=asdict(params),
-    )
-
-
-def enough(min_persons: int, floor: int) -> None:
-    """Refuse a smallest group under the permit's floor."""
-    if min_persons < floor:
-        raise UsageError(
-            f"min_persons={min_persons} is under the permit's floor of {floor}.",
-            "A pattern of fewer persons could never be shown.",
-            f"Use at least {floor}.",
-        )

@@ -11,8 +11,9 @@ from experiments.findings import Findings
 from experiments.mining import pathways
 from experiments.mining.codes import MinedCodes, mined_codes
 from experiments.mining.pathway_cases import COLUMNS, Frame, cases, compared_counts, features, log_of
+from experiments.mining.reading import VOCABULARY, at_least_floor, origin
 from experiments.pathway_effects import Effects, feature_effects
-from experiments.patterns import PatternMeta, Patterns
+from experiments.patterns import Patterns
 from lakehouse.errors import DataError, UsageError
 from lakehouse.progress import current
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
     from lakehouse.study import Study
 
-VOCABULARY = ["code_id", "code", "domain", "text", "level"]
-READS = {"gold.timeline": list(COLUMNS), "gold.vocabulary": VOCABULARY}
+READS = {"gold.timeline": list(COLUMNS), "gold.vocabulary": list(VOCABULARY)}
 """Tables and columns the job reads."""
 
 LAGS = ("lag_q05", "lag_q25", "lag_q50", "lag_q75", "lag_q95")
@@ -47,7 +47,7 @@ def scan_pathways(study: Study, params: Params, *, job: str = "mine_pathways") -
     Raises :class:`UsageError` for parameters without meaning, :class:`DataError` where no pathway begins.
     """
     _sensible(params, study.permit.min_cell)
-    vocabulary = study.table("gold.vocabulary", VOCABULARY).toArrow()
+    vocabulary = study.table("gold.vocabulary", list(VOCABULARY)).toArrow()
     codes = mined_codes(vocabulary, params.level)
     timeline = study.table("gold.timeline", list(COLUMNS))
     spark = timeline.sparkSession
@@ -80,16 +80,10 @@ def scan_pathways(study: Study, params: Params, *, job: str = "mine_pathways") -
         table = _table(found, totals.toArrow(), kept.toArrow(), params)
     for held in (case, stepped, course):
         held.unpersist()
-    meta = PatternMeta(
-        job=job,
-        study=study.id,
-        permit=study.permit.permit_id,
-        seed=study.seed,
-        data_versions={name: version for name, version in study.versions.items() if name in READS},
-        params={name: getattr(params, name) for name in Params.__annotations__},
-    )
     return Findings(
-        patterns=Patterns.from_scan(table, codes.names, codes.texts, meta, kind="pathway"),
+        patterns=Patterns.from_scan(
+            table, codes.names, codes.texts, origin(study, job, params), kind="pathway"
+        ),
         null=None,
         persons=persons,
         codes=len(codes.names),
@@ -209,12 +203,7 @@ def _effects(place: dict[tuple[str, str], int], totals: pa.Table, parts: pa.Tabl
 
 
 def _sensible(params: Params, floor: int) -> None:
-    if params.min_persons < floor:
-        raise UsageError(
-            f"min_persons={params.min_persons} is under the permit's floor of {floor}.",
-            "A pathway of fewer persons could never be shown.",
-            f"Use at least {floor}.",
-        )
+    at_least_floor("min_persons", params.min_persons, floor)
     if min(params.window_days, params.outcome_days, params.activities) < 1 or not 0 < params.q_level < 1:
         raise UsageError(
             "window_days, outcome_days and activities start at 1, and q_level lies between 0 and 1.",

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from experiments.findings import Findings
 from experiments.kernels.cohort import CohortPass, CohortRows
-from experiments.mining.frames import READS, Frames, enough, frames, meta_of
+from experiments.mining.frames import READS, Frames, frames
+from experiments.mining.reading import at_least_floor, origin
 from experiments.patterns import Patterns
 from experiments.subgroup_effects import FIXED, Cohort, Subgroups, conditions_of, find_subgroups
 from lakehouse.errors import DataError, UsageError
@@ -44,7 +45,7 @@ def scan_subgroups(study: Study, params: Params, *, job: str = "mine_subgroups")
 
     Raises :class:`UsageError` for parameters without meaning, :class:`DataError` for too small a cohort.
     """
-    enough(params.min_persons, study.permit.min_cell)
+    at_least_floor("min_persons", params.min_persons, study.permit.min_cell)
     if params.depth < 1 or params.flips < 19 or not 0 < params.error < 1:
         raise UsageError("depth starts at 1, flips at 19, error lies between 0 and 1.", "", "Correct --set.")
     over = frames(study, params.level)
@@ -80,7 +81,7 @@ def scan_subgroups(study: Study, params: Params, *, job: str = "mine_subgroups")
     names, texts = [*over.codes.names, *FIXED], [*over.codes.texts, *TEXTS]
     table = subgroup_table(result, cohort, (treated, control), len(over.codes.names), params.error)
     return Findings(
-        patterns=Patterns.from_scan(table, names, texts, meta_of(study, params, job, READS), kind="subgroup"),
+        patterns=Patterns.from_scan(table, names, texts, origin(study, job, params), kind="subgroup"),
         null=None,
         persons=len(rows.facts),
         codes=cohort.holds.shape[1],
