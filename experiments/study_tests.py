@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -62,7 +63,7 @@ def everything(folder: Path) -> EverTested:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 parts.append(EverTested(int(stored["total"][0]), stored["small"]))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(
                 f"{path} cannot be read: {error}.",
                 "It holds tests of this study, and q-values without them would be too small.",

@@ -16,7 +16,10 @@ class Params:
 
     horizon_days: int = 1826  # outcome within five years of the exposure
     min_persons: int = 5  # a code rarer than this is not tested
-    level: str = "default"  # default: ICD-10 3 characters, ATC 5; full: codes as they stand
+    level: str = "default"  # default: ICD-10 3 characters, ATC 5; full; or ICD10=block,ATC=4
+    artefacts: bool = True  # look for breaks in coding and flag the pairs of such codes
+    incidence: bool = True  # cumulative incidence of called pairs, death competing
+    emigration: bool = False  # gold.observation_period (must be granted) ends follow-up too
     q_level: float = 0.05  # false discovery rate at which a pair is called
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,8 @@ class CompetingCounts:
 
 class CompetingPass:
     """Counts ``CompetingCounts`` over batches of persons."""
+
+    COUNTS: ClassVar[type[CompetingCounts]] = CompetingCounts
 
     def __init__(self, follow_up: FollowUp, pairs: NDArray[np.int32]) -> None:
         self._follow_up = follow_up

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from experiments.columns import ORDERED_PAIR
+from experiments.columns import ORDERED_PAIR, column
 from experiments.kinds import Kind, ModelSpec
 from experiments.pattern_model import INPUT, OUTPUT, USED
 from experiments.words import days, named, ratio
-from lakehouse.governance.disclosure import check_pairs
+from lakehouse.governance.disclosure import DisclosureRecord, Fact, Thresholds, check_pairs
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -41,6 +43,19 @@ def example(called: pa.Table) -> dict[str, list[Any]]:
     return {"person": ["an invented person"] * len(codes), "code": codes}
 
 
+def check(
+    table: pa.Table, facts: Mapping[str, Fact], thresholds: Thresholds
+) -> tuple[pa.Table, DisclosureRecord]:
+    """The check of ordered pairs; a share of deaths that few persons stand behind is hidden before."""
+    died, exposed = (
+        np.nan_to_num(np.asarray(table.column(name), dtype=float)) for name in ("died_first", "n_a")
+    )
+    few = (died > 0) & (died * exposed < 2 * thresholds.persons)
+    hidden = pc.if_else(pa.array(few), pa.scalar(None, pa.float64()), table.column("died_first"))
+    table = table.set_column(table.column_names.index("died_first"), "died_first", hidden)
+    return check_pairs(table, facts, thresholds)
+
+
 KIND = Kind(
     name="pair",
     one="ordered pair",
@@ -49,9 +64,28 @@ KIND = Kind(
         "the second follows the first more, or less, often than it follows comparable persons' comparable days"
     ),
     required=ORDERED_PAIR,
+    columns=(
+        column(
+            "called_tree",
+            pa.bool_(),
+            "",
+            "Called by families: chapters, then blocks, then pairs.",
+            Fact.OUTCOME,
+        ),
+        column(
+            "cif",
+            pa.float64(),
+            "",
+            "Share of the exposed who meet the outcome, death competing.",
+            Fact.OUTCOME,
+        ),
+        column("cif_low", pa.float64(), "", "Lower end of its 95 % interval.", Fact.OUTCOME),
+        column("cif_high", pa.float64(), "", "Upper end of its 95 % interval.", Fact.OUTCOME),
+        column("died_first", pa.float64(), "", "Share of the exposed who die before it.", Fact.OUTCOME),
+    ),
     sentence=sentence,
     tests=tests,
-    check=check_pairs,
+    check=check,
     draw=draw,
     model=ModelSpec(
         module="pattern_model.py",

@@ -10,6 +10,8 @@ from experiments.findings import Findings
 from experiments.kernels.pair_scan import PairScanSettings
 from experiments.mining.carrier import COLUMNS, OverSpark, Watch
 from experiments.mining.codes import mined_codes
+from experiments.mining.pair_follow_up import enrich
+from experiments.pair_extras import BrokenCode
 from experiments.pair_scan import scan
 from experiments.patterns import PatternMeta, Patterns
 from lakehouse.errors import DataError, UsageError
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from lakehouse.study import Study
 
 STEPS = {
+    "MonthPass": "breaks in coding by month",
+    "CompetingPass": "following the called pairs until death or the end of observation",
     "ReferencePass": "pass 1 of 3: what usually follows in each stratum",
     "PairPass": "pass 2 of 3: what followed each code",
     "CalledPass": "pass 3 of 3: a closer look at what was called",
@@ -38,7 +42,7 @@ class Params(Protocol):
 
     @property
     def level(self) -> str:
-        """``default`` or ``full``."""
+        """Level of the vocabulary, see :mod:`experiments.mining.levels`."""
 
     @property
     def q_level(self) -> float:
@@ -86,14 +90,28 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         data_versions={name: version for name, version in study.versions.items() if name in READS},
         params={name: getattr(params, name) for name in ("horizon_days", "min_persons", "level", "q_level")},
     )
+    watch = watch_on(timeline.sparkSession)
+    table, broken = enrich(study, timeline, codes, found.table, params, watch)
     return Findings(
-        patterns=Patterns.from_scan(found.table, codes.names, codes.texts, meta),
+        patterns=Patterns.from_scan(table, codes.names, codes.texts, meta),
         null=found.null,
         persons=found.persons,
         codes=len(codes.names),
         rule=f"a q-value of at most {params.q_level:g}",
         window=_in_words(params.horizon_days),
-        metrics={"exposures": found.exposures, "strata": found.strata},
+        metrics={"exposures": found.exposures, "strata": found.strata, "codes.broken": len(broken)},
+        remarks=_broken(broken, codes.names),
+    )
+
+
+def _broken(broken: list[BrokenCode], names: list[str]) -> tuple[str, ...]:
+    """What a reader must know of breaks in coding."""
+    if not broken:
+        return ()
+    shown = ", ".join(f"{names[each.code]} ({each.kind} {each.month})" for each in broken[:6])
+    return (
+        f"{len(broken)} codes begin, end or step within the data against everything else of their kind; pairs of "
+        f"them are flagged, as an order may be the registration's: {shown}{', …' if len(broken) > 6 else ''}.",
     )
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from experiments.kinds import kind_of
 from experiments.patterns import COLUMNS, FACTS, PERSON_COUNTS, REQUIRED, PatternMeta, Patterns
 from lakehouse.errors import DataError
 from lakehouse.governance.disclosure import Fact, Thresholds
@@ -53,8 +54,8 @@ def test_codes_of_one_name_and_codes_without_a_name(tmp_path: Path) -> None:
 def test_every_job_has_the_same_columns_in_the_same_types() -> None:
     scan = scan_table(20).select([*sorted(REQUIRED), "tested"])
     table = Patterns.from_scan(scan, *code_names(20), meta()).table
-    assert table.column_names == [column.name for column in COLUMNS]
-    assert [field.type for field in table.schema] == [column.type for column in COLUMNS]
+    assert table.column_names == [column.name for column in kind_of("pair").all_columns]
+    assert [field.type for field in table.schema] == [column.type for column in kind_of("pair").all_columns]
     assert table["rr"].null_count == len(table), "what a job does not make is empty"
     assert set(table["job"].to_pylist()) == {"mine_pairs"} and set(table["seed"].to_pylist()) == {7}
     assert table["data_versions"][0].as_py() == "gold.timeline@1 gold.vocabulary@1"
@@ -102,7 +103,7 @@ def test_called_patterns_come_by_the_end_of_the_interval_nearest_to_one() -> Non
 def test_a_checked_table_says_so() -> None:
     checked, _ = patterns(20).check(Thresholds())
     assert checked.meta.checked and not patterns(20).meta.checked
-    assert checked.table.column_names == [column.name for column in COLUMNS]
+    assert checked.table.column_names == [column.name for column in kind_of("pair").all_columns]
     assert set(checked.table["tested"].to_pylist()) == {True}
 
 

@@ -1,0 +1,91 @@
+"""Looks a pair scan takes beside its own passes: breaks in coding, and follow-up ended by death or emigration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.kernels.competing import CompetingCounts, CompetingPass, FollowUp
+from experiments.kernels.months import MonthPass
+from experiments.mining.carrier import OverSpark, Watch
+from experiments.mining.codes import MinedCodes, family_of
+from experiments.pair_extras import BrokenCode, add_incidence, broken_codes, call_by_tree, flag_artefacts
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from lakehouse.study import Study
+
+OBSERVATION = {"gold.observation_period": ["person_id", "end_day"], "gold.timeline": ["person_id"]}
+"""What is read besides when emigration is to end a follow-up."""
+
+
+def enrich(
+    study: Study, timeline: DataFrame, codes: MinedCodes, table: pa.Table, params: Any, watch: Watch
+) -> tuple[pa.Table, list[BrokenCode]]:
+    """A scan's table with the verdict of families, artefact flags and cumulative incidence, as far as asked for.
+
+    ``params.artefacts``, ``.incidence`` and ``.emigration`` say what; a job without them asks for nothing.
+    """
+    families = [family_of(name) for name in codes.names]
+    table = table.append_column(
+        "called_tree", pa.array(call_by_tree(table, codes.names, families, params.q_level))
+    )
+    broken: list[BrokenCode] = []
+    if getattr(params, "artefacts", False):
+        counts = OverSpark(timeline, codes.code_map, watch)(MonthPass, {"n_codes": len(codes.names)})
+        broken = broken_codes(counts, [name.partition("//")[0] for name in codes.names])
+        table = flag_artefacts(table, broken, len(codes.names))
+    competing = None
+    called = np.asarray(table.column("called"))
+    if getattr(params, "incidence", False) and called.any():
+        pairs = np.stack([np.asarray(table.column(name))[called] for name in ("code_a", "code_b")], axis=1)
+        emigration = getattr(params, "emigration", False)
+        competing = follow(study, timeline, codes, pairs, params.horizon_days, emigration, watch)
+    return add_incidence(table, competing), broken
+
+
+def follow(
+    study: Study,
+    timeline: DataFrame,
+    codes: MinedCodes,
+    pairs: np.ndarray,
+    horizon_days: int,
+    emigration: bool,
+    watch: Watch,
+) -> CompetingCounts:
+    """Follow everybody from the first code of each pair to the second, death, or the end of observation.
+
+    Observation ends with the data, or with ``emigration`` where the study knows when a person was last
+    observed; never before a person's last event.
+    """
+    frame = ended(study, timeline, len(codes.code_map), emigration)
+    n = len(codes.names)
+    code_map = np.append(codes.code_map, np.int32(n)).astype(np.int32)
+    arguments = {"follow_up": FollowUp(n + 1, horizon_days, codes.terminal, n), "pairs": pairs}
+    counts: CompetingCounts = OverSpark(frame, code_map, watch)(CompetingPass, arguments)
+    return counts
+
+
+def ended(study: Study, timeline: DataFrame, end_code: int, emigration: bool) -> DataFrame:
+    """Timelines with one more event, ``end_code``, on each person's last day of observation."""
+    from pyspark.sql import functions
+
+    last = timeline.selectExpr("max(element_at(day, -1))").first()
+    last_day = int(last[0]) if last is not None and last[0] is not None else 0
+    end = f"{last_day}"
+    if emigration:
+        periods = study.table("gold.observation_period", ["person_id", "end_day"])
+        ends = periods.groupBy("person_id").agg(functions.max("end_day").alias("end_day"))
+        whole = study.table("gold.timeline", ["person_id", *timeline.columns])
+        timeline = whole.join(ends, "person_id", "left").drop("person_id")
+        end = f"least(coalesce(end_day, {last_day}), {last_day})"
+    return timeline.withColumns(
+        {
+            "code": functions.expr(f"concat(code, array({end_code}))"),
+            "day": functions.expr(f"concat(day, array(greatest(element_at(day, -1), {end})))"),
+            "setting": functions.expr("concat(setting, array(CAST(-1 AS TINYINT)))"),
+        }
+    )
