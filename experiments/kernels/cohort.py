@@ -100,6 +100,67 @@ class CohortPass:
         return CohortRows.merge(self._parts)
 
 
+class EverybodyPass:
+    """Collects everybody with their distinct codes: nobody treated, nobody with an outcome; age on the last day."""
+
+    COUNTS: ClassVar[type[CohortRows]] = CohortRows
+
+    def __init__(self, n_codes: int) -> None:
+        self._seen = np.full(n_codes, -1, np.int64)
+        self._persons = 0
+        self._parts = [
+            CohortRows(np.empty((0, FACTS), np.int32), np.zeros(1, np.int64), np.empty(0, np.int32))
+        ]
+
+    def add(self, persons: Persons) -> None:
+        """Collect from a batch of whole persons."""
+        facts = np.zeros((persons.count, FACTS), np.int32)
+        lengths = np.empty(persons.count, np.int64)
+        codes = np.empty(len(persons.codes), np.int32)
+        written = _everybody(*persons, self._seen, self._persons, facts, lengths, codes)
+        self._persons += persons.count
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        self._parts.append(CohortRows(facts, offsets, codes[:written].copy()))
+
+    def result(self) -> CohortRows:
+        """Everything collected so far."""
+        return CohortRows.merge(self._parts)
+
+
+@compiled
+def _everybody(
+    offsets: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    days: NDArray[np.int32],
+    settings: NDArray[np.int8],
+    sex: NDArray[np.int8],
+    birth_year: NDArray[np.int16],
+    half: NDArray[np.int8],
+    seen: NDArray[np.int64],
+    first_person: int,
+    facts: NDArray[np.int32],
+    lengths: NDArray[np.int64],
+    out_codes: NDArray[np.int32],
+) -> int:
+    written = 0
+    for person in range(len(offsets) - 1):
+        start, end = offsets[person], offsets[person + 1]
+        begun = written
+        for at in range(start, end):
+            if seen[codes[at]] != first_person + person:
+                seen[codes[at]] = first_person + person
+                out_codes[written] = codes[at]
+                written += 1
+        out_codes[begun:written].sort()
+        lengths[person] = written - begun
+        facts[person, 2], facts[person, 6] = sex[person], half[person]
+        if end > start:
+            year = year_of(int(days[end - 1]))
+            facts[person, 3], facts[person, 4] = max(year - int(birth_year[person]), 0), year
+        facts[person, 5] = written - begun
+    return written
+
+
 @compiled
 def _collect(
     offsets: NDArray[np.int64],

@@ -1,0 +1,203 @@
+"""Groups of codes that persons have together: found by factors, kept where they come again, tested on unseen persons."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, sparse
+
+from experiments.statistics.error_rates import q_values
+from experiments.statistics.tails import mid_p_tails
+
+SMALL = 1e-12
+SMOOTH = 20.0
+"""Codes of the general population that every factor is taken to have seen."""
+PRIOR = 3.0
+"""Codes drawn from the mixture of everybody that every person is taken to have had besides."""
+
+
+def factorise(
+    has: sparse.csr_matrix, factors: int, seed: int, rounds: int = 100
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Non-negative factors of a person × code matrix under the Kullback-Leibler loss (Lee & Seung 2001).
+
+    Returns (person × factor, factor × code); each factor's codes add up to 1, each person's weights to the number
+    of their codes: the likelihood is that of drawing the codes from a mixture of the factors. The last factor is
+    fixed to how frequent the codes are, so that the others need not say it; ``SMOOTH`` codes of it are added to
+    each of them, and ``PRIOR`` of everybody's mixture to each person, lest few codes say too much.
+    """
+    rng = np.random.default_rng(seed)
+    persons, codes = has.shape
+    share = shares(has)
+    h = share * rng.gamma(1.0, 1.0, (factors + 1, codes)) + SMALL
+    h[-1] = share
+    h /= h.sum(axis=1, keepdims=True)
+    size = np.asarray(has.sum(axis=1))
+    w = rng.gamma(5.0, 0.2, (persons, factors + 1)) + SMALL
+    w *= size / w.sum(axis=1, keepdims=True)
+    row, column = has.nonzero()
+    for _ in range(rounds):
+        ratio = sparse.csr_matrix((1.0 / _at(w, h, row, column), (row, column)), shape=has.shape)
+        w = w * (ratio @ h.T) + PRIOR * w.sum(axis=0) / w.sum()
+        w *= size / w.sum(axis=1, keepdims=True)
+        ratio = sparse.csr_matrix((1.0 / _at(w, h, row, column), (row, column)), shape=has.shape)
+        h[:-1] = (h * (ratio.T @ w).T)[:-1] + SMOOTH * share
+        h /= h.sum(axis=1, keepdims=True)
+    return w, h
+
+
+def shares(has: sparse.csr_matrix) -> NDArray[np.float64]:
+    """How frequent each code is among all codes of all persons."""
+    total: NDArray[np.float64] = np.asarray(has.sum(axis=0)).ravel() / max(float(has.sum()), 1.0)
+    return total
+
+
+def likelihood(has: sparse.csr_matrix, w: NDArray[np.float64], h: NDArray[np.float64]) -> float:
+    """Poisson log-likelihood of the matrix, without terms that do not depend on the factors."""
+    return float(np.log(_at(w, h, *has.nonzero())).sum() - (w.sum(axis=0) * h.sum(axis=1)).sum())
+
+
+def _at(
+    w: NDArray[np.float64], h: NDArray[np.float64], row: NDArray[np.int32], column: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    out: NDArray[np.float64] = np.einsum("ij,ij->i", w[row], h.T[column])
+    return np.maximum(out, SMALL)
+
+
+def mixtures(
+    has: sparse.csr_matrix, h: NDArray[np.float64], weights: NDArray[np.float64], rounds: int = 40
+) -> NDArray[np.float64]:
+    """Each person's mixture of given factors, whose ``weights`` over everybody are known; rows add up to 1."""
+    w = np.tile(weights, (has.shape[0], 1))
+    row, column = has.nonzero()
+    for _ in range(rounds):
+        ratio = sparse.csr_matrix((1.0 / _at(w, h, row, column), (row, column)), shape=has.shape)
+        w = w * (ratio @ h.T) + PRIOR * weights
+        w /= w.sum(axis=1, keepdims=True)
+    return w
+
+
+def held_out_gain(
+    has: sparse.csr_matrix,
+    h: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    share: NDArray[np.float64],
+    seed: int,
+) -> float:
+    """Mean log-likelihood a held-out code gains over its frequency alone, in bits.
+
+    Of persons the factors were not learned from, every code is kept or held out by a coin; the kept ones give
+    the person's mixture, the held-out ones are judged.
+    """
+    rng = np.random.default_rng(seed)
+    row, column = has.nonzero()
+    kept = rng.random(len(row)) < 0.5
+    known = sparse.csr_matrix((np.ones(kept.sum()), (row[kept], column[kept])), shape=has.shape)
+    w = mixtures(known, h, weights)
+    judged = ~kept & (np.asarray(known.sum(axis=1)).ravel()[row] > 0)
+    if not judged.any():
+        return 0.0
+    mixed = _at(w, h, row[judged], column[judged])
+    return float(np.mean(np.log2(mixed / np.maximum(share[column[judged]], SMALL))))
+
+
+def matched(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosine of each factor of ``one`` with its partner in ``other``, partners chosen to agree best in all."""
+    cosine = (one / np.linalg.norm(one, axis=1, keepdims=True)) @ (
+        other / np.linalg.norm(other, axis=1, keepdims=True)
+    ).T
+    rows, columns = optimize.linear_sum_assignment(-cosine)
+    out = np.zeros(len(one))
+    out[rows] = cosine[rows, columns]
+    return out
+
+
+class Together(NamedTuple):
+    """By group of codes: pairs of its codes that persons have together, what their strata let expect, variance,
+    log10 of the one-sided p that they have more."""
+
+    observed: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    log10_p: NDArray[np.float64]
+
+
+def together(has: sparse.csr_matrix, strata: NDArray[np.int64], groups: list[NDArray[np.int64]]) -> Together:
+    """Do persons have the codes of a group together more often than chance within their stratum?
+
+    The strata hold sex, age and how many codes a person has in all. If every code's holders were drawn anew
+    within each, independently of all other codes, the joint holders of two codes would be hypergeometric, and any
+    two such counts uncorrelated: mean and variance of their sum are exact.
+    """
+    _, stratum = np.unique(strata, return_inverse=True)
+    sizes = np.bincount(stratum).astype(np.float64)
+    member = sparse.csr_matrix((np.ones(len(stratum)), (stratum, np.arange(len(stratum)))))
+    seen, mean, variance = [], [], []
+    for group in groups:
+        own = np.asarray(has[:, group].todense()) > 0
+        counts = own.sum(axis=1).astype(np.float64)
+        seen.append(float((counts * (counts - 1) / 2).sum()))
+        n = np.asarray(member @ own.astype(np.float64))
+        share, rest = n / sizes[:, None], n * (sizes[:, None] - n) / sizes[:, None]
+        mean.append(float((sizes * _over_pairs(share)).sum()))
+        variance.append(float((_over_pairs(rest) / np.maximum(sizes - 1, 1)).sum()))
+    observed, expected, spread = (np.array(column) for column in (seen, mean, variance))
+    _, upper = mid_p_tails(observed, expected, spread)
+    return Together(observed, expected, spread, upper / np.log(10.0))
+
+
+def _over_pairs(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum over unordered pairs of columns of their product, by row."""
+    result: NDArray[np.float64] = (values.sum(axis=1) ** 2 - (values**2).sum(axis=1)) / 2
+    return result
+
+
+class Phenotypes(NamedTuple):
+    """What was found in the open half: factors [factor, code], top codes of each, stability over seeds, the gain in
+    bits on held-out persons, agreement with factors learned in the locked half, and the test there."""
+
+    factors: NDArray[np.float64]
+    top: list[NDArray[np.int64]]
+    stability: NDArray[np.float64]
+    gain: float
+    agreement: NDArray[np.float64]
+    together: Together
+    q_bh: NDArray[np.float64]
+    q_by: NDArray[np.float64]
+
+
+def find_phenotypes(
+    opened: sparse.csr_matrix,
+    locked: sparse.csr_matrix,
+    strata: NDArray[np.int64],
+    *,
+    factors: int,
+    top: int = 8,
+    seeds: int = 4,
+    seed: int = 0,
+) -> Phenotypes:
+    """Learn on the open half (the likeliest of several starts); test on the locked one, whose ``strata`` are given."""
+    fits = [factorise(opened, factors, seed + each) for each in range(seeds)]
+    best = int(np.argmax([likelihood(opened, *fit) for fit in fits]))
+    h = fits[best][1][:-1]
+    again = [matched(h, fit[1][:-1]) for at, fit in enumerate(fits) if at != best]
+    _, other = factorise(locked, factors, seed)
+    share = shares(opened)
+    lift = h * np.log(np.maximum(h, SMALL) / np.maximum(share, SMALL))
+    groups = [np.sort(np.argsort(-row, kind="stable")[:top]) for row in lift]
+    tested = together(locked, strata, groups)
+    q_bh, q_by = q_values(tested.log10_p, np.ones(factors, bool))
+    whole = fits[best][0].sum(axis=0)
+    gain = held_out_gain(locked, fits[best][1], whole / whole.sum(), share, seed)
+    return Phenotypes(
+        h,
+        groups,
+        np.mean(again, axis=0) if again else np.ones(factors),
+        gain,
+        matched(h, other[:-1]),
+        tested,
+        q_bh,
+        q_by,
+    )
