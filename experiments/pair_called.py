@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from experiments.kernels.called_counts import CalledCounts
 from experiments.kernels.reference import ReferenceCounts
 from experiments.kernels.removed import ALL, LOCKED, exposed_removed
+from experiments.pair_periods import replicate_later
 from experiments.statistics.direction import Direction, judge_order, null_effect_ratios
 from experiments.statistics.lags import lag_quantiles
 from experiments.statistics.relative_risk import RelativeRisk, relative_risk
@@ -17,13 +18,15 @@ from experiments.statistics.replication import replicate
 
 
 class Called(NamedTuple):
-    """One entry a called pair; ``lags`` [pair, share] in days, ``replicated`` 1 yes, 0 no, -1 untested."""
+    """One entry a called pair; ``lags`` [pair, share] in days, ``replicated`` (in the locked half)
+    and ``replicated_later`` (in later years) 1 yes, 0 no, -1 untested."""
 
     pairs: NDArray[np.int32]
     risk: RelativeRisk
     direction: Direction
     lags: NDArray[np.float64]
     replicated: NDArray[np.int8]
+    replicated_later: NDArray[np.int8]
 
 
 def look_closer(
@@ -33,11 +36,13 @@ def look_closer(
     followed: NDArray[np.int64],
     level: float,
     window: int,
+    tested: int,
 ) -> Called:
     """Estimates of all called pairs from the counts of one or more goes of the third pass.
 
     ``harmful`` and ``candidate`` run over the pairs of all goes in order; ``followed`` [a, b] counts persons
-    with a first; ``window`` is the horizon in days, over which trends are looked at as well.
+    with a first; ``window`` is the horizon in days, over which trends are looked at as well; ``tested`` pairs were
+    tested in all.
     """
     pairs = np.concatenate([counts.pairs for counts, _ in closer])
     sums = np.concatenate([exposed_removed(reference, counts) for counts, reference in closer])
@@ -52,7 +57,9 @@ def look_closer(
     everybody = sums[:, ALL]
     observed, before, after, variance, uncertainty = np.ascontiguousarray(everybody.T)
     risk = relative_risk(observed, before, after, variance, uncertainty)
-    return Called(pairs, risk, order, lags, replicate(sums[:, LOCKED], harmful, candidate, level))
+    unseen = replicate(sums[:, LOCKED], harmful, candidate, level)
+    later = replicate_later(closer, harmful, level, tested)
+    return Called(pairs, risk, order, lags, unseen, later)
 
 
 def _null_ratios(counts: CalledCounts, window: int) -> NDArray[np.float64]:

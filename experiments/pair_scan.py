@@ -162,4 +162,5 @@ def _look_closer(
         observed,
         level,
         shared["settings"].horizon_days,
+        int(found.tested.sum()),
     )

@@ -66,7 +66,8 @@ def _called_columns(called: Called | None, rows: NDArray[np.int64], size: int) -
         names += [_lag_name(share) for share in SHARES]
         columns = {name: pa.nulls(size, pa.float64()) for name in names}
         columns["direction"] = pa.nulls(size, pa.dictionary(pa.int8(), pa.string()))
-        return columns | {"replicated_person": pa.nulls(size, pa.bool_())}
+        nobody = pa.nulls(size, pa.bool_())
+        return columns | {"replicated_person": nobody, "replicated_time": nobody}
     figures = {
         "rr": called.risk.rr,
         "rr_low": called.risk.low,
@@ -81,9 +82,13 @@ def _called_columns(called: Called | None, rows: NDArray[np.int64], size: int) -
     verdict = np.full(size, -1, np.int8)
     verdict[rows] = called.direction.verdict
     columns["direction"] = _words(verdict, _DIRECTIONS)
-    replicated = np.full(size, -1, np.int8)
-    replicated[rows] = called.replicated
-    columns["replicated_person"] = pa.array(replicated == 1, mask=replicated < 0)
+    for name, verdicts in (
+        ("replicated_person", called.replicated),
+        ("replicated_time", called.replicated_later),
+    ):
+        replicated = np.full(size, -1, np.int8)
+        replicated[rows] = verdicts
+        columns[name] = pa.array(replicated == 1, mask=replicated < 0)
     return columns
 
 

@@ -1,0 +1,200 @@
+"""Mining again when persons came, went or changed: counts are kept, only those persons are counted, the table is the same.
+
+What usually follows changes with every person, and with it every expectation. So nothing is kept that was made
+with it: exposures no longer at risk are kept by stratum, and weighed anew with the new reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.kernels.barred import BarredCounts, BarredPass, add_up
+from experiments.kernels.called_counts import PLACES, CalledCounts, add_incidence, cells_of
+from experiments.kernels.design import PairScanSettings
+from experiments.kernels.pairs import PairCounts
+from experiments.kernels.reference import ReferenceCounts
+from experiments.pair_scan import RunPass
+
+_FINEST_SHIFT, _DOUBLE_BITS = 45, 52
+
+
+@dataclass
+class KeptCounts:
+    """Counts of a pair scan over persons that may change; ``called`` are those of pairs once looked at closely."""
+
+    settings: PairScanSettings
+    reference: ReferenceCounts
+    barred: BarredCounts
+    called: CalledCounts | None = None
+
+    @classmethod
+    def of(cls, run_pass: RunPass, settings: PairScanSettings) -> KeptCounts:
+        """Counted over all persons."""
+        reference = cast("ReferenceCounts", run_pass("ReferencePass", {"settings": settings}))
+        return cls(settings, reference, cast("Any", run_pass)(BarredPass, {"settings": settings}))
+
+    def update(self, came: RunPass | None, left: RunPass | None = None) -> None:
+        """Add the persons ``came`` runs over and take off those ``left`` does; who changed is in both."""
+        for run_pass, gone in ((came, False), (left, True)):
+            if run_pass is None:
+                continue
+            part = KeptCounts.of(run_pass, self.settings)
+            reference = _signed(part.reference, gone)
+            self.reference = _without_empty(ReferenceCounts.merge([self.reference, reference]))
+            self.barred = (
+                self.barred.minus(part.barred) if gone else BarredCounts.merge([self.barred, part.barred])
+            )
+            if self.called is not None:
+                seen = count_called(run_pass, self.settings, part.reference.keys, self.called.pairs)
+                self.called = combine(self.called, seen, self.reference.keys, -1 if gone else 1)
+
+    def over(self, everybody: RunPass) -> RunPass:
+        """Runs the passes of a scan from what is kept; pairs never looked at before are counted over ``everybody``."""
+
+        def run_pass(name: str, arguments: dict[str, Any]) -> Any:
+            if name == "ReferencePass":
+                return self.reference
+            if name == "PairPass":
+                return self._pair_counts()
+            return self._called(everybody, arguments["pairs"])
+
+        return run_pass
+
+    def _pair_counts(self) -> PairCounts:
+        """The second pass against the reference as it is now."""
+        shift = min(_FINEST_SHIFT, _DOUBLE_BITS - int(self.reference.persons.sum()).bit_length())
+        rounder = 1.5 * 2.0 ** (_DOUBLE_BITS - shift)
+        p, p_open = (
+            np.divide(m, n, out=np.zeros(n.shape), where=n > 0) for m, n in (self._risk(None), self._risk(0))
+        )
+        grid, grid_open = ((chance + rounder) - rounder for chance in (p, p_open))
+        barred = self.barred.weighed(self.reference.keys, grid, grid_open, rounder)
+        return PairCounts(self.barred.followed, self.barred.same_day, barred, shift)
+
+    def _risk(self, half: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self.reference.outcomes(half), self.reference.at_risk(half)
+
+    def _called(self, everybody: RunPass, pairs: NDArray[np.int32]) -> CalledCounts:
+        keys, known = self.reference.keys, self.called
+        have = set() if known is None else set(map(tuple, known.pairs.tolist()))
+        missing = np.array([pair for pair in pairs.tolist() if tuple(pair) not in have], np.int32)
+        if len(missing):
+            counted = count_called(everybody, self.settings, keys, missing)
+            known = counted if known is None else joined(known, counted)
+        self.called = known
+        assert known is not None
+        return chosen(known, pairs)
+
+
+def count_called(
+    run_pass: RunPass, settings: PairScanSettings, keys: NDArray[np.int64], pairs: NDArray[np.int32]
+) -> CalledCounts:
+    """The third pass for pairs, in every stratum: also in those where the first code has no exposure yet."""
+    everywhere = np.broadcast_to(np.ones((1, 1, 1, 1), np.int32), (len(keys), 2, 3, settings.n_codes))
+    reference = ReferenceCounts(keys, everywhere, np.zeros(2, np.int64))
+    arguments = {"settings": settings, "reference": reference, "pairs": pairs}
+    return cast("CalledCounts", run_pass("CalledPass", arguments))
+
+
+def combine(one: CalledCounts, other: CalledCounts, keys: NDArray[np.int64], sign: int) -> CalledCounts:
+    """Counts of the same pairs added (``sign`` 1) or taken off (-1), by the strata ``keys``."""
+    width = PLACES * len(keys)
+    cells, lags = [], []
+    for counts, factor in ((one, 1), (other, sign)):
+        row = np.searchsorted(keys, counts.keys)
+        known = row < len(keys)
+        known[known] = keys[row[known]] == counts.keys[known]
+        pair, stratum, half, what = counts.cells.astype(np.int64)
+        kept = known[stratum]
+        place = (row[stratum] * 2 + half) * (PLACES // 2) + what
+        cells.append(((pair * width + place)[kept], factor * counts.cell_counts[kept].astype(np.int64)))
+        lags.append(
+            (
+                counts.lags[0].astype(np.int64) << 32 | counts.lags[1],
+                factor * counts.lag_counts.astype(np.int64),
+            )
+        )
+    cell, number = add_up(cells)
+    lag, lag_number = add_up(lags)
+    first_day, incidence = add_incidence(
+        [(one.first_day, one.incidence), (other.first_day, sign * other.incidence)]
+    )
+    return replace(
+        one,
+        keys=keys,
+        cells=cells_of((cell // width).astype(np.int32), (cell % width).astype(np.int32)),
+        cell_counts=number.astype(np.int32),
+        lags=np.stack([lag >> 32, lag & 0xFFFFFFFF]).astype(np.int32),
+        lag_counts=lag_number.astype(np.int32),
+        first_day=first_day,
+        incidence=incidence,
+    )
+
+
+def joined(one: CalledCounts, other: CalledCounts) -> CalledCounts:
+    """Counts of different pairs over the same persons and strata, as one."""
+    codes = np.union1d(one.codes, other.codes).astype(np.int32)
+    first = min(part.first_day for part in (one, other))
+    last = max(part.first_day + part.incidence.shape[1] for part in (one, other))
+    incidence = np.zeros((len(codes), last - first), np.int32)
+    for part in (one, other):
+        columns = slice(part.first_day - first, part.first_day - first + part.incidence.shape[1])
+        incidence[np.searchsorted(codes, part.codes), columns] = part.incidence
+    shift = np.array([[len(one.pairs)], *([[0]] * 3)], np.int32)
+    return CalledCounts(
+        np.concatenate([one.pairs, other.pairs]),
+        one.keys,
+        np.concatenate([one.cells, other.cells + shift], axis=1),
+        np.concatenate([one.cell_counts, other.cell_counts]),
+        np.concatenate([one.lags, other.lags + shift[:2]], axis=1),
+        np.concatenate([one.lag_counts, other.lag_counts]),
+        codes,
+        first,
+        incidence,
+    )
+
+
+def chosen(counts: CalledCounts, pairs: NDArray[np.int32]) -> CalledCounts:
+    """The counts of some of the pairs, in the order asked for."""
+    number = {tuple(pair): at for at, pair in enumerate(counts.pairs.tolist())}
+    place = np.full(len(counts.pairs), -1, np.int32)
+    place[[number[tuple(pair)] for pair in pairs.tolist()]] = np.arange(len(pairs))
+
+    def taken(
+        entries: NDArray[np.int32], numbers: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        kept = place[entries[0]] >= 0
+        entries, numbers = entries[:, kept].copy(), numbers[kept]
+        entries[0] = place[entries[0]]
+        order = np.argsort(entries[0], kind="stable")
+        return entries[:, order], numbers[order]
+
+    codes = np.unique(pairs).astype(np.int32)
+    rows = np.searchsorted(counts.codes, codes)
+    return CalledCounts(
+        pairs,
+        counts.keys,
+        *taken(counts.cells, counts.cell_counts),
+        *taken(counts.lags, counts.lag_counts),
+        codes,
+        counts.first_day,
+        counts.incidence[rows],
+    )
+
+
+def _signed(reference: ReferenceCounts, gone: bool) -> ReferenceCounts:
+    return replace(reference, cells=-reference.cells, persons=-reference.persons) if gone else reference
+
+
+def _without_empty(reference: ReferenceCounts) -> ReferenceCounts:
+    """Strata in which nobody is left are none."""
+    used = reference.cells.any(axis=(1, 2, 3))
+    return (
+        reference
+        if used.all()
+        else replace(reference, keys=reference.keys[used], cells=reference.cells[used])
+    )

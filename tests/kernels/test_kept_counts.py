@@ -1,0 +1,85 @@
+"""Kept counts: whoever comes, goes or changes, the table is the one of a scan over everybody from the beginning."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments.kept_counts import KeptCounts
+from experiments.kernels.barred import BarredCounts, BarredPass
+from experiments.kernels.design import PairScanSettings
+from experiments.kernels.passes import OverPersons
+from experiments.pair_scan import scan
+from tests.oracles.pair_scan import Person
+from tests.support.small_worlds import as_persons, small_world
+from tests.support.worlds import planted_world
+
+
+def same(one: pa.Table, other: pa.Table) -> None:
+    for name in one.column_names:
+        assert one.column(name).combine_chunks().equals(other.column(name).combine_chunks()), name
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.integers(0, 2**40), st.integers(0, 2**20))
+def test_tables__are_identical_whoever_came_left_or_changed(seed: int, choice: int) -> None:
+    people, n_codes = small_world(seed)
+    rng = random.Random(choice)
+    options = PairScanSettings(n_codes)
+    fate = [rng.choice(["stays", "stays", "stays", "comes", "leaves", "changes"]) for _ in people]
+    fate[0] = "stays"
+    new = [Person(p.sex, p.birth_year, p.half, p.records[: len(p.records) // 2]) for p in people]
+    before = [p for p, what in zip(people, fate, strict=True) if what != "comes"]
+    left = [p for p, what in zip(people, fate, strict=True) if what in ("leaves", "changes")]
+    came = [
+        p if what == "comes" else n
+        for p, n, what in zip(people, new, fate, strict=True)
+        if what in ("comes", "changes")
+    ]
+    now = [p for p, what in zip(people, fate, strict=True) if what == "stays"] + came
+    kept = KeptCounts.of(OverPersons(as_persons(before, n_codes)), options)
+    first = scan(kept.over(OverPersons(as_persons(before, n_codes), 2)), options, min_persons=1, level=0.9)
+    same(first.table, scan(OverPersons(as_persons(before, n_codes)), options, min_persons=1, level=0.9).table)
+    kept.update(
+        OverPersons(as_persons(came, n_codes)), OverPersons(as_persons(left, n_codes)) if left else None
+    )
+    again = scan(kept.over(OverPersons(as_persons(now, n_codes))), options, min_persons=1, level=0.9)
+    whole = scan(OverPersons(as_persons(now, n_codes)), options, min_persons=1, level=0.9)
+    same(again.table, whole.table)
+    assert (again.strata, again.persons, again.called) == (whole.strata, whole.persons, whole.called)
+
+
+def test_one_more_per_cent_of_persons__gives_the_identical_table_without_counting_the_others_again() -> None:
+    world = planted_world(
+        random.randrange(2**31), persons=30_000, codes=300, harmful=10, protective=5, chains=2
+    )
+    options = PairScanSettings(world.n_codes)
+    old, new = world.persons.part(0, 29_700), world.persons.part(29_700, 30_000)
+    kept = KeptCounts.of(OverPersons(old), options)
+    scan(kept.over(OverPersons(old)), options, level=0.5)
+    asked: list[int] = []
+
+    def everybody(name: str, arguments: dict[str, object]) -> object:
+        asked.append(len(np.asarray(arguments["pairs"])))
+        return OverPersons(world.persons)(name, arguments)
+
+    kept.update(OverPersons(new))
+    again = scan(kept.over(everybody), options)  # type: ignore[arg-type]
+    same(again.table, scan(OverPersons(world.persons), options).table)
+    assert not asked, "every pair called had been looked at before"
+
+
+def test_counts__travel_as_arrays_and_too_many_codes_are_refused() -> None:
+    people, n_codes = small_world(5)
+    counts = OverPersons(as_persons(people, n_codes))(BarredPass, {"settings": PairScanSettings(n_codes)})
+    sent = BarredCounts.from_arrays(counts.to_arrays())
+    assert np.array_equal(sent.cells, counts.cells)
+    nothing = counts.minus(counts)
+    assert not nothing.cells.size and not nothing.followed.any()
+    with pytest.raises(ValueError, match="at most"):
+        BarredPass(PairScanSettings(40_000))
