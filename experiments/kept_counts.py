@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.barred import BarredCounts, BarredPass, add_up
+from experiments.kernels.baseline import Baseline
 from experiments.kernels.called_counts import PLACES, CalledCounts, add_incidence, cells_of
-from experiments.kernels.design import PairScanSettings
+from experiments.kernels.design import OPEN, PairScanSettings
 from experiments.kernels.pairs import PairCounts
 from experiments.kernels.reference import ReferenceCounts
 from experiments.pair_scan import RunPass
-
-_FINEST_SHIFT, _DOUBLE_BITS = 45, 52
 
 
 @dataclass
@@ -66,17 +65,10 @@ class KeptCounts:
 
     def _pair_counts(self) -> PairCounts:
         """The second pass against the reference as it is now."""
-        shift = min(_FINEST_SHIFT, _DOUBLE_BITS - int(self.reference.persons.sum()).bit_length())
-        rounder = 1.5 * 2.0 ** (_DOUBLE_BITS - shift)
-        p, p_open = (
-            np.divide(m, n, out=np.zeros(n.shape), where=n > 0) for m, n in (self._risk(None), self._risk(0))
-        )
-        grid, grid_open = ((chance + rounder) - rounder for chance in (p, p_open))
-        barred = self.barred.weighed(self.reference.keys, grid, grid_open, rounder)
-        return PairCounts(self.barred.followed, self.barred.same_day, barred, shift)
-
-    def _risk(self, half: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return self.reference.outcomes(half), self.reference.at_risk(half)
+        baseline = Baseline.of(self.reference)
+        grid, grid_open = (self.reference.probabilities(half, baseline.rounder) for half in (None, OPEN))
+        barred = self.barred.weighed(self.reference.keys, grid, grid_open, baseline.rounder)
+        return PairCounts(self.barred.followed, self.barred.same_day, barred, baseline.shift)
 
     def _called(self, everybody: RunPass, pairs: NDArray[np.int32]) -> CalledCounts:
         keys, known = self.reference.keys, self.called

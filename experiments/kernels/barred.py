@@ -57,7 +57,7 @@ class BarredCounts:
     def weighed(
         self, keys: NDArray[np.int64], p: NDArray[np.float64], p_open: NDArray[np.float64], rounder: float
     ) -> NDArray[np.float64]:
-        """``barred`` of the pair scan, [a, b, (Σ p, Σ p(1-p), open half Σ p, Σ p(1-p))], against a reference.
+        """``barred`` of the pair scan, [b, a, (Σ p, Σ p(1-p), open half Σ p, Σ p(1-p))], against a reference.
 
         ``keys`` are its strata, ``p`` and ``p_open`` [stratum, code] lie on the grid of ``rounder``, on which every
         sum is exact: the order of adding does not matter.
@@ -172,9 +172,9 @@ def _weigh(
         while keys[row] != key:
             row += 1
         chance = p[row, b]
-        out[a, b, 0] += number * chance
-        out[a, b, 1] += number * ((chance * (1.0 - chance) + rounder) - rounder)
+        out[b, a, 0] += number * chance
+        out[b, a, 1] += number * ((chance * (1.0 - chance) + rounder) - rounder)
         if cell & 1 == 0:
             chance = p_open[row, b]
-            out[a, b, 2] += number * chance
-            out[a, b, 3] += number * ((chance * (1.0 - chance) + rounder) - rounder)
+            out[b, a, 2] += number * chance
+            out[b, a, 3] += number * ((chance * (1.0 - chance) + rounder) - rounder)

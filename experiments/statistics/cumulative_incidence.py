@@ -24,7 +24,8 @@ def cumulative_incidence(at_risk: int, days: NDArray[np.integer]) -> Incidence:
 
     ``days`` [day, (outcomes, deaths, ends of observation)]. Who leaves observation leaves after the outcomes
     and deaths of that day. Variance by the delta method (Marubini & Valsecchi 1995), limits on the
-    complementary log-log scale, so that they stay within 0 and 1.
+    complementary log-log scale, so that they stay within 0 and 1;
+    where nobody or everybody has the outcome, the exact one-sided limit of a binomial.
     """
     if at_risk <= 0:
         return Incidence(np.nan, np.nan, np.nan, np.nan)
@@ -33,8 +34,9 @@ def cumulative_incidence(at_risk: int, days: NDArray[np.integer]) -> Incidence:
     n = at_risk - (np.cumsum(gone) - gone).astype(np.float64)
     some = (d1 + d2 > 0) & (n > 0)
     d1, d2, n = d1[some], d2[some], n[some]
+    edge = 0.025 ** (1.0 / at_risk)
     if not len(n):
-        return Incidence(0.0, 0.0, np.nan, 0.0)
+        return Incidence(0.0, 0.0, 1.0 - edge, 0.0)
     survival = np.cumprod(1.0 - (d1 + d2) / n)
     before = np.concatenate([[1.0], survival[:-1]])
     incidence = np.cumsum(before * d1 / n)
@@ -48,8 +50,10 @@ def cumulative_incidence(at_risk: int, days: NDArray[np.integer]) -> Incidence:
         - 2 * np.sum(left * before * d1 / n**2)
     )
     died = float(np.sum(before * d2 / n))
-    if not 0.0 < share < 1.0:
-        return Incidence(share, share, share, died)
+    if share <= 0.0 or share >= 1.0:
+        return (
+            Incidence(share, 0.0, 1.0 - edge, died) if share <= 0.0 else Incidence(share, edge, share, died)
+        )
     log = np.log(share)
     width = Z * np.sqrt(max(variance, 0.0)) / (share * abs(log))
     return Incidence(share, share ** np.exp(width), share ** np.exp(-width), died)

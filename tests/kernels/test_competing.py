@@ -105,5 +105,6 @@ def test_interval__holds_the_truth_about_as_often_as_it_says() -> None:
 def test_nobody_at_risk__has_no_incidence() -> None:
     assert np.isnan(cumulative_incidence(0, np.zeros((3, 3), int)).share)
     assert cumulative_incidence(5, np.zeros((3, 3), int)).share == 0.0
+    assert cumulative_incidence(5, np.zeros((3, 3), int)).high == pytest.approx(1 - 0.025 ** (1 / 5))
     everybody = np.array([[0, 0, 0], [5, 0, 0]])
     assert cumulative_incidence(5, everybody).share == 1.0

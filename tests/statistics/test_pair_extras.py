@@ -88,8 +88,7 @@ def test_families__find_crowded_effects_and_stay_quiet_without() -> None:
 
 def test_incidence__stands_in_the_rows_of_the_pairs_followed(world: World) -> None:
     table = scan(InProcess(world.persons), PairScanSettings(world.n_codes)).table
-    exposed = np.asarray(table.column("n_a"))
-    rows = np.argsort(-exposed, kind="stable")[:3]
+    rows = np.argsort(-np.asarray(table.column("O")), kind="stable")[:3]
     pairs = np.stack([np.asarray(table.column(name))[np.sort(rows)] for name in ("code_a", "code_b")], axis=1)
     follow_up = FollowUp(world.n_codes, 1826, (world.death,), -1)
     counts = OverPersons(world.persons, 3)(CompetingPass, {"follow_up": follow_up, "pairs": pairs})

@@ -44,7 +44,7 @@ def test_the_periods__add_up_to_the_whole_and_keep_to_their_years(seed: int) -> 
 
 
 def test_planted_effects__are_found_again_later_and_chance_is_not() -> None:
-    world = planted_world(secrets.randbelow(2**31), persons=80_000, codes=400)
+    world = planted_world(secrets.randbelow(2**31), persons=50_000, codes=400)
     table = scan(InProcess(world.persons), PairScanSettings(world.n_codes), terminal=(world.death,)).table
     true = {(effect.a, effect.b) for effect in world.truth.planted} | set(world.truth.induced)
     rows = [
