@@ -16,7 +16,7 @@ class Params:
 
     horizon_days: int = 1826  # outcome within five years of the exposure
     min_persons: int = 5  # a code rarer than this is not tested
-    level: str = "default"  # default: ICD-10 3 characters, ATC 5; full; or ICD10=block,ATC=4
+    level: str = "default"  # default: ICD-10 3 characters, ATC 5; full; or as in lakehouse.levels
     artefacts: bool = True  # look for breaks in coding and flag the pairs of such codes
     incidence: bool = True  # cumulative incidence of called pairs, death competing
     emigration: bool = False  # gold.observation_period (must be granted) ends follow-up too

@@ -225,6 +225,22 @@ def scope(seeds: int) -> list[Figure]:
     ]
 
 
+def toolbox(seeds: int) -> list[Figure]:
+    """The exploratory toolbox: null and planted worlds of its jobs, kept counts, every kernel against its oracle."""
+    from tests.statistics.toolbox import figures
+
+    measured = [Figure(each.name, each.measured, each.promised, each.holds) for each in figures(seeds)]
+    kernels = ["care", "cohort", "competing", "kept_counts"]
+    return [
+        *measured,
+        tests_pass(
+            "toolbox kernels = oracles; recounting = full run",
+            [f"tests/kernels/test_{name}.py" for name in kernels],
+            "all pass",
+        ),
+    ]
+
+
 SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "oracle": oracle,
     "calibration": calibration,
@@ -237,6 +253,7 @@ SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "gate": gate,
     "tutorial": tutorial,
     "scope": scope,
+    "toolbox": toolbox,
 }
 
 

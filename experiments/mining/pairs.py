@@ -42,7 +42,7 @@ class Params(Protocol):
 
     @property
     def level(self) -> str:
-        """Level of the vocabulary, see :mod:`experiments.mining.levels`."""
+        """Level of the vocabulary, see :mod:`lakehouse.levels`."""
 
     @property
     def q_level(self) -> float:
