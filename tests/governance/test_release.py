@@ -157,8 +157,12 @@ def test_a_forged_word__is_no_word(at: Desk, tmp_path: Path, part: str) -> None:
     approve(at, release)
     path = folder_of(at.settings, release) / part
     text = path.read_text()
-    path.write_text(text.replace("a journal", "a friend") if part == "request.json" else
-                    text.replace('"bo"', '"anna"') if part == "review.json" else text[:-2] + "00")  # fmt: skip
+    forged = {
+        "request.json": text.replace("a journal", "a friend"),
+        "review.json": text.replace('"bo"', '"anna"'),
+    }.get(part, text[:-2] + ("ff" if text.endswith("00") else "00"))
+    assert forged != text
+    path.write_text(forged)
     with pytest.raises(PermissionRefused):
         export(at.settings, release, tmp_path / "out")
 
