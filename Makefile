@@ -80,6 +80,8 @@ bench-scope: setup ## What scope accounting costs beside bare Spark; fails when 
 .PHONY: bench
 bench: setup ## Ours beside the bare kernel, DuckDB and Spark SQL, in one run (BENCH_PERSONS=1000000)
 	@$(BIN)/python -m tests.bench --persons $(or $(BENCH_PERSONS),1000000)
+	@if [ -n "$$PATTERNLAKE_DATA" ]; then $(BIN)/python -m tests.bench_mining; else \
+	  echo "PATTERNLAKE_DATA names no folder: sets, sequences and symmetry were not compared."; fi
 
 .PHONY: docs
 docs: setup ## The reference manual, from the declarations: docs/reference.md

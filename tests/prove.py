@@ -241,9 +241,18 @@ def toolbox(seeds: int) -> list[Figure]:
     ]
 
 
+def exploratory(seeds: int) -> list[Figure]:
+    """Trajectories, side effects, sets and sequences: quiet nulls, planted patterns found (prints its own figures)."""
+    command = [sys.executable, "-m", "tests.statistics.exploratory", "--seeds", str(seeds)]
+    run = subprocess.run(command, cwd=ROOT, check=False)
+    told = "short" if run.returncode else "all hold"
+    return [Figure("exploratory figures above", told, "all hold", not run.returncode)]
+
+
 SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "oracle": oracle,
     "calibration": calibration,
+    "exploratory": exploratory,
     "canary": canary,
     "refusals": refusals,
     "kills": kills,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.bitsets import Bits, common, ones, words_for
+from experiments.kernels.bitsets import Bits, ones, words_for
 
 DEEPEST = 64
 """Longest set there is room for."""
@@ -45,6 +45,7 @@ def mine_itemsets(bits: Bits, least: int, longest: int = DEEPEST, closed: bool =
     frequent = np.flatnonzero(support >= max(least, 1))
     order = frequent[np.argsort(support[frequent], kind="stable")]
     chosen = np.ascontiguousarray(bits[order])
+    offsets, listed = _lists(chosen)
     room = 1 << 12
     while True:
         sizes, items, counts = (
@@ -52,9 +53,8 @@ def mine_itemsets(bits: Bits, least: int, longest: int = DEEPEST, closed: bool =
             np.empty(room * 8, np.int32),
             np.empty(room, np.int64),
         )
-        made = _search(
-            chosen, support[order], max(least, 1), min(longest, DEEPEST), closed, sizes, items, counts
-        )
+        limits = (max(least, 1), min(longest, DEEPEST), closed)
+        made = _search(chosen, offsets, listed, *limits, sizes, items, counts)
         if made >= 0:
             break
         room *= 4
@@ -97,40 +97,75 @@ def _intersect(offsets: NDArray[np.int64], items: NDArray[np.int32], bits: Bits,
 
 
 @compiled
-def _inside(part: Bits, whole: Bits) -> bool:
-    missing = np.uint64(0)
-    for at in range(len(part)):
-        missing = part[at] & ~whole[at]
-        if missing != 0:
-            break
-    return bool(missing == 0)
+def _lists(bits: Bits) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The items of each person, laid end to end: the same as the bits, read the other way."""
+    persons = bits.shape[1] * 64
+    sizes = np.zeros(persons + 1, np.int64)
+    for fill in range(2):
+        if fill:
+            offsets = np.cumsum(sizes)
+            listed = np.empty(offsets[-1], np.int32)
+            place = offsets.copy()
+        for item in range(len(bits)):
+            for at in range(bits.shape[1]):
+                word = bits[item, at]
+                while word:
+                    bit = word & (~word + np.uint64(1))
+                    person = at * 64 + ones(bit - np.uint64(1))
+                    if fill:
+                        listed[place[person]] = item
+                        place[person] += 1
+                    else:
+                        sizes[person + 1] += 1
+                    word ^= bit
+    return offsets, listed
+
+
+@compiled
+def _count_items(
+    who: Bits, offsets: NDArray[np.int64], listed: NDArray[np.int32], counts: NDArray[np.int32]
+) -> None:
+    """How many of these persons have each item."""
+    counts[:] = 0
+    for at in range(len(who)):
+        word = who[at]
+        while word:
+            bit = word & (~word + np.uint64(1))
+            person = at * 64 + ones(bit - np.uint64(1))
+            for place in range(offsets[person], offsets[person + 1]):
+                counts[listed[place]] += 1
+            word ^= bit
 
 
 @compiled
 def _search(
     bits: Bits,
-    support: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    listed: NDArray[np.int32],
     least: int,
     longest: int,
     closed: bool,
     sizes: NDArray[np.int64],
     items: NDArray[np.int32],
-    counts: NDArray[np.int64],
+    found: NDArray[np.int64],
 ) -> int:
-    """Sets found, -1 where there is no room for them; items are numbered by rising support."""
+    """Sets found, -1 where there is no room for them; items are numbered by rising support.
+
+    The persons of a set are read once to count all items among them: only what is frequent there is intersected,
+    and an item that all of them have belongs to the closure.
+    """
     n, words = bits.shape
-    who = np.empty((longest + 2, words), np.uint64)
+    who = np.zeros((longest + 2, words), np.uint64)
+    counts = np.zeros((longest + 2, n), np.int32)
     path = np.empty(4 * n + longest + 2, np.int32)
     length = np.zeros(longest + 2, np.int64)
     following = np.zeros(longest + 2, np.int64)
     held = np.zeros(n, np.int64)
     made, used, depth = 0, 0, 0
-    persons = 0
-    who[0, :] = np.uint64(0)
     for item in range(n):
         for word in range(words):
             who[0, word] |= bits[item, word]
-    everybody = who[0].copy()
+    _count_items(who[0], offsets, listed, counts[0])
     while depth >= 0:
         item = following[depth]
         if item == n:
@@ -139,38 +174,35 @@ def _search(
             depth -= 1
             continue
         following[depth] += 1
-        if held[item] or length[depth] >= longest:
+        persons = counts[depth, item]
+        if persons < least or held[item] or length[depth] >= longest:
             continue
-        persons = common(who[depth], bits[item]) if depth else support[item]
-        if persons < least:
-            continue
-        below = who[depth + 1]
+        deeper = depth + 1
         for word in range(words):
-            below[word] = (who[depth, word] if depth else everybody[word]) & bits[item, word]
+            who[deeper, word] = who[depth, word] & bits[item, word]
         size = length[depth]
         path[size] = item
         size += 1
+        if closed or size < longest:
+            _count_items(who[deeper], offsets, listed, counts[deeper])
         if closed:
             fits = True
-            for other in range(item):
-                if not held[other] and support[other] >= persons and _inside(below, bits[other]):
-                    fits = False
-                    break
-            if not fits:
-                continue
-            for other in range(item + 1, n):
-                if not held[other] and support[other] >= persons and _inside(below, bits[other]):
+            for other in range(n):
+                if counts[deeper, other] == persons and not held[other] and other != item:
+                    if other < item:
+                        fits = False
+                        break
                     path[size] = other
                     size += 1
-        if size > longest:
-            continue
+            if not fits or size > longest:
+                continue
         if made == len(sizes) or used + size > len(items):
             return -1
-        sizes[made], counts[made] = size, persons
+        sizes[made], found[made] = size, persons
         items[used : used + size] = path[:size]
         made, used = made + 1, used + size
         for at in range(length[depth], size):
             held[path[at]] = 1
-        depth += 1
+        depth = deeper
         length[depth], following[depth] = size, item + 1
     return made

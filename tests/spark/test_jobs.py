@@ -105,3 +105,14 @@ def test_a_job_yields_one_table_one_page_and_a_whole_record(
         answer = model.predict(pd.DataFrame(kind.model.example(table.called())))
         assert len(answer) > 0 and list(answer.columns) == list(kind.model.outputs)
     assert pq.read_metadata(folder / "patterns.parquet").num_columns == len(kind.all_columns)
+
+
+def test_the_job_in_contributing_runs_as_it_stands(
+    lake: Settings, spark: SparkSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    block = text.split("```python\n", 1)[1].split("```", 1)[0]
+    assert len(block.splitlines()) <= 60
+    (tmp_path / "mine_month.py").write_text(block)
+    folder = run(load(tmp_path / "mine_month.py"), lake, spark, monkeypatch, [])
+    assert len(Patterns.read(folder / "patterns.parquet")) > 0 and (folder / "report.html").is_file()
