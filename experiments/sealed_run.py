@@ -39,7 +39,7 @@ HOME, CONF, OUT, WATCHED, JARS = (
     "/sealed/watched",
     "/sealed/jars",
 )
-JAR_NAMES = ("delta-spark_", "delta-storage-", "antlr4-runtime")
+JAR_NAMES = ("delta-spark_", "delta-storage-")
 
 
 def fresh_extract(settings: Settings, study_id: str, actor: str) -> Extract:
@@ -60,19 +60,16 @@ def fresh_extract(settings: Settings, study_id: str, actor: str) -> Extract:
 
 def delta_jars() -> list[Path]:
     """Delta's JARs as Ivy has fetched them: inside there is no network to fetch anything."""
-    found: dict[str, Path] = {}
-    for folder in sorted(Path.home().glob(".ivy2*/jars")) + sorted(Path.home().glob(".ivy2*/cache")):
-        for path in sorted(folder.rglob("*.jar")):
-            name = path.name.rpartition("_")[2] if "_delta" not in path.name else path.name.split("_", 1)[1]
-            if any(wanted in path.name for wanted in JAR_NAMES):
-                found.setdefault(name, path)
-    if len(found) < 2:
+    folders = [*sorted(Path.home().glob(".ivy2*/jars")), *sorted(Path.home().glob(".ivy2*/cache"))]
+    there = [path for folder in folders for path in sorted(folder.rglob("*.jar"))]
+    found = [next((path for path in there if name in path.name), None) for name in JAR_NAMES]
+    if None in found:
         raise ConfigurationError(
             "Delta's JARs are not on this machine.",
             "A sealed job cannot fetch them.",
             "Run any job once without --sealed.",
         )
-    return list(found.values())
+    return [path for path in found if path is not None]
 
 
 @contextmanager
