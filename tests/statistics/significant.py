@@ -55,23 +55,29 @@ def planted_figures(
     common = np.argsort(np.bincount(world.persons.codes, minlength=codes)[:codes])[::-1]
     outcome, pool = int(common[30]), rng.permutation(common[:24])
     histories = before_landmark(world, outcome)
-    label, strong, patterns = histories.label.copy(), [], []
-    base = float(label.mean())
+    label, patterns = histories.label.copy(), []
     for k in range(planted):
         pair = (int(pool[2 * k]), int(pool[2 * k + 1]))
         who = np.array([_has(histories, person, pair, kind) for person in range(histories.persons)])
-        hit = who & (label == 0) & (rng.random(histories.persons) < 0.25)
+        hit = who & (label == 0) & (rng.random(histories.persons) < 0.4)
         label[hit] = 1
-        patterns.append(tuple(sorted(pair)) if kind == "itemset" else pair)
-        if hit.sum() >= STRONG * np.sqrt(max(who.sum() * base, 1.0)) and who.sum() >= 80:
-            strong.append(patterns[-1])
+        patterns.append((tuple(sorted(pair)) if kind == "itemset" else pair, who, int(hit.sum())))
+    strong = [pattern for pattern, who, hits in patterns if _powered(histories, label, who, hits)]
     table = search(_with(histories, label), world.n_codes, kind).table
     called = [tuple(row["items"]) for row in table.select(["items", "called"]).to_pylist() if row["called"]]
-    near = {code for pattern in patterns for code in pattern}
+    near = {code for pattern, _, _ in patterns for code in pattern}
     return {
         "seed": seed, "eligible": len(strong), "eligible_called": len(set(strong) & set(called)),
         "called": len(called), "false": sum(not set(items) & near for items in called),
     }  # fmt: skip
+
+
+def _powered(histories: Histories, label: np.ndarray, who: np.ndarray, hits: int) -> bool:
+    """Whether so many more hits lie far above what comparable persons, the planted ones included, would give."""
+    _, stratum = np.unique(histories.stratum, return_inverse=True)
+    rate = np.bincount(stratum, weights=label) / np.bincount(stratum)
+    expected = float(rate[stratum][who].sum())
+    return int(who.sum()) >= 80 and hits >= STRONG * np.sqrt(max(expected, 1.0))
 
 
 def _with(histories: Histories, label: np.ndarray) -> Histories:
