@@ -197,7 +197,9 @@ class Block:
         self.judge(each, values, places)
         if each.type in TOKENS:
             return self.tokens(each, values, places)
-        if not (each.type is Type.VERBATIM and self.door.verbatim):
+        if each.type is Type.RESTRICTED:
+            values = told_nobody(values)
+        elif not (each.type is Type.VERBATIM and self.door.verbatim):
             values = scrubbed(values)
         return values.take(places)
 
@@ -304,7 +306,7 @@ class Block:
 
         make = tokeniser(self.door.key_file, domain)
         tokens = [None if identity is None else make(identity) for identity in identities]
-        admitted = self.step.admitted(tokens)
+        admitted = self.step.admitted(domain, identities)
         if not all(admitted):
             tokens = [token if may else None for token, may in zip(tokens, admitted, strict=True)]
             if each.filled or each.type is Type.KEY:
@@ -355,3 +357,12 @@ def scrubbed(values: pa.Array) -> pa.Array:
         return values
     looked = zip(values.to_pylist(), suspicious.to_pylist(), strict=True)
     return pa.array([scrub(text) if look else text for text, look in looked], pa.string())
+
+
+def told_nobody(values: pa.Array) -> pa.Array:
+    """Free text without whatever tells a person: numbers, telephones, addresses, e-mail, names."""
+    import pyarrow as pa
+
+    from lakehouse.freetext import scrub as without_persons
+
+    return pa.array([without_persons(scrub(text)) for text in values.to_pylist()], pa.string())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.private_files import write_private
-from lakehouse.pseudonym import tokeniser
+from lakehouse.pseudonym import generation, tokeniser
 from lakehouse.sealed import seal
 
 if TYPE_CHECKING:
@@ -40,14 +40,27 @@ class Doorstep:
         keys = Path(self.key_file).parent
         self.vault = vault_of(keys / "vault.pub")
         self.known = known_tokens(keys / "vault.known") if self.vault else None
-        self.erased = erased_tokens(keys / "erased")
+        self.erased = {
+            number: listed
+            for number in range(1, generation(self.key_file) + 1)
+            if (listed := erased_tokens(erased_file(keys, number)))
+        }
 
-    def admitted(self, tokens: Sequence[str | None]) -> list[bool]:
-        """Which tokens may enter: False for those of erased persons and their records."""
-        if not self.erased:
-            return [True] * len(tokens)
-        commit = tokeniser(self.key_file, "erased")
-        return [token is None or commit(token.encode()) not in self.erased for token in tokens]
+    def admitted(self, domain: str, identities: Sequence[bytes | None]) -> list[bool]:
+        """Which identities may enter: False for erased persons and their records.
+
+        Each generation of the root key has a list of its own, held against the tokens of that generation.
+        """
+        may = [True] * len(identities)
+        for number, listed in self.erased.items():
+            make, commit = (
+                tokeniser(self.key_file, domain, number),
+                tokeniser(self.key_file, "erased", number),
+            )
+            for at, identity in enumerate(identities):
+                if identity is not None and commit(make(identity).encode()) in listed:
+                    may[at] = False
+        return may
 
     def hand_over(self, tokens: Sequence[str | None], identities: Sequence[bytes | None]) -> None:
         """Note who these tokens stand for; what the vault has, or this part gave already, is left out."""
@@ -126,6 +139,11 @@ def known_tokens(path: Path) -> np.ndarray[Any, Any] | None:
     import numpy as np
 
     return np.load(path, mmap_mode="r") if path.is_file() else None
+
+
+def erased_file(keys: Path, number: int) -> Path:
+    """Where commitments to the erased lie, by generation of the root key they were made under."""
+    return keys / ("erased" if number == 1 else f"erased.{number}")
 
 
 def erased_tokens(path: Path) -> frozenset[str]:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.cpr import BadNumber, parse
+from lakehouse.cpr import TEST_SERIES, BadNumber, is_date, parse
 from lakehouse.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -107,13 +107,13 @@ def keyed_states(key: bytes) -> Keyed:
     )
 
 
-def tokeniser(path: str, domain: str) -> Callable[[bytes], str]:
+def tokeniser(path: str, domain: str, number: int = 0) -> Callable[[bytes], str]:
     """HMAC-SHA-256 under a domain key: version byte and 128 bits, 34 hex digits.
 
     After a change of the root key a token is made under the first key and then carried through every later
-    one, as :func:`advancer` carries the tokens already in the lake.
+    one, as :func:`advancer` carries the tokens already in the lake; ``number`` asks for an earlier generation.
     """
-    return _tokeniser(path, domain, generation(path))
+    return _tokeniser(path, domain, number or generation(path))
 
 
 @cache
@@ -157,6 +157,22 @@ def advancer(path: str, newest: int, pending: str = "") -> Callable[[str], str]:
     return onward
 
 
+@cache
+def plain_date(six: str) -> bytes:
+    """How numbers of that date are hashed, up to the number itself; empty when it takes a closer look."""
+    if not six.isdigit() or not is_date(six) or six[:4] in ("2902", "8902"):
+        return b""
+    return canonical("replacement" if int(six[:2]) > 60 else "cpr", "", "0" * 10)[:-10]
+
+
+def plain_head(six: str, four: str) -> bytes:
+    """The quick way for nearly every number: ten digits, a date, no test patient; empty for :func:`parse` to decide.
+
+    A date is looked at once, which makes a token four times cheaper than the full parse.
+    """
+    return plain_date(six) if four.isdigit() and four not in TEST_SERIES else b""
+
+
 def person_identities(values: Iterable[str], issuers: Iterable[str]) -> tuple[list[bytes | None], list[str]]:
     """What Danish person numbers are hashed as, and for each the reason why it is nobody (empty when it is).
 
@@ -165,6 +181,10 @@ def person_identities(values: Iterable[str], issuers: Iterable[str]) -> tuple[li
     identities: list[bytes | None] = []
     reasons: list[str] = []
     for value, issuer in zip(values, issuers, strict=True):
+        if len(value) == 10 and value.isascii() and (head := plain_head(value[:6], value[6:])):
+            identities.append(head + value.encode())
+            reasons.append("")
+            continue
         try:
             number = parse(value)
         except BadNumber as bad:

@@ -58,6 +58,20 @@ def rotate(lake: Lake = None) -> None:
     print(f"{rows:,} data keys wrapped anew; the earlier key is gone.")
 
 
+@app.command("rotate-root")
+def rotate_root(lake: Lake = None) -> None:
+    """Carry every token of the lake to a new root key, without a lost row; finishes one that was killed."""
+    from lakehouse.governance.root_rotation import rotate_root as carry
+    from lakehouse.session import spark_session
+
+    settings = settings_of(lake)
+    spark = spark_session(settings, "patternlake rotate-root")
+    try:
+        print(f"{carry(spark, settings):,} rows carry new tokens; studies get new pseudonyms from now on.")
+    finally:
+        spark.stop()
+
+
 @app.command()
 def keypair(
     out: Annotated[Path, typer.Argument(help="File for the private key; .pub is written beside it.")],

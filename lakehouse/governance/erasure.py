@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.delta_log import newest_version, stamp_of
+from lakehouse.doorstep import erased_file
 from lakehouse.errors import ScopeBreach
 from lakehouse.governance import ledger
 from lakehouse.governance.residue import Scan, clean, needles_of, scan
@@ -29,7 +30,7 @@ from lakehouse.governance.token_tables import TokenTable, token_tables
 from lakehouse.governance.vault import open_vault
 from lakehouse.lake import versions_file
 from lakehouse.private_files import private_folder, write_private
-from lakehouse.pseudonym import tokeniser
+from lakehouse.pseudonym import generation, tokeniser
 from lakehouse.tables import GOLD, table_path
 from lakehouse.writer_lock import only_writer
 
@@ -151,8 +152,9 @@ def certified(settings: Settings, certificate: Certificate, last: Scan) -> Certi
 
 def bar(settings: Settings, tokens: Sequence[str]) -> None:
     """Bar tokens at the door: a commitment under the lake's own key to each, on disk before it returns."""
-    commit = tokeniser(str(settings.keys / "root.key"), "erased")
-    path = settings.keys / "erased"
+    root = str(settings.keys / "root.key")
+    commit = tokeniser(root, "erased")
+    path = erased_file(settings.keys, generation(root))
     before = set(path.read_text(encoding="utf-8").split()) if path.is_file() else set()
     after = before | {commit(token.encode()) for token in tokens}
     if after != before:

@@ -1,0 +1,109 @@
+"""A new root key: every token in the lake carried to the next generation, row by row the same, or not at all.
+
+Each table is one atomic commit, and only tokens of an earlier generation are touched, so a killed rotation is
+finished by repeating it; until then the pending key keeps every ingest and every study out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.delta_log import stamp_of
+from lakehouse.errors import DataError
+from lakehouse.governance import ledger
+from lakehouse.governance.erasure import note_gold, noted, purge, purging
+from lakehouse.governance.token_tables import SHAPE, TokenTable, token_tables
+from lakehouse.governance.vault import open_vault
+from lakehouse.private_files import write_private
+from lakehouse.pseudonym import advancer, generation, successor
+from lakehouse.writer_lock import only_writer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import Column, SparkSession
+
+    from lakehouse.settings import Settings
+
+
+def rotate_root(spark: SparkSession, settings: Settings) -> int:
+    """Carry the whole lake, the vault and the opt-out lists to a new root key; returns rows of tables moved.
+
+    Old versions of the tables are removed, because beside the new ones they would link old tokens to new.
+    """
+    root = settings.keys / "root.key"
+    number = generation(str(root)) + 1
+    pending = successor(root, number).with_name(successor(root, number).name + ".pending")
+    jvm: Any = spark._jvm
+    writers = [os.getpid(), int(jvm.java.lang.ProcessHandle.current().pid())]
+    with only_writer(settings.lake / ".writer.lock", writers), purging(spark):
+        ledger.append(settings, "root-rotation", {"event": "intent", "generation": number})
+        if not pending.is_file():
+            write_private(pending, secrets.token_bytes(32))
+        rows = 0
+        for table in token_tables(spark, settings):
+            if settings.lake in table.path.parents:
+                rows += move(spark, table, str(root), number, str(pending))
+        onward = advancer(str(root), number, str(pending))
+        for path in sorted((settings.home / "optouts").glob("*/*.txt")):
+            lines = path.read_text(encoding="utf-8").split()
+            write_private(path, "".join(f"{onward(line)}\n" for line in sorted(lines)).encode())
+        if (settings.vault / "inbox.key").is_file():
+            vault = open_vault(settings)
+            vault.collect()
+            vault.advance(onward)
+        note_gold(settings)
+        pending.replace(successor(root, number))
+        ledger.append(settings, "root-rotation", {"event": "done", "generation": number})
+    return rows
+
+
+def move(spark: SparkSession, table: TokenTable, root: str, number: int, pending: str) -> int:
+    """Rewrite one table with tokens of the next generation; the rows it has, 0 when it held none of an earlier one."""
+    from pyspark.sql import functions as fn
+
+    frame = spark.read.format("delta").load(str(table.path))
+    names = (*table.subject, *table.keys, *table.others)
+    older = [f"(`{name}` RLIKE '{SHAPE}' AND substring(`{name}`, 1, 2) < '{number:02x}')" for name in names]
+    if frame.where(" OR ".join(older)).isEmpty():
+        return 0
+    before = frame.count()
+    moved = {
+        name: fn.when(fn.expr(old), advanced(fn.col(name), root, number, pending)).otherwise(fn.col(name))
+        for name, old in zip(names, older, strict=True)
+    }
+    detail = spark.sql(f"DESCRIBE DETAIL {table.sql}").select("partitionColumns").collect()[0][0]
+    with noted(spark, stamp_of(table.path)):
+        frame.withColumns(moved).write.format("delta").mode("overwrite").partitionBy(*detail).save(
+            str(table.path)
+        )
+    after = spark.read.format("delta").load(str(table.path)).count()
+    if after != before:
+        raise DataError(
+            f"{table.path.name} had {before} rows and has {after} under the new key.",
+            "A rotation loses no row; the earlier version is still there.",
+            "Restore that version and report this.",
+        )
+    purge(spark, table)
+    return before
+
+
+def advanced(column: Column, root: str, number: int, pending: str) -> Column:
+    """A column of tokens carried onward; the plan holds paths of keys, never a key."""
+    import pandas as pd
+    from pyspark.sql.pandas.functions import pandas_udf
+
+    def carried(tokens: pd.Series) -> pd.Series:
+        import pandas
+
+        onward = advancer(root, number, pending if Path(pending).is_file() else "")
+        position, distinct = pandas.factorize(tokens)
+        made = [onward(each) if re.fullmatch(SHAPE, each) else each for each in distinct]
+        return pandas.Series([*made, None], dtype=object).take(position).set_axis(tokens.index)
+
+    carried.__annotations__ = {"tokens": pd.Series, "return": pd.Series}
+    made: Column = pandas_udf(carried, "string")(column)  # type: ignore[call-overload]
+    return made
