@@ -25,6 +25,7 @@ from lakehouse.delta_log import newest_version, stamp_of
 from lakehouse.doorstep import erased_file
 from lakehouse.errors import ScopeBreach
 from lakehouse.governance import ledger
+from lakehouse.governance.person_sets import TOKEN_BYTES, PersonSets
 from lakehouse.governance.residue import Scan, clean, needles_of, scan
 from lakehouse.governance.token_tables import TokenTable, token_tables
 from lakehouse.governance.vault import open_vault
@@ -115,6 +116,7 @@ def erase(
                         touched.add(table.path)
         needles = needles_of([*known, *studies], texts)
         shredded = forget_in_vault(settings, persons)
+        renumber(settings, {token: f"ff{secrets.token_hex(16)}" for token in persons}.get)
         purged, cleaned, last = clear(spark, settings, tables, touched, needles, tell)
         note_gold(settings)
     certificate = Certificate(
@@ -346,6 +348,21 @@ def forget_in_vault(settings: Settings, persons: Sequence[str]) -> bool:
     vault.collect()
     vault.shred(persons)
     return True
+
+
+def renumber(settings: Settings, new: Callable[[str], str | None]) -> None:
+    """Put other tokens into the index by which receipts count persons; whoever keeps theirs is None.
+
+    Places stay as they are, because sets of persons are kept by place.
+    """
+    index = PersonSets(settings).index
+    if not index.is_file():
+        return
+    content = index.read_bytes()
+    entries = [content[at : at + TOKEN_BYTES] for at in range(0, len(content), TOKEN_BYTES)]
+    changed = [bytes.fromhex(new(entry.hex()) or entry.hex()) for entry in entries]
+    if changed != entries:
+        write_private(index, b"".join(changed))
 
 
 def note_gold(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.delta_log import stamp_of
 from lakehouse.errors import DataError
 from lakehouse.governance import ledger
-from lakehouse.governance.erasure import note_gold, noted, purge, purging
+from lakehouse.governance.erasure import note_gold, noted, purge, purging, renumber
 from lakehouse.governance.token_tables import SHAPE, TokenTable, token_tables
 from lakehouse.governance.vault import open_vault
 from lakehouse.private_files import write_private
@@ -55,6 +55,7 @@ def rotate_root(spark: SparkSession, settings: Settings) -> int:
             vault = open_vault(settings)
             vault.collect()
             vault.advance(onward)
+        renumber(settings, onward)
         note_gold(settings)
         pending.replace(successor(root, number))
         ledger.append(settings, "root-rotation", {"event": "done", "generation": number})

@@ -17,6 +17,7 @@ from lakehouse.governance import erasure, ledger
 from lakehouse.governance.erasure import Certificate, erase
 from lakehouse.governance.identified import read_numbers
 from lakehouse.governance.optouts import change, current
+from lakehouse.governance.person_sets import PersonSets
 from lakehouse.governance.residue import scan
 from lakehouse.governance.study_tokens import study_key_file
 from lakehouse.governance.token_tables import delta_folders
@@ -135,6 +136,7 @@ def leave_traces(
     settings.scratch.mkdir(exist_ok=True)
     (settings.scratch / "spill.bin").write_bytes(b"\0\1" + tokens["anna"].encode())
     change(settings, "research", add=[tokens["anna"], tokens["carl"]])
+    PersonSets(settings).numbers(tokens.values())
 
 
 def test_e1_no_byte_of_the_person_is_left(erased: Erased) -> None:
@@ -160,6 +162,8 @@ def test_e1_nobody_else_lost_anything(erased: Erased) -> None:
     ]
     assert (home / "logs" / "job.log").read_text() == "first\nlast\n"
     assert current(erased.settings, "research").persons == {erased.tokens["carl"]}
+    numbers = PersonSets(erased.settings).numbers(erased.tokens.values(), enter=False)
+    assert (numbers >= 0).tolist() == [False, True, True]
 
 
 def test_e1_records_that_only_a_contact_leads_to_are_gone_too(erased: Erased) -> None:
