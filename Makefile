@@ -82,6 +82,7 @@ bench: setup ## Ours beside the bare kernel, DuckDB and Spark SQL, in one run (B
 	@$(BIN)/python -m tests.bench --persons $(or $(BENCH_PERSONS),1000000)
 	@if [ -n "$$PATTERNLAKE_DATA" ]; then $(BIN)/python -m tests.bench_mining; else \
 	  echo "PATTERNLAKE_DATA names no folder: sets, sequences and symmetry were not compared."; fi
+	@$(BIN)/python -m tests.bench_pseudonym --rows $(or $(BENCH_ROWS),10000000)
 
 .PHONY: docs
 docs: setup ## The reference manual, from the declarations: docs/reference.md
