@@ -179,3 +179,22 @@ def test_t04_a_pseudonym_of_another_project_is_nobody(tmp_path: Path) -> None:
     assert (
         seen[1]["person_id"] == danish(tmp_path, "dod/dodsaars.csv", [f"{ANNA};2020-01-01;"])[0]["person_id"]
     )
+
+
+def test_an_erased_person_passes_as_an_empty_row_and_her_child_loses_a_mother(tmp_path: Path) -> None:
+    from lakehouse.governance.erasure import bar
+    from lakehouse.pseudonym import key_tokens, person_tokens
+
+    settings = load_settings(tmp_path / "home", "test")
+    key = str(root_key_file(settings, create=True))
+    tokens, _ = person_tokens(key, [ANNA], [""])
+    bar(settings, [str(tokens[0]), *key_tokens(key, "contact", "cpr-contact", "", ["41"])])
+    child = f"7105901238;K;01;1990-05-11;1990-05-11;{ANNA};{BENT};0101;2001-01-01"
+    people = danish(tmp_path, "cpr/cpr3_t_person.csv", persons(child))
+    assert [row["fault"] for row in people] == ["erased", None, None, None]
+    told = {name for name, value in people[0].items() if value is not None}
+    assert told <= {"file_id", "row_number", "delivered", "fault", "fault_example"}
+    assert (people[3]["mother_id"], people[3]["father_id"]) == (None, people[1]["person_id"])
+    found = danish(tmp_path, "lpr_f/diagnoser.csv", ["41;DI219;A;Nej;;;LPR3", "42;DI219;A;Nej;;;LPR3"])
+    assert [row["fault"] for row in found] == ["erased", None]
+    assert found[0]["code"] is None and found[1]["code"] == "DI219"
