@@ -129,7 +129,7 @@ def write_small_lake(spark: SparkSession, settings: Settings, kind: str = "synth
     (settings.keys / "root.key").write_bytes(b"\x07" * 32)
     for table in GOLD.values():
         create_table(spark, table_path(settings, table.name), table.ddl, table.keep_statistics)
-        append_rows(spark, settings, table.name, ROWS[table.name]())
+        append_rows(spark, settings, table.name, ROWS.get(table.name, list)())
 
 
 def append_rows(spark: SparkSession, settings: Settings, table: str, rows: list[dict[str, Any]]) -> None:
