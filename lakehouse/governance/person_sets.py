@@ -58,6 +58,25 @@ class PersonSets:
                 found = positions(np.concatenate([known, new]), wanted)
         return found
 
+    def forget(self, tokens: Iterable[str]) -> int:
+        """Take tokens out of the index for good, as an erasure demands; how many were there.
+
+        Their numbers stay in the sets, so that commitments still fit, and stand for nobody: what lies in a token's
+        place is random.
+        """
+        wanted = packed(list(tokens))
+        with self._locked():
+            places = positions(self._known(), wanted)
+            found = [int(place) for place in places if place >= 0]
+            if found:
+                with self.index.open("r+b") as file:
+                    for place in found:
+                        file.seek(place * TOKEN_BYTES)
+                        file.write(b"\xff" + secrets.token_bytes(TOKEN_BYTES - 1))
+                    file.flush()
+                    os.fsync(file.fileno())
+        return len(found)
+
     def store(self, run: str, persons: BitMap) -> str:
         """Keep a run's set and return the commitment to it."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM

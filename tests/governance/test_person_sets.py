@@ -41,6 +41,17 @@ def test_half_a_token_left_by_a_killed_writer_is_overwritten(settings: Settings)
     assert sets.numbers([token(2), token(1)]).tolist() == [1, 0]
 
 
+def test_an_erased_person_leaves_no_token_and_the_commitments_still_fit(settings: Settings) -> None:
+    sets = PersonSets(settings)
+    numbers = sets.numbers([token(1), token(2)])
+    commitment = sets.store("run", BitMap(numbers.astype("uint32")))
+    assert sets.forget([token(1), token(9)]) == 1
+    assert bytes.fromhex(token(1)) not in sets.index.read_bytes()
+    assert sets.runs_with(token(1), ["run"]) == [] and sets.runs_with(token(2), ["run"]) == ["run"]
+    assert sets.commitment("run", sets.load("run")) == commitment
+    assert sets.numbers([token(1)]).tolist() == [2], "somebody of that token is somebody new"
+
+
 @how(max_examples=100, deadline=None)
 @given(
     st.lists(st.binary(min_size=17, max_size=17), unique=True), st.lists(st.binary(min_size=17, max_size=17))
