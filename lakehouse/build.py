@@ -187,8 +187,12 @@ def write_unlinked(builder: Builder, now: Current, frames: dict[str, DataFrame])
     def frame() -> DataFrame | None:
         given = builder.read("gold.event").groupBy("source_table").count().collect()
         events = {row["source_table"]: int(row["count"]) for row in given}
-        tables = [table.name for _, table in now.tables() if any(event.joins for event in table.events)]
-        lacking = [name for name in tables if events.get(name, 0) < now.rows[name]]
+        tables = [table for _, table in now.tables() if any(event.joins for event in table.events)]
+        lacking = [
+            table.name
+            for table in tables
+            if len(table.events) > 1 or events.get(table.name, 0) < now.rows[table.name]
+        ]
         return gold.unlinked(spark, settings, now, frames, lacking)
 
     builder.write(UNLINKED, frame, UNLINKED_DDL)

@@ -7,14 +7,18 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from lakehouse.absences import without_absences
 from lakehouse.codes import municipality_regions
 from lakehouse.doubles import RANK, best_copies
-from lakehouse.latest import content_of, latest_of_key, without_gone
+from lakehouse.lab_tables import UNIT
+from lakehouse.latest import latest_of_key, without_gone
 from lakehouse.links import link_frame, relinked
+from lakehouse.marked import with_repeats, with_reversals
 from lakehouse.quality import with_life
-from lakehouse.schema import Event, Facts, Join, Kin, Repeats, Reversal, Source, Table
+from lakehouse.schema import Event, Facts, Join, Kin, Source, Table
 from lakehouse.stays import contact_events, contact_rows
 from lakehouse.tables import GOLD, Setting, table_path
+from lakehouse.units import unit_rows
 
 if TYPE_CHECKING:
     import datetime
@@ -112,52 +116,6 @@ def event_silver(spark: SparkSession, settings: Settings, current: Current, tabl
     rows = silver_rows(spark, settings, current, table)
     rows = with_reversals(rows, table.reversal) if table.reversal else rows
     return with_repeats(rows, table.repeats) if table.repeats else rows
-
-
-def with_repeats(rows: DataFrame, declared: Repeats) -> DataFrame:
-    """Mark the rows that only repeat another of their week, so that a week counts once."""
-    from pyspark.sql import functions
-
-    week = f"PARTITION BY {', '.join(declared.same)}, date_trunc('WEEK', {declared.day})"
-    nth = f"row_number() OVER ({week} ORDER BY {declared.day}, file_id, row_number)"
-    again = (
-        rows.where(declared.where)
-        .selectExpr("file_id", "row_number", f"{nth} AS nth")
-        .where("nth > 1")
-        .selectExpr("file_id", "row_number", "true AS repeated")
-    )
-    return rows.join(again, ["file_id", "row_number"], "left").withColumn(
-        "repeated", functions.coalesce("repeated", functions.lit(False))
-    )
-
-
-def with_reversals(rows: DataFrame, declared: Reversal) -> DataFrame:
-    """Mark the rows that were taken back: for each negative row the latest earlier one of the opposite amount."""
-    from pyspark.sql import functions
-
-    amount, day = declared.amount, declared.day
-    taking = rows.where(f"{amount} < 0").selectExpr(
-        *declared.same,
-        f"-{amount} AS {amount}",
-        f"{day} AS taken_on",
-        "file_id AS taken_file",
-        "row_number AS taken_row",
-    )
-    nearest = f"row_number() OVER (PARTITION BY taken_file, taken_row ORDER BY {day} DESC, content, file_id, row_number)"
-    given = rows.where(f"{amount} > 0").selectExpr(
-        "file_id", "row_number", day, amount, *declared.same, f"{content_of(rows)} AS content"
-    )
-    taken = (
-        given.join(functions.broadcast(taking), [*declared.same, amount])
-        .where(f"{day} <= taken_on AND datediff(taken_on, {day}) <= {declared.within_days}")
-        .selectExpr("file_id", "row_number", f"{nearest} AS rank")
-        .where("rank = 1")
-        .selectExpr("file_id", "row_number", "true AS reversed")
-        .distinct()
-    )
-    return rows.join(functions.broadcast(taken), ["file_id", "row_number"], "left").withColumn(
-        "reversed", functions.coalesce("reversed", functions.lit(False))
-    )
 
 
 def union(frames: Sequence[DataFrame]) -> DataFrame | None:
@@ -276,6 +234,8 @@ def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[s
         role: reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), each)
         for role, each in frames.items()
     }
+    if any(join is UNIT for _, table in current.tables() for event in table.events for join in event.joins):
+        found[UNIT.frame] = unit_rows(spark, settings)
     path = table_path(settings, "silver.encounter")
     if any(table.contacts for _, table in current.tables()):
         found["encounter"] = spark.read.format("delta").load(str(path))
@@ -436,7 +396,11 @@ def unlinked(
 def periods(spark: SparkSession, settings: Settings, current: Current, person: DataFrame) -> DataFrame | None:
     """``gold.observation_period``: declared spans, cut to what the deliveries cover, to birth and to death."""
     frames = []
+    away = []
     for _, table in current.tables():
+        for absence in table.absences:
+            rows = silver_rows(spark, settings, current, table).where(absence.where)
+            away.append(rows.selectExpr("person_id", f"{absence.start} AS gone", f"{absence.end} AS back"))
         for period in table.periods:
             rows = silver_rows(spark, settings, current, table).where(period.where)
             frames.append(
@@ -447,6 +411,8 @@ def periods(spark: SparkSession, settings: Settings, current: Current, person: D
     spans = union(frames)
     if spans is None:
         return None
+    absences = union(away)
+    spans = without_absences(spans, absences) if absences is not None else spans
     begins, ends = (f"DATE'{day}'" if day else "CAST(NULL AS DATE)" for day in current.covers)
     cut = spans.join(person.select("person_id", "birth_date", "death_date"), "person_id", "left").selectExpr(
         "person_id",

@@ -20,6 +20,14 @@ def recent(delivered: str, day: str) -> str:
     return f"CASE WHEN datediff({delivered}, {day}) < {REPORTING_DAYS} THEN 'incomplete_months' END"
 
 
+def register_break(day: str) -> str:
+    """SQL: the flag of hospital records from the weeks in which the regions changed register, one after another.
+
+    Before, a course had one diagnosis; after, every visit has its own: no trend runs across it.
+    """
+    return f"CASE WHEN {day} >= DATE'2019-02-02' AND {day} < DATE'2019-04-01' THEN 'register_break' END"
+
+
 def joined(*flags: str) -> str:
     """SQL: several flags in one text, null when there is none."""
     return f"nullif(concat_ws(',', {', '.join(flags)}), '')"

@@ -272,6 +272,8 @@ class Table:
     ``derived`` are further silver columns: SQL type and SQL over the delivered texts. ``unless`` gives, by the
     name of another source, the contacts (SQL) that do not count once that source is in the lake, which has them too.
 
+    ``absences`` cut the periods of all tables.
+
     ``key`` names the columns that tell one record: of all rows of a key the one of the latest delivery counts, or
     of the highest ``version`` (SQL over silver) where there is one. Without a key every row of the files that
     are current counts.
@@ -300,6 +302,7 @@ class Table:
     events: tuple[Event, ...] = ()
     facts: tuple[Facts, ...] = ()
     periods: tuple[Period, ...] = ()
+    absences: tuple[Period, ...] = ()
     contacts: Contacts | None = None
     kin: Kin | None = None
     places: Places | None = None

@@ -1,65 +1,59 @@
-"""Laboratory results: number, bound or word, each held against the interval of the laboratory that made it."""
+"""Laboratory results by three ways: the research register, a region's own feed, and copies sent as messages."""
 
 from __future__ import annotations
 
-from lakehouse.convert import number_or_null
-from lakehouse.schema import FORMS, Event, Field, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.hospital_tables import PERSON, moment, precision
+from lakehouse.lab_tables import KNOWN_UNITS, result_columns, result_event
+from lakehouse.schema import FORMS, Field, Same, Source, Table, Type
 
-BARE = 'CASE WHEN value < "A" THEN ltrim("<>= ", value) ELSE value END'
-OPERATOR = (
-    "CASE WHEN left(value, 1) IN ('<', '>') THEN left(value, 1) "
-    "WHEN operator IN ('<', '>') THEN operator ELSE '=' END"
-)
-FLAG = (
-    "CASE WHEN row.number IS NULL OR (row.low IS NULL AND row.high IS NULL) THEN NULL "
-    "WHEN row.bound = '<' THEN CASE WHEN row.number <= row.low THEN 'L' ELSE 'N' END "
-    "WHEN row.bound = '>' THEN CASE WHEN row.number >= row.high THEN 'H' ELSE 'N' END "
-    "WHEN row.number > row.high THEN 'H' WHEN row.number < row.low THEN 'L' ELSE 'N' END"
-)
-"""A bound tells high or low only when it lies beyond the interval as a whole."""
+NATIONAL = r"(NPU|DNK)\d{5}"
+LOCAL = r"[A-ZÆØÅ0-9][A-ZÆØÅ0-9_.-]{1,14}"
+"""A laboratory's own code, which only that laboratory understands."""
+IS_NATIONAL = f"row.analysis RLIKE r'^{NATIONAL}$'"
 
-RESULTS = Table(
-    name="lab_results",
-    files=rf"(.*/)?lab/(lab_forsker|lab_dm_forsker|laboratorieproevesvar)(_?\d{{4}})?{FORMS}",
-    once=True,
-    fields=(
-        Field("person_id", Type.PERSON, aliases=("patient_cpr", "cprnummer", "pnr"), filled=True),
-        Field("sampled_on", Type.DATE, aliases=("samplingdate", "samplingdato"), filled=True),
-        Field("sampled_at", Type.TIME, aliases=("samplingtime",), required=False),
-        Field("analysis", Type.CODE, aliases=("analysiscode", "npu"), filled=True, pattern=r"(NPU|DNK)\d{5}"),
-        Field("value", aliases=("samplevalue",), filled=True),
-        Field("operator", required=False),
-        Field("unit", required=False),
-        Field("reference_low", aliases=("referenceinterval_lowerlimit",), required=False),
-        Field("reference_high", aliases=("referenceinterval_upperlimit",), required=False),
-        Field("laboratory", Type.CODE, aliases=("laboratorium_idcode",), required=False),
-    ),
-    derived={
-        "number": ("DOUBLE", number_or_null(BARE)),
-        "bound": ("STRING", OPERATOR),
-        "low": ("DOUBLE", number_or_null("reference_low")),
-        "high": ("DOUBLE", number_or_null("reference_high")),
-    },
-    events=(
-        Event(
-            {
-                "time_start": "CAST(concat(row.sampled_on, ' ', coalesce(row.sampled_at, '00:00:00')) AS TIMESTAMP_NTZ)",
-                "time_precision": "CASE WHEN coalesce(row.sampled_at, '00:00:00') = '00:00:00' THEN 'day' "
-                "ELSE 'minute' END",
-                "domain": "'laboratory'",
-                "code_system": "'NPU'",
-                "code_raw": "row.analysis",
-                "code": "concat('NPU//', row.analysis)",
-                "value_num": "row.number",
-                "value_op": "CASE WHEN row.number IS NOT NULL THEN row.bound END",
-                "value_text": "CASE WHEN row.number IS NULL THEN row.value END",
-                "unit": "row.unit",
-                "flag": FLAG,
-                "place": "row.laboratory",
-                "setting": f"{Setting.LABORATORY:d}",
-            },
+
+def results(name: str, stem: str, rank: int, analysis: str) -> Table:
+    """Results of one way; ``rank`` says whose copy of a result is the best (1), ``analysis`` which codes it may hold."""
+    return Table(
+        name=name,
+        files=rf"(.*/)?lab/{stem}(_?\d{{4}})?{FORMS}",
+        once=True,
+        fields=(
+            Field("person_id", Type.PERSON, aliases=("patient_cpr", *PERSON), filled=True),
+            Field("sampled_on", Type.DATE, aliases=("samplingdate", "samplingdato"), filled=True, sas=True),
+            Field("sampled_at", Type.TIME, aliases=("samplingtime",), required=False),
+            Field("analysis", Type.CODE, aliases=("analysiscode", "npu"), filled=True, pattern=analysis),
+            Field("value", aliases=("samplevalue",), filled=True),
+            Field("operator", required=False),
+            Field("unit", required=False),
+            Field("reference_low", aliases=("referenceinterval_lowerlimit",), required=False),
+            Field("reference_high", aliases=("referenceinterval_upperlimit",), required=False),
+            Field("laboratory", Type.CODE, aliases=("laboratorium_idcode",), required=False),
+            Field("requester", Type.CODE, aliases=("rekvirent_id",), required=False),
         ),
+        known=KNOWN_UNITS,
+        same=Same("laboratory", str(rank)),
+        derived=result_columns("upper(analysis)"),
+        events=(
+            result_event(
+                moment("row.sampled_on", "row.sampled_at"),
+                precision("row.sampled_at"),
+                f"CASE WHEN {IS_NATIONAL} THEN 'NPU' ELSE 'LAB' END",
+                f"CASE WHEN {IS_NATIONAL} THEN concat('NPU//', row.analysis) "
+                "ELSE concat('LAB//', coalesce(row.laboratory, '?'), '/', row.analysis) END",
+            ),
+        ),
+    )
+
+
+SOURCE = Source(
+    name="lab",
+    format="danish",
+    identifier="cpr",
+    tables=(
+        results("lab_labka", r"labka", 1, LOCAL),
+        results("lab_results", r"(lab_forsker|lab_dm_forsker|laboratorieproevesvar)", 2, NATIONAL),
+        results("lab_medcom", r"medcom", 3, LOCAL),
     ),
+    levels=True,
 )
-SOURCE = Source(name="lab", format="danish", identifier="cpr", tables=(RESULTS,), levels=True)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from lakehouse.hospital_tables import (
+    DIAGNOSIS,
+    ENCOUNTER,
+    PROCEDURE,
+    diagnosis_event,
+    moment,
+    precision,
+)
+from lakehouse.quality import clock, joined, recent, register_break
 from lakehouse.schema import FORMS, Contacts, Event, Field, Join, Source, Table, Type
 
 ENCODING = "cp1252"
 CONTACT_KEY = Field("contact_id", Type.KEY, aliases=("dw_ek_kontakt",), filled=True, domain="contact")
 COURSE_KEY = Field("course_id", Type.KEY, aliases=("dw_ek_forloeb",), required=False, domain="course")
 SYSTEM = Field("system", Type.CODE, aliases=("lprindberetningssystem",), required=False)
-DIAGNOSIS = r"D[A-Z]\d{2}[0-9A-Z]{0,5}"
-PROCEDURE = r"[KBNUWZAFERTVY][A-Z0-9]{2,9}"
 YEARLY = rf"(_?\d{{4}})?{FORMS}"
-
-
-def moment(day: str, time: str) -> str:
-    """SQL of a date and a clock time as one moment."""
-    return f"CAST(concat({day}, ' ', coalesce({time}, '00:00:00')) AS TIMESTAMP_NTZ)"
-
-
-def precision(time: str) -> str:
-    """SQL: midnight is how registers write an unknown time."""
-    return f"CASE WHEN coalesce({time}, '00:00:00') = '00:00:00' THEN 'day' ELSE 'minute' END"
 
 
 CONTACTS = Table(
@@ -48,6 +45,7 @@ CONTACTS = Table(
         Field("reported_on", Type.DATE, aliases=("dato_indberetning",), required=False),
         SYSTEM,
     ),
+    unless={"lpr2": "system IN ('LPR2', 'LPR1')"},
     contacts=Contacts(
         contact="contact_id",
         start=moment("start_date", "start_time"),
@@ -82,28 +80,7 @@ DIAGNOSES = Table(
         Field("parent_kind", Type.CODE, aliases=("diagnosetype_parent",), required=False),
         SYSTEM,
     ),
-    events=(
-        Event(
-            {
-                "person_id": "encounter.person_id",
-                "time_start": "encounter.time_start",
-                "time_end": "encounter.time_end",
-                "time_precision": "encounter.time_precision",
-                "domain": "'diagnosis'",
-                "code_system": f"CASE WHEN row.code RLIKE r'^{DIAGNOSIS}$' THEN 'ICD10' ELSE 'SKS' END",
-                "code_raw": "row.code",
-                "code": f"CASE WHEN row.code RLIKE r'^{DIAGNOSIS}$' THEN concat('ICD10//', substr(row.code, 2)) "
-                "ELSE concat('SKS//', row.code) END",
-                "code_role": "CASE row.kind WHEN 'A' THEN 'main' WHEN '+' THEN 'addon' WHEN 'H' THEN 'referral' "
-                "ELSE 'secondary' END",
-                "encounter_id": "row.contact_id",
-                "place": "encounter.place",
-                "setting": "encounter.setting",
-                "status": "CASE WHEN row.refuted = 'JA' THEN 'refuted' ELSE 'active' END",
-            },
-            joins=(Join("encounter", "contact_id", "contact_id"),),
-        ),
-    ),
+    events=(diagnosis_event(refuted="coalesce(row.refuted = 'JA', false)"),),
 )
 
 
@@ -145,11 +122,15 @@ def procedures(name: str) -> Table:
                     "encounter_id": "row.contact_id",
                     "place": "coalesce(row.place, encounter.place)",
                     "setting": "coalesce(encounter.setting, -1)",
+                    "status": "CASE WHEN encounter.superseded THEN 'superseded' ELSE 'active' END",
+                    "quality": joined(
+                        "row.remarks",
+                        clock(moment("row.start_date", "row.start_time"), precision("row.start_time")),
+                        recent("row.delivered", "row.start_date"),
+                        register_break("row.start_date"),
+                    ),
                 },
-                joins=(
-                    Join("encounter", "contact_id", "contact_id"),
-                    Join("course", "course_id", "course_id"),
-                ),
+                joins=(ENCOUNTER, Join("course", "course_id", "course_id")),
             ),
         ),
     )

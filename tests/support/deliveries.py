@@ -28,7 +28,7 @@ HEADERS = {
     "sor/organisationer.csv": "sorenhed;sorenhed_tekst;sorenhed_type;institutionsejer;sundhedsinstitution;"
     "hovedspeciale;shak_sgh;shak_afd;region;gyldig_fra;gyldig_til",
 }
-UTF8 = ("cpr", "lab")
+UTF8 = ("cpr", "epj", "lab")
 ANNA, BENT, CARL = "6701901234", "6802501235", "6903401237"
 """Three unissuable numbers (day + 60): born 1990-01-07, 1950-02-08, 1940-03-09."""
 

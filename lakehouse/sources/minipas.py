@@ -1,0 +1,19 @@
+"""Contacts of private hospitals until 2019, reported through MiniPAS: the register's layout without clock times."""
+
+from __future__ import annotations
+
+from lakehouse.lpr2_tables import contacts, diagnoses, procedures
+from lakehouse.schema import Source
+
+SOURCE = Source(
+    name="minipas",
+    format="danish",
+    identifier="cpr",
+    tables=(
+        contacts("minipas_adm", r"minipas_t_(psyk_)?adm"),
+        diagnoses("minipas_diag", r"minipas_t_(psyk_)?diag"),
+        procedures("minipas_sksopr", r"minipas_t_(psyk_)?sksopr"),
+        procedures("minipas_sksube", r"minipas_t_(psyk_)?sksube"),
+    ),
+    levels=True,
+)
