@@ -125,7 +125,7 @@ MOVEMENTS = Table(
         stamp("start", "kontakt_start_local_dttm"),
         stamp("end", "kontakt_end_local_dttm"),
         loose("admission", "admission_type"),
-        loose("patient_class", "patient_class"),
+        loose("patient_class"),
     ),
     events=(
         event(
