@@ -1,4 +1,4 @@
-"""The hospital record of an Epic-based region, as extracts: movements, diagnoses, medicines, results, vital signs, notes.
+"""The hospital record of an Epic-based region, as extracts: movements, diagnoses, medicines, intensive care, notes.
 
 Most of it reaches the lake by better ways too: diagnoses through the patient register, doses through the hospital
 medicine register, results from the laboratory. Here they have roles of their own, or give way as copies.
@@ -17,34 +17,12 @@ from lakehouse.hospital_tables import (
     loose,
     precision_of,
 )
-from lakehouse.lab_tables import result_columns, result_event
 from lakehouse.schema import FORMS, Event, Field, Same, Source, Table, Type
 from lakehouse.sources.lmdb import ATC
 from lakehouse.tables import Setting
 
 PATIENT = Field("person_id", Type.PERSON, aliases=("patientid", *PERSON), filled=True)
 GIVEN = "action IN ('1', 'GIVEN', 'GIVET')"
-VITALS = {
-    "BLODTRYK SYSTOLISK": ("DNK05472", "mm[Hg]"),
-    "BLODTRYK DIASTOLISK": ("DNK05473", "mm[Hg]"),
-    "PULS": ("NPU21692", "/min"),
-    "SATURATION": ("NPU27280", "%"),
-    "TEMPERATUR": ("NPU08676", "Cel"),
-    "VÆGT": ("NPU03804", "kg"),
-    "HØJDE": ("NPU03794", "cm"),
-}
-"""Codes and units of the vital signs by the name they are shown under."""
-COMPONENTS = {
-    "P-KREATININ": "NPU18016",
-    "B-HÆMOGLOBIN": "NPU02319",
-    "P-NATRIUM": "NPU03429",
-    "P-KALIUM": "NPU03230",
-    "P-CRP": "NPU19748",
-    "B-LEUKOCYTTER": "NPU02593",
-    "B-HBA1C": "NPU27300",
-    "P-ALAT": "NPU19651",
-}
-"""Codes of laboratory results by component: the extract has none."""
 
 
 def files(stem: str) -> str:
@@ -55,12 +33,6 @@ def files(stem: str) -> str:
 def stamp(name: str, *aliases: str, filled: bool = False) -> Field:
     """A moment."""
     return Field(name, Type.TIMESTAMP, aliases=aliases, filled=filled, required=filled, sas=True)
-
-
-def chosen(text: str, names: dict[str, str]) -> str:
-    """SQL of a word's code."""
-    whens = " ".join(f"WHEN '{name}' THEN '{code}'" for name, code in names.items())
-    return f"CASE upper({text}) {whens} END"
 
 
 def event(time: str, domain: str, system: str, code: str, **more: str) -> Event:
@@ -194,66 +166,6 @@ DOSES = Table(
         ),
     ),
 )
-RESULTS = Table(
-    name="epj_results",
-    files=files("alle(pr[øo]|proe)vesvar"),
-    once=True,
-    fields=(
-        PATIENT,
-        Field("procedure", aliases=("proc_name",), required=False),
-        Field("component", filled=True),
-        stamp("sampled_at", "specimn_taken_time", filled=True),
-        stamp("resulted_at", "result_time"),
-        Field("value", aliases=("ord_value",), filled=True),
-        Field("operator", required=False),
-        Field("unit", aliases=("reference_unit",), required=False),
-        Field("reference_low", required=False),
-        Field("reference_high", required=False),
-        loose("laboratory", "resulting_lab"),
-    ),
-    same=Same("laboratory", "4"),
-    derived={"analysis": ("STRING", f"coalesce({chosen('component', COMPONENTS)}, upper(component))")}
-    | result_columns(chosen("component", COMPONENTS)),
-    events=(
-        result_event(
-            "row.sampled_at",
-            precision_of("row.sampled_at"),
-            f"CASE WHEN {chosen('row.component', COMPONENTS)} IS NOT NULL THEN 'NPU' ELSE 'EPJ' END",
-            f"coalesce(concat('NPU//', {chosen('row.component', COMPONENTS)}), concat('EPJ//', row.analysis))",
-        ),
-    ),
-)
-SIGNS = Table(
-    name="epj_vitals",
-    files=files("vitale(v[æa]|vae)rdier"),
-    once=True,
-    fields=(
-        PATIENT,
-        Field("name", aliases=("displayname",), filled=True),
-        stamp("at", "recorded_time", filled=True),
-        Field("value", aliases=("meas_value",), required=False),
-        Field("number", Type.NUMBER, aliases=("numericvalue",), required=False),
-        loose("measure", "flo_meas_id"),
-        Field("accepted", Type.CODE, aliases=("isaccepted_yn",), required=False, values={"Y": "Y", "N": "N"}),
-        loose("template", "template_name", type=Type.TEXT),
-    ),
-    events=(
-        event(
-            "row.at",
-            "vital_sign",
-            f"CASE WHEN {chosen('row.name', {k: v[0] for k, v in VITALS.items()})} IS NULL THEN 'EPJ' ELSE 'NPU' END",
-            f"coalesce(concat('NPU//', {chosen('row.name', {k: v[0] for k, v in VITALS.items()})}), "
-            "concat('EPJ//', upper(row.name)))",
-            code_raw="row.name",
-            code_role="'result'",
-            value_num="row.number",
-            value_op="CASE WHEN row.number IS NOT NULL THEN '=' END",
-            value_text="CASE WHEN row.number IS NULL THEN row.value END",
-            unit=chosen("row.name", {k: v[1] for k, v in VITALS.items()}),
-            status="CASE WHEN row.accepted = 'N' THEN 'entered_in_error' ELSE 'active' END",
-        ),
-    ),
-)
 INTENSIVE = Table(
     name="epj_intensive",
     files=files("itaophold"),
@@ -336,8 +248,6 @@ SOURCE = Source(
         ),
         ORDERS,
         DOSES,
-        RESULTS,
-        SIGNS,
         INTENSIVE,
         HABITS,
         NOTES,

@@ -13,7 +13,8 @@ class FileKind:
     """One kind of file. ``yearly`` files carry the year in their name; ``bom`` starts them with a byte order mark.
 
     ``form`` is ``csv``, ``fixed`` (text in columns of ``widths`` characters, without a header), ``parquet``, ``sas``, or
-    ``raw`` (bytes as the source gives them). ``ending`` replaces the form's usual one.
+    ``raw`` (bytes as the source gives them). ``ending`` replaces the form's usual one; ``loud`` means a
+    header in capitals.
     """
 
     folder: str
@@ -26,6 +27,7 @@ class FileKind:
     delimiter: str = ";"
     widths: tuple[int, ...] = ()
     ending: str = ""
+    loud: bool = False
 
     def path(self, year: int | None = None) -> str:
         """Path inside the delivery."""
@@ -37,7 +39,8 @@ class FileKind:
         if self.form != "csv":
             return b""
         mark = b"\xef\xbb\xbf" if self.bom else b""
-        return mark + self.delimiter.join(self.columns).encode(self.encoding) + b"\n"
+        names = [name.upper() for name in self.columns] if self.loud else self.columns
+        return mark + self.delimiter.join(names).encode(self.encoding) + b"\n"
 
 
 def columns(text: str) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ DOSES = FileKind(
         "c_varenummer c_adm_vej v_adm_dosis v_adm_dosis_enhed amgros_adm_pris"
     ),
     yearly=True,
+    loud=True,
 )
 
 
@@ -55,7 +56,9 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     }
     inside = np.flatnonzero(minute // 1440 <= world.calendar.last)
     planter.expect("T28", "gold.event", "source_table = 'smr_doses' AND status = 'active'", len(inside))
+    planter.plant("T05", len(inside))
+    planter.expect("T05", "silver.smr_doses", "true", len(inside))
     yield Rows(DOSES, taken(table, inside), day=minute[inside] // 1440)
 
 
-FEED = Feed(name="smr", files=(DOSES,), rows=rows, traps=("T28",))
+FEED = Feed(name="smr", files=(DOSES,), rows=rows, traps=("T05", "T28"))
