@@ -383,7 +383,7 @@ def unlinked(
     found = []
     for source, table in current.tables():
         for event in table.events if table.name in lacking else ():
-            rows = silver_rows(spark, settings, current, table)
+            rows = event_silver(spark, settings, current, table)
             lost = event_rows(rows, source, table, event, frames).where("person_id IS NULL")
             found.append(
                 lost.selectExpr(
