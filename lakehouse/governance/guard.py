@@ -40,12 +40,19 @@ class Guard:
         plan_gate.start(self.gate)
 
     def stop(self) -> None:
-        """Stop watching; what changed meanwhile and must not is added to what was seen."""
+        """Stop watching; what changed meanwhile and must not is added to what was seen.
+
+        Where Spark has died it cannot be asked, and the run is unaccounted.
+        """
         self._watch.stop()
-        if self._state is not None:
+        plan_gate.stop(self.gate)
+        if self._state is None:
+            return
+        try:
             self._observer.seen.doubts += self._state.doubts()
             self._observer.seen.opened += self._state.swapped()
-        plan_gate.stop(self.gate)
+        except Exception as error:
+            self._observer.seen.faults.append(f"Spark could not be asked at the end ({type(error).__name__})")
 
     def handed_out(self, nonce: str) -> None:
         """Note under which opt-out list a table was handed out."""
