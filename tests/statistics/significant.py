@@ -44,7 +44,7 @@ def null_figures(seed: int, kind: str, persons: int = 40_000, codes: int = 150) 
 
 
 def planted_figures(
-    seed: int, kind: str, persons: int = 40_000, codes: int = 150, planted: int = 4
+    seed: int, kind: str, persons: int = 40_000, codes: int = 60, planted: int = 4
 ) -> dict[str, Any]:
     """Of planted patterns with 99 % power how many are called, and how many called ones share no planted item.
 
