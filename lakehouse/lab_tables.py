@@ -8,7 +8,7 @@ from lakehouse.schema import Event, Join, Known
 from lakehouse.tables import Setting
 
 UNITS = "units.csv"
-UNIT = Join("unit", "unit_key", "unit_key")
+UNIT = Join("unit_list", "unit_key", "unit_key")
 KNOWN_UNITS = Known(("analysis", "unit"), UNITS, "unknown_unit")
 BARE = 'CASE WHEN value < "A" THEN ltrim("<>= ", value) ELSE value END'
 OPERATOR = (
@@ -17,7 +17,7 @@ OPERATOR = (
 )
 WORDS = {"NORMAL": "N", "FORHØJET": "H", "FORHOEJET": "H", "NEDSAT": "L"}
 """Words that say themselves where a result lies."""
-UNLIKELY = "row.number * unit.factor + unit.offset NOT BETWEEN unit.low AND unit.high"
+UNLIKELY = "row.number * unit_list.factor + unit_list.offset NOT BETWEEN unit_list.low AND unit_list.high"
 """Outside what a living person can have, by the code's own band."""
 
 
@@ -61,11 +61,11 @@ def result_event(moment: str, precision: str, system: str, code: str, where: str
             "domain": "'laboratory'",
             "code_system": system,
             "code_raw": "row.analysis",
-            "code": f"CASE WHEN unit.becomes IS NOT NULL THEN concat('NPU//', unit.becomes) ELSE {code} END",
-            "value_num": "coalesce(round(row.number * unit.factor + unit.offset, 6), row.number)",
+            "code": f"CASE WHEN unit_list.becomes IS NOT NULL THEN concat('NPU//', unit_list.becomes) ELSE {code} END",
+            "value_num": "coalesce(round(row.number * unit_list.factor + unit_list.offset, 6), row.number)",
             "value_op": "CASE WHEN row.number IS NOT NULL THEN row.bound END",
             "value_text": "CASE WHEN row.number IS NULL THEN row.value END",
-            "unit": "coalesce(unit.ucum, row.unit)",
+            "unit": "coalesce(unit_list.ucum, row.unit)",
             "flag": flag(),
             "place": "row.laboratory",
             "setting": f"{Setting.LABORATORY:d}",
@@ -73,7 +73,7 @@ def result_event(moment: str, precision: str, system: str, code: str, where: str
                 "row.remarks",
                 f"CASE WHEN {UNLIKELY} THEN 'implausible_value' END",
                 "CASE WHEN row.number IS NOT NULL AND row.unit IS NULL THEN 'no_unit' "
-                "WHEN row.number IS NOT NULL AND unit.ucum IS NULL THEN 'unit_as_delivered' END",
+                "WHEN row.number IS NOT NULL AND unit_list.ucum IS NULL THEN 'unit_as_delivered' END",
                 clock(moment, precision),
             ),
         },
