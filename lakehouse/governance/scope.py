@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-FORMAT = 1
+from lakehouse.errors import ScopeBreach
+
+FORMAT = 2
 DIGEST_LENGTH = 36
 ALL_ROWS = "all rows of the study"
 
@@ -100,11 +102,22 @@ class Scope:
         digest = content.pop("digest", None)
         content.pop("releasable", None)
         content.pop("shown", None)
+        written = content.get("format")
+        if written != FORMAT or set(content) - {each.name for each in fields(cls)}:
+            raise ScopeBreach(
+                f"The scope record has the format {written}, and this version of the platform reads {FORMAT}.",
+                "A record is verified by the version that wrote it, or not at all.",
+                "Run the job again, or read the record with 'patternlake scope show --json'.",
+            )
         content["state"] = State(content["state"])
         content["reads"] = [Read(**read) for read in content["reads"]]
         scope = cls(**content)
         if digest is not None and digest != scope.digest:
-            raise ValueError(f"the record was changed: its digest is {scope.digest}, not {digest}")
+            raise ScopeBreach(
+                f"The scope record was changed: its digest is {scope.digest}, not {digest}.",
+                "What it says of this run can't be relied upon.",
+                "Compare it with the receipt in the ledger, and tell the data unit.",
+            )
         return scope
 
     def describe(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lakehouse.errors import ScopeBreach
 from lakehouse.governance.file_watch import FileWatch, platform_at_work
 from lakehouse.governance.plan_tree import Node, parse_plan
 from lakehouse.governance.predicates import conjuncts, render, without_tokens
@@ -33,8 +34,15 @@ def test_record__survives_json_and_keeps_its_digest() -> None:
 
 
 def test_record__that_was_changed_is_refused() -> None:
-    with pytest.raises(ValueError, match="was changed"):
+    with pytest.raises(ScopeBreach, match="was changed"):
         Scope.from_json(SCOPE.to_json().replace('"persons": 8', '"persons": 9'))
+
+
+def test_record__of_another_version_is_refused_with_a_sentence() -> None:
+    for change in ({"format": 1}, {"invented": 1}):
+        text = json.dumps(json.loads(SCOPE.to_json()) | change)
+        with pytest.raises(ScopeBreach, match="this version of the platform reads 2"):
+            Scope.from_json(text)
 
 
 def test_record__is_releasable_only_when_accounted() -> None:
