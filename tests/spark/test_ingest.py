@@ -313,7 +313,10 @@ def test_a_later_delivery_of_a_file_replaces_it(spark: SparkSession, tmp_path: P
     later = {"dod/dodsaars.csv": [f"{BENT};2024-02-02;I219"], "cpr/cpr3_t_person.csv": persons()[:2]}
     summary = ingest(spark, settings, write_delivery(tmp_path / "later", later, delivered="2025-02-15"))
     assert summary.gold["gold.person"] == 2
-    assert rows(spark, settings, "gold.event", "code", "day") == [("CPR//DEATH", 19755)]
+    assert rows(spark, settings, "gold.event", "code", "day") == [
+        ("CPR//DEATH", 19755),
+        ("ICD10//I219", 19755),
+    ]
     assert sorted(entry.edition for entry in entries(spark, settings)) == [1, 1, 2, 2]
     third = ingest(spark, settings, first)
     assert (third.new, third.gold["gold.person"]) == ((), 2)

@@ -186,11 +186,6 @@ def without_a_sink(study: Study) -> Any:
     study.table("gold.event", ["day"]).write.mode("overwrite").format("noop").save()
 
 
-def through_a_command(study: Study) -> Any:
-    study.table("gold.event", ["day"]).createOrReplaceTempView("days")
-    return study._spark.sql("SELECT TRANSFORM (day) USING 'cat' AS (x STRING) FROM days").collect()
-
-
 def many_queries(study: Study) -> Any:
     context = study._spark.sparkContext
     frame = study.table("gold.event", ["day"])
@@ -203,7 +198,7 @@ LEGITIMATE: list[Callable[[Study], Any]] = [
     filtered, joined, self_joined, grouped, windowed, counted, cached, sql_view, pandas_on_spark, map_in_pandas,
     grouped_pandas, written, written_delta, taken, arrow, united, own_data, parallel_own, exploded, user_function,
     described, rolled_up, pivoted, checkpointed, broadcast, explained, sampled,
-    mined_by_spark_ml, rdd_of_a_checkpoint, merged_into_own_table, without_a_sink, through_a_command, many_queries,
+    mined_by_spark_ml, rdd_of_a_checkpoint, merged_into_own_table, without_a_sink, many_queries,
 ]  # fmt: skip
 
 
