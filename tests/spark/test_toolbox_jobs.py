@@ -17,12 +17,15 @@ from experiments.kernels.cohort import CohortPass
 from experiments.kernels.competing import CompetingPass, FollowUp
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.passes import OverPersons
+from experiments.kernels.persons import Persons
 from experiments.mining.care_scan import scan_care
-from experiments.mining.pairs import scan_pairs
+from experiments.mining.carrier import COLUMNS
+from experiments.mining.frames import frames
+from experiments.mining.pair_follow_up import follow
+from experiments.mining.pairs import scan_pairs, watch_on
 from experiments.mining.phenotype_scan import scan_phenotypes
 from experiments.mining.subgroup_scan import scan_subgroups
 from experiments.pair_scan import InProcess, scan
-from experiments.statistics.cumulative_incidence import cumulative_incidence
 from experiments.subgroup_effects import conditions_of
 from lakehouse.errors import UsageError
 from lakehouse.settings import load_settings
@@ -77,42 +80,69 @@ def toolbox(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, world
     return lab
 
 
-def test_pairs__with_breaks_families_and_follow_up(toolbox: Lab, world: World) -> None:
-    params = replace(question("mine_pairs").params(), level="full", q_level=0.9, emigration=True)
+def test_pairs__carry_families_breaks_and_incidence(toolbox: Lab, world: World) -> None:
+    params = replace(question("mine_pairs").params(), level="full", q_level=0.9999)
     with toolbox.open("toolbox") as study:
         table = scan_pairs(study, params).patterns.table
-    plain = scan(
-        InProcess(world.persons), PairScanSettings(world.n_codes), terminal=(world.death,), level=0.9
-    ).table
-    names = code_names(world)
-    order = np.argsort(np.argsort(names))
-    place = {
-        (int(a), int(b)): at
-        for at, (a, b) in enumerate(
-            zip(*(np.asarray(plain.column(c)) for c in ("code_a", "code_b")), strict=True)
-        )
-    }
-    number = {name: at for at, name in enumerate(names)}
+    settings = PairScanSettings(world.n_codes)
+    plain = scan(InProcess(world.persons), settings, terminal=(world.death,), level=0.9999).table
+    number = {name: at for at, name in enumerate(code_names(world))}
+    pairs = zip(*(plain.column(name).to_pylist() for name in ("code_a", "code_b")), strict=True)
+    place = {pair: at for at, pair in enumerate(pairs)}
     rows = table.to_pylist()
-    assert len(rows) == plain.num_rows and order.size
-    for row in rows[:200]:
+    assert len(rows) == plain.num_rows
+    for row in rows:
         at = place[number[row["code_a"]], number[row["code_b"]]]
-        assert row["O"] == plain.column("O")[at].as_py()
-    called = [row for row in rows if row["called"]][:5]
-    pairs = np.array([[number[row["code_a"]], number[row["code_b"]]] for row in called], np.int32)
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    follow_up = FollowUp(world.n_codes, params.horizon_days, (world.death,), -1)
-    counts = OverPersons(world.persons)(CompetingPass, {"follow_up": follow_up, "pairs": pairs})
-    for at, (a, b) in enumerate(pairs.tolist()):
-        row = next(r for r in called if (number[r["code_a"]], number[r["code_b"]]) == (a, b))
-        free = cumulative_incidence(*counts.by_day(at))
-        assert row["cif"] == pytest.approx(free.share, abs=0.25)
-        assert row["cif_low"] <= row["cif"] <= row["cif_high"]
+        assert (row["O"], row["called"]) == (
+            plain.column("O")[at].as_py(),
+            plain.column("called")[at].as_py(),
+        )
+        assert (row["cif"] is not None) == row["called"] or (row["called"] and not row["O"])
+        assert row["called_tree"] is not None
+
+
+def test_follow_up__ends_with_the_data_or_with_emigration_as_in_one_process(
+    toolbox: Lab, world: World
+) -> None:
+    names = code_names(world)
+    last = int(world.persons.days.max())
+    order = np.argsort(-np.bincount(world.persons.codes, minlength=world.n_codes), kind="stable")[:4]
+    wanted = np.array(
+        [(a, b) for a in sorted(order.tolist()) for b in sorted(order.tolist()) if a != b], np.int32
+    )
+    with toolbox.open("toolbox") as study:
+        over = frames(study, "full")
+        mined = np.array([over.codes.names.index(name) for name in names])
+        pairs = mined[wanted].astype(np.int32)
+        timeline = over.timeline.select(*COLUMNS)
+        counts = follow(study, timeline, over.codes, pairs, 900, True, watch_on(timeline.sparkSession))
+    follow_up = FollowUp(world.n_codes + 1, 900, (world.death,), world.n_codes)
+    plain = OverPersons(with_ends(world.persons, last, world.n_codes))(
+        CompetingPass, {"follow_up": follow_up, "pairs": wanted}
+    )
+    for at in range(len(wanted)):
+        assert counts.by_day(at)[0] == plain.by_day(at)[0] > 0
+        assert np.array_equal(counts.by_day(at)[1], plain.by_day(at)[1])
+
+
+def with_ends(persons: Persons, last: int, end: int) -> Persons:
+    """The persons observed until the last day of the data, written as one more event."""
+    sizes = np.diff(persons.offsets)
+    at = persons.offsets[1:][sizes > 0]
+    offsets = np.concatenate([[0], np.cumsum(sizes + (sizes > 0))]).astype(np.int64)
+    return persons._replace(
+        offsets=offsets,
+        codes=np.insert(persons.codes, at, end).astype(np.int32),
+        days=np.insert(persons.days, at, last).astype(np.int32),
+        settings=np.insert(persons.settings, at, -1).astype(np.int8),
+    )
 
 
 def test_subgroups__are_those_of_the_cohort_in_one_process(toolbox: Lab, world: World) -> None:
     params = replace(
         question("mine_subgroups").params(),
+        treatment="ATC//C07AB00",
+        control="ATC//C07AB01",
         outcome="ICD10//K02",
         horizon_days=700,
         min_persons=8,
