@@ -11,6 +11,8 @@ from experiments.statistics.error_rates import q_values
 from experiments.statistics.tails import mid_p_tails, two_sided_log10
 
 Z = 1.959963984540054
+STANDS_OUT = 4.0
+LOOKS = 5
 
 
 class Unexpected(NamedTuple):
@@ -39,20 +41,19 @@ def unexpected(
     """Test every treatment × group × outcome for an interaction; arrays [treatment, group, outcome].
 
     Expected is Σ p of comparable persons' comparable days, times how much the outcome follows the treatment in
-    all other groups, times how much it follows the group's persons under all other treatments. A cell
-    is tested where ``min_persons`` are at risk inside and outside (group 0, everybody, never is).
+    all other groups, times how much it follows the group's persons under all other treatments. Cells that
+    stand out are left out of both margins and the rest is judged anew, so that one strong cell
+    does not make its neighbours look strange. A cell is tested where ``min_persons`` are at risk inside and
+    outside (group 0, everybody, never is).
     """
     o, e, v = observed.astype(float), expected, variance
-    treatment, group = _factors(o[:, 1:], e[:, 1:])
-    by_treatment, by_group = (
-        np.concatenate([np.ones_like(o[:, :1]), each], axis=1) for each in (treatment, group)
-    )
-    outside_o, others_o = o[:, :1] - o, o.sum(axis=0)[None] - o
-    factor = by_treatment * by_group
-    mean = e * factor
-    own = np.maximum(mean - factor**2 * (e - v), 0.05 * mean)
-    margins = mean**2 * (1 / (outside_o + 0.5) + 1 / (others_o + 0.5))
-    spread = own + margins
+    kept = np.ones(o[:, 1:].shape)
+    for _ in range(LOOKS):
+        mean, spread, margins = _margins(o, e, v, kept)
+        strange = np.abs(o - mean)[:, 1:] > STANDS_OUT * np.sqrt(spread)[:, 1:]
+        if np.array_equal(strange, kept == 0):
+            break
+        kept = np.where(strange, 0.0, 1.0)
     log10_p = two_sided_log10(*mid_p_tails(o.ravel(), mean.ravel(), spread.ravel())).reshape(o.shape)
     tested = (at_risk >= min_persons) & (at_risk[:, :1] - at_risk >= min_persons)
     tested[:, 0] = False
@@ -72,6 +73,21 @@ def unexpected(
         q_bh.reshape(o.shape),
         q_by.reshape(o.shape),
     )
+
+
+def _margins(
+    o: NDArray[np.float64], e: NDArray[np.float64], v: NDArray[np.float64], kept: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """What the kept cells' margins let expect in each cell, its variance in all, and the margins' part of it."""
+    seen = o[:, 1:] * kept
+    factor, margins = np.ones_like(o), np.zeros_like(o)
+    treatment, group = _factors(seen, e[:, 1:] * kept)
+    factor[:, 1:] = treatment * group
+    mean = e * factor
+    outside, others = seen.sum(axis=1, keepdims=True) - seen, seen.sum(axis=0, keepdims=True) - seen
+    margins[:, 1:] = mean[:, 1:] ** 2 * (1 / (outside + 0.5) + 1 / (others + 0.5))
+    own = np.maximum(mean - factor**2 * (e - v), 0.05 * mean)
+    return mean, own + margins, margins
 
 
 def _factors(

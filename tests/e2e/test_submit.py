@@ -139,4 +139,5 @@ def test_refusals_keep_their_exit_codes_through_spark_submit(
         python, lake.home, tmp_path, [*base, job, "--study", "demo", "--set", "horizon=3"]
     )
     assert code == 2
-    assert "It has: horizon_days" in out + err
+    assert "has no parameter 'horizon'" in out + err
+    assert "horizon_days" in out + err

@@ -93,10 +93,10 @@ def test_pairs__carry_families_breaks_and_incidence(toolbox: Lab, world: World) 
     assert len(rows) == plain.num_rows
     for row in rows:
         at = place[number[row["code_a"]], number[row["code_b"]]]
-        assert (row["O"], row["called"]) == (
-            plain.column("O")[at].as_py(),
-            plain.column("called")[at].as_py(),
-        )
+        assert row["O"] == plain.column("O")[at].as_py()
+        assert row["E"] == pytest.approx(plain.column("E")[at].as_py(), rel=1e-9)
+        assert row["V"] == pytest.approx(plain.column("V")[at].as_py(), rel=1e-9)
+        assert row["called"] == plain.column("called")[at].as_py()
         assert (row["cif"] is not None) == row["called"] or (row["called"] and not row["O"])
         assert row["called_tree"] is not None
 

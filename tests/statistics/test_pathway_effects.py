@@ -35,14 +35,14 @@ def world(rng: np.random.Generator, planted: NDArray[np.int64], rr: float) -> Ef
 
 def test_null_worlds__call_nothing() -> None:
     rng = np.random.default_rng(secrets.randbits(64))
-    called = [bool(world(rng, np.empty(0, np.int64), 1.0).called.any()) for _ in range(40)]
-    assert sum(called) <= 7
+    called = [bool(world(rng, np.empty(0, np.int64), 1.0).called.any()) for _ in range(100)]
+    assert sum(called) <= 14
 
 
 def test_planted_types__are_found_with_their_size_and_little_else() -> None:
     rng = np.random.default_rng(secrets.randbits(64))
     found, confirmed, false, ratios, covered = 0, 0, [], [], []
-    for _ in range(20):
+    for _ in range(100):
         planted = np.array([int(rng.integers(FEATURES))])
         effects = world(rng, planted, 2.0)
         if effects.persons[planted[0]] < 300:
@@ -55,7 +55,7 @@ def test_planted_types__are_found_with_their_size_and_little_else() -> None:
         covered.append(bool(effects.risk.low[planted[0]] <= 2.0 <= effects.risk.high[planted[0]]))
     assert found >= 0.95 * len(ratios)
     assert confirmed >= 0.8 * len(ratios)
-    assert np.mean(false) <= 0.08
+    assert np.mean(false) <= 0.05 + 3.5 * 0.16 / np.sqrt(len(false))
     assert abs(np.median(ratios) - 2.0) <= 0.15
     assert np.mean(covered) >= 0.8
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def add_timelines(
     spark: SparkSession,
     settings: Settings,
-    people: Sequence[Sequence[tuple[int, int]]],
+    people: Sequence[Sequence[tuple[int, ...]]],
     codes: Sequence[str],
     deaths: Sequence[str] = (),
     facts: Sequence[tuple[int, int, int]] | None = None,
 ) -> None:
-    """Replace vocabulary and timelines; ``people`` are sorted distinct (day, code number).
+    """Replace vocabulary and timelines; ``people`` are sorted distinct (day, code number), or with the setting.
 
     ``facts`` are sex, birth year and split of each person; without them half are women, born around 1960.
     """
@@ -37,8 +37,8 @@ def add_timelines(
         sex, born, split = (
             facts[number] if facts else (1 + number % 2, 1955 + number % 10, number * 37 % 1024)
         )
-        days = [int(day) for day, _ in events]
-        listed = ([int(code) for _, code in events], days, [0] * len(events))
+        days = [int(event[0]) for event in events]
+        listed = ([int(event[1]) for event in events], days, [int((*event, 0)[2]) for event in events])
         rows.append((f"02{number:032x}", split, sex, born, days[0], days[-1], *listed))
     replace(spark, settings, "gold.timeline", rows)
 
@@ -54,7 +54,8 @@ def add_persons(
     people, facts = [], []
     for number in range(persons.count):
         span = slice(persons.offsets[number], persons.offsets[number + 1])
-        people.append(list(zip(persons.days[span].tolist(), persons.codes[span].tolist(), strict=True)))
+        columns = (persons.days[span], persons.codes[span], persons.settings[span])
+        people.append(list(zip(*(column.tolist() for column in columns), strict=True)))
         split = int(persons.half[number]) * 512 + number % 512
         facts.append((int(persons.sex[number]), int(persons.birth_year[number]), split))
     add_timelines(spark, settings, people, codes, deaths, facts)
