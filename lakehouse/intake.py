@@ -11,15 +11,19 @@ from lakehouse.bronze import write_bronze, write_gone
 from lakehouse.delivery import series_name
 from lakehouse.errors import DataError
 from lakehouse.lake import Entry, current
-from lakehouse.row_ids import Changes, compare, ids_file, keep, kept, row_ids
+from lakehouse.row_ids import Changes, compare, ids_file, keep, kept, row_ids, without
 from lakehouse.schema import Table
 from lakehouse.silver import reasons_by_file, write_silver
 from lakehouse.survey import Surveyed
+from lakehouse.tables import table_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from lakehouse.settings import Settings
+
+ERASED = "erased"
+"""Fault of a row barred at the door."""
 
 
 def unique_new(surveyed: Sequence[Surveyed], known: Sequence[Entry]) -> list[Surveyed]:
@@ -80,9 +84,17 @@ def bring_table(
                 rows_gone=len(changed.gone),
             )
             require_balance(entry)
-            keep(ids_file(settings, table.name, file.file_id), changed.known)
+            barred = erased_rows(spark, settings, table, entry) if entry.reasons.get(ERASED) else []
+            keep(ids_file(settings, table.name, file.file_id), without(changed.known, barred))
             recorded.append(entry)
     return recorded
+
+
+def erased_rows(spark: SparkSession, settings: Settings, table: Table, entry: Entry) -> list[tuple[str, int]]:
+    """Rows of a file that were barred at the door because their person is erased."""
+    rows = spark.read.format("delta").load(str(table_path(settings, f"bronze.{table.name}")))
+    mine = rows.where((rows["file_id"] == entry.file_id) & (rows["fault"] == ERASED))
+    return [(row[0], row[1]) for row in mine.select("file_id", "row_number").collect()]
 
 
 def described(file: Surveyed) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +152,27 @@ def compare(ids: Ids, file_id: str, before: Known | None) -> Changes:
     return Changes(
         Known(ids, files, np.searchsorted(used, place).astype(np.int32), row), fresh, gone, repeats
     )
+
+
+def without(known: Known, rows: Iterable[tuple[str, int]]) -> Known:
+    """What is known but for these rows, each (file, row number): delivered again, they are new."""
+    named: dict[str, list[int]] = {}
+    for file_id, row in rows:
+        named.setdefault(file_id, []).append(row)
+    lost = np.zeros(len(known.ids), bool)
+    for at, file_id in enumerate(known.files):
+        if file_id in named:
+            lost |= (known.file == at) & np.isin(known.row, named[file_id])
+    return Known(known.ids[~lost], known.files, known.file[~lost], known.row[~lost])
+
+
+def forget_rows(settings: Settings, table: str, rows: Iterable[tuple[str, int]]) -> None:
+    """Take the ids of these rows out of every record of the table: an erased person's rows are known to nobody."""
+    rows = list(rows)
+    for path in sorted((settings.lake / "meta" / "rows" / table).glob("*.npz")):
+        known = kept(path)
+        if known is not None and len((left := without(known, rows)).ids) < len(known.ids):
+            keep(path, left)
 
 
 def ids_file(settings: Settings, table: str, file_id: str) -> Path:

@@ -32,6 +32,7 @@ from lakehouse.governance.vault import open_vault
 from lakehouse.lake import versions_file
 from lakehouse.private_files import private_folder, write_private
 from lakehouse.pseudonym import generation, tokeniser
+from lakehouse.row_ids import forget_rows
 from lakehouse.tables import GOLD, table_path
 from lakehouse.writer_lock import only_writer
 
@@ -110,7 +111,7 @@ def erase(
             for only_keys in (True, False):
                 for number, table in enumerate(tables):
                     tell("Deleting rows", number, len(tables))
-                    deleted = delete(spark, table, gone, only_keys=only_keys)
+                    deleted = delete(spark, settings, table, gone, only_keys=only_keys)
                     rows += deleted
                     if deleted:
                         touched.add(table.path)
@@ -260,10 +261,12 @@ def collect(frames: Sequence[DataFrame]) -> list[str]:
     return [row[0] for row in whole.distinct().collect()]
 
 
-def delete(spark: SparkSession, table: TokenTable, gone: DataFrame, *, only_keys: bool) -> int:
+def delete(
+    spark: SparkSession, settings: Settings, table: TokenTable, gone: DataFrame, *, only_keys: bool
+) -> int:
     """Delete a table's rows about the erased, and blank them where they stand as relatives; how many rows.
 
-    ``only_keys`` does the tables without a subject alone.
+    What tells a delivered row when it comes again is forgotten first. ``only_keys`` does the tables without a subject alone.
     """
     from pyspark.sql import functions as fn
 
@@ -285,6 +288,13 @@ def delete(spark: SparkSession, table: TokenTable, gone: DataFrame, *, only_keys
     hits = {row["c"]: int(row["count"]) for row in met}
     if not hits:
         return 0
+    if table.path.parent.name == "bronze":
+        named = fn.explode(fn.array(*(fn.col(name) for name in columns))).alias("erased_token")
+        mine = rows.select("file_id", "row_number", named).join(
+            fn.broadcast(gone), "erased_token", "left_semi"
+        )
+        places = mine.select("file_id", "row_number").distinct().collect()
+        forget_rows(settings, table.path.name, [(row[0], row[1]) for row in places])
     gone.createOrReplaceTempView("erased_tokens")
     with noted(spark, stamp_of(table.path)):
         for name in (name for name in columns if name in hits):

@@ -25,6 +25,7 @@ from lakehouse.governance.vault import open_vault
 from lakehouse.ingest import ingest
 from lakehouse.lake import gold_versions
 from lakehouse.pseudonym import person_tokens, tokeniser
+from lakehouse.row_ids import kept
 from lakehouse.settings import Settings, load_settings
 from lakehouse.tables import table_path
 from tests.support.canary import files_with
@@ -184,6 +185,26 @@ def test_e1_a_child_loses_her_mother_and_stays(erased: Erased) -> None:
     assert (child["mother_id"], child["father_id"]) == (None, erased.tokens["bent"])
 
 
+def require_no_row_ids_of_the_absent(spark: SparkSession, settings: Settings) -> None:
+    """Whatever tells a delivered row again is of a row that is there and about somebody."""
+    files = sorted((settings.lake / "meta" / "rows").glob("*/*.npz"))
+    assert files
+    for path in files:
+        known = kept(path)
+        assert known is not None
+        there = {
+            (row["file_id"], row["row_number"])
+            for row in rows(spark, settings, f"bronze.{path.parent.name}")
+            if row["fault"] != "erased"
+        }
+        places = zip(known.file.tolist(), known.row.tolist(), strict=True)
+        assert {(known.files[at], row) for at, row in places} <= there, path
+
+
+def test_e1_nothing_is_kept_to_know_her_rows_by(erased: Erased) -> None:
+    require_no_row_ids_of_the_absent(erased.spark, erased.settings)
+
+
 def test_e2_no_version_leads_back(erased: Erased) -> None:
     for name, version in erased.versions.items():
         path = table_path(erased.settings, name)
@@ -223,6 +244,8 @@ def test_e4_a_later_delivery_does_not_bring_her_back(erased: Erased, tmp_path: P
     barred = [
         row for row in rows(erased.spark, settings, "bronze.lmdb_dispensings") if row["fault"] == "erased"
     ]
+    assert barred
+    require_no_row_ids_of_the_absent(erased.spark, settings)
     empty = {name for row in barred for name, value in row.items() if value is not None}
     assert empty <= {"file_id", "row_number", "delivered", "fault", "fault_example"}
     assert open_vault(settings).identify([erased.tokens["anna"]]) == {}

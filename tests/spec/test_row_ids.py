@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.pseudonym import root_key_file
-from lakehouse.row_ids import Known, compare, hashed, ids_file, keep, kept, row_ids
+from lakehouse.row_ids import (
+    Known,
+    compare,
+    forget_rows,
+    hashed,
+    ids_file,
+    keep,
+    kept,
+    row_ids,
+    without,
+)
 from lakehouse.settings import load_settings
 from tests.spec.test_readers import INCOME, write_income
 from tests.support.forms import look
@@ -75,3 +85,32 @@ def test_ids_are_kept_whole(tmp_path: Path) -> None:
     again = kept(path)
     assert again is not None
     assert (again.files, again.file.tolist(), again.row.tolist()) == (("f2", "f1"), [1, 0, 1], [2, 2, 1])
+
+
+@given(ROWS, ROWS, st.data())
+def test_forgotten_rows_are_new_when_they_come_again(
+    first: list[str], then: list[str], data: st.DataObject
+) -> None:
+    """What is forgotten is neither kept nor said to be gone; everything else is told as before."""
+    whole = compare(np.array([ord(row) for row in first], np.uint64), "f0", None).known
+    lost = data.draw(st.sets(st.integers(1, len(first)))) if first else set()
+    left = without(whole, [("f0", row) for row in lost] + [("f9", 1)])
+    stays = Counter(row for at, row in enumerate(first, 1) if at not in lost)
+    changes = compare(np.array([ord(row) for row in then], np.uint64), "f1", left)
+    assert changes.kept == sum((Counter(then) & stays).values())
+    assert not {row for _, row in changes.gone} & lost
+    assert Counter(first[row - 1] for _, row in changes.gone) == stays - Counter(then)
+
+
+def test_rows_are_forgotten_in_every_record_of_a_table(tmp_path: Path) -> None:
+    at = load_settings(tmp_path / "home", "test")
+    one = compare(np.array([7, 8, 9], np.uint64), "f0", None).known
+    two = compare(np.array([8, 9, 10], np.uint64), "f1", one).known
+    for name, known in (("f0", one), ("f1", two)):
+        keep(ids_file(at, "income", name), known)
+    forget_rows(at, "income", [("f0", 2)])
+    left = [kept(ids_file(at, "income", name)) for name in ("f0", "f1")]
+    assert [each.ids.tolist() for each in left if each] == [[7, 9], [9, 10]]
+    again = compare(np.array([8, 9, 10], np.uint64), "f2", left[1])
+    assert again.fresh.tolist() == [True, False, False]
+    assert again.gone == ()
