@@ -158,12 +158,28 @@ class PersonSets:
 def packed(tokens: Any) -> np.ndarray:
     """Tokens of 34 hex digits as arrays of 17 bytes."""
     import numpy as np
+    import pyarrow as pa
 
-    texts = tokens.to_pylist() if hasattr(tokens, "to_pylist") else list(tokens)
-    content = bytes.fromhex("".join(texts))
-    if len(content) != TOKEN_BYTES * len(texts):
+    array = (
+        tokens
+        if isinstance(tokens, pa.ChunkedArray)
+        else pa.chunked_array([pa.array(list(tokens), pa.string())])
+    )
+    content = b"".join(_hex(chunk) for chunk in array.cast(pa.string()).chunks)
+    packed_bytes = bytes.fromhex(content.decode("ascii", errors="replace"))
+    if len(content) != 2 * TOKEN_BYTES * len(array):
         raise ValueError("a person token has 34 hex digits")
-    return np.frombuffer(content, dtype=f"S{TOKEN_BYTES}")
+    return np.frombuffer(packed_bytes, dtype=f"S{TOKEN_BYTES}")
+
+
+def _hex(chunk: Any) -> bytes:
+    """The letters of a chunk of strings, one after the other, straight from its buffer."""
+    import numpy as np
+
+    if not len(chunk):
+        return b""
+    ends = np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+    return bytes(chunk.buffers()[2])[ends[0] : ends[-1]]
 
 
 def positions(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
