@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import pickle
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from experiments.kernels.packing import Packed, pack, unpack
 from experiments.kernels.passes import Counts, classes
 from experiments.kernels.persons import Persons, roll_up
+from experiments.mining.held import Held
 from experiments.mining.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
@@ -152,7 +154,8 @@ class OverSpark:
     """Runs counting passes over a frame of timelines: call it with a pass (its class, or a pair scan's name) and arguments.
 
     ``timeline`` holds the columns of :data:`COLUMNS`; ``code_map`` (int32, one entry a vocabulary code) says
-    what each code is counted as, −1 to leave it out; ``watch`` shows progress while Spark works.
+    what each code is counted as, −1 to leave it out; ``watch`` shows progress while Spark works. On one machine the
+    first pass holds the persons in memory for those that follow; they go when the object does.
     """
 
     def __init__(
@@ -161,6 +164,24 @@ class OverSpark:
         self._timeline = timeline.select(*COLUMNS)
         self._code_map = np.ascontiguousarray(code_map, dtype=np.int32)
         self._watch = watch
+        self._tasks: int | None = None
+        memory = SharedMemory.of(timeline.sparkSession.sparkContext)
+        self._held = Held(memory) if memory else None
+        if memory:
+            weakref.finalize(self, memory.close)
+
+    @property
+    def holds(self) -> Path | None:
+        """Where the persons are held; None where every pass reads them."""
+        return self._held.memory.folder if self._held and self._tasks is not None else None
+
+    def _keep(self, held: Held, tasks: int) -> int | None:
+        """How many partitions are held after the first pass; what is held in part is given back."""
+        if held.whole(tasks):
+            return tasks
+        held.memory.close()
+        self._held = None
+        return None
 
     def __call__(self, name: str | type[Any], arguments: Mapping[str, Any]) -> Any:
         """Counts of one pass over all persons, merged; the arguments are broadcast once."""
@@ -171,21 +192,36 @@ class OverSpark:
         path = memory.put("parcel", [content]) if memory else None
         parcel = InMemory(path) if path else context.broadcast(content)
         counting, kind = classes(name)
+        held = self._held
+        again = self._tasks is not None
 
         def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             from pyspark import TaskContext
 
             code_map, packed = pickle.loads(parcel.value)
             counter = counting(**unparcelled(packed))
-            for batch in batches:
-                if batch.num_rows:
-                    counter.add(roll_up(persons_of(batch), code_map))
             task = TaskContext.get()
-            yield from shipped(task.partitionId() if task else 0, counter.result().to_arrays(), memory)
+            partition = task.partitionId() if task else 0
+            for persons in held.batches(partition) if held and again else read(batches, code_map):
+                counter.add(persons)
+            yield from shipped(partition, counter.result().to_arrays(), memory)
+
+        def read(batches: Iterator[pa.RecordBatch], code_map: NDArray[np.int32]) -> Iterator[Persons]:
+            from pyspark import TaskContext
+
+            rolled = (roll_up(persons_of(batch), code_map) for batch in batches if batch.num_rows)
+            task = TaskContext.get()
+            return held.holding(task.partitionId(), rolled) if held and task else rolled
 
         try:
             with self._watch(name if isinstance(name, str) else name.__name__):
-                table = self._timeline.mapInArrow(count, SHIPPED_DDL).toArrow()
+                source = self._timeline
+                if self._tasks is not None:
+                    source = source.sparkSession.range(0, self._tasks, 1, self._tasks)
+                table = source.mapInArrow(count, SHIPPED_DDL).toArrow()
+            tasks = len(table.column("task").unique())
+            if held and not again:
+                self._tasks = self._keep(held, tasks)
             return kind.merge([kind.from_arrays(arrays) for arrays in received(table)])
         finally:
             parcel.destroy()

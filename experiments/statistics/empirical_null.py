@@ -48,7 +48,8 @@ def calibrated_log10_p(
     The smaller tail becomes a normal deviate, is shifted and scaled by the null, and read back. A spread
     under 1 is taken as 1: calibration makes no finding stronger.
     """
-    deviate = np.where(upper < lower, -special.ndtri_exp(upper), special.ndtri_exp(lower))
+    smaller = special.ndtri_exp(np.minimum(lower, upper))
+    deviate = np.where(upper < lower, -smaller, smaller)
     scaled = (deviate - null.mean) / max(null.sd, 1.0)
     log_p = math.log(2.0) + special.log_ndtr(-np.abs(scaled))
     result: NDArray[np.float64] = np.minimum(log_p / _LN10, 0.0)

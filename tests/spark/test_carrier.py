@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from experiments.kernels.baseline import Baseline
@@ -87,13 +88,29 @@ def test_counts_do_not_depend_on_partitions(
     for counts, name in ((reference, "ReferencePass"), (pairs, "PairPass"), (called, "CalledPass")):
         for field, array in counts.to_arrays().items():
             np.testing.assert_array_equal(array, expected[name][field], err_msg=f"{name}.{field}")
+    folder = run.holds
+    assert folder is not None and folder.is_dir(), "later passes do not read again"
+    del run
+    assert not folder.exists()
+
+
+def test_a_second_pass_reads_nothing_where_the_first_one_is_held(spark: SparkSession, tmp_path: Path) -> None:
+    persons = some_persons(seed=9, count=300)
+    pq.write_table(timeline_of(persons), tmp_path / "timeline.parquet")
+    timeline = spark.read.parquet(str(tmp_path / "timeline.parquet"))
+    run = OverSpark(timeline, LEVEL)
+    first = run("ReferencePass", {"settings": SCAN}).to_arrays()
+    (tmp_path / "timeline.parquet").unlink()
+    for field, array in run("ReferencePass", {"settings": SCAN}).to_arrays().items():
+        np.testing.assert_array_equal(array, first[field])
+    with pytest.raises(Exception, match=r"timeline\.parquet"):
+        OverSpark(timeline, LEVEL)("ReferencePass", {"settings": SCAN})
 
 
 def test_counts_are_the_same_without_shared_memory_and_none_of_it_is_left(
     spark: SparkSession, world: tuple[Settings, Persons], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, persons = world
-    run = OverSpark(read_version(spark, table_path(settings, "gold.timeline"), 1), LEVEL)
     made: list[SharedMemory] = []
     of = SharedMemory.of
     for shares in (True, False):
@@ -102,7 +119,9 @@ def test_counts_are_the_same_without_shared_memory_and_none_of_it_is_left(
             "of",
             lambda context, shares=shares: made.append(of(context)) or made[-1] if shares else None,
         )
+        run = OverSpark(read_version(spark, table_path(settings, "gold.timeline"), 1), LEVEL)
         counts = run("ReferencePass", {"settings": SCAN})
+        del run
         for field, array in counts.to_arrays().items():
             np.testing.assert_array_equal(array, in_one_process(persons)["ReferencePass"][field])
     assert [memory.folder.exists() for memory in made if memory] == [False] * len(made)
