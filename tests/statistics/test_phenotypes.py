@@ -53,17 +53,23 @@ def test_null_worlds__call_no_phenotype() -> None:
 
 def test_planted_phenotypes__are_found_stable_and_say_more_of_unseen_persons() -> None:
     rng = np.random.default_rng(secrets.randbits(64))
-    found = find_phenotypes(*world(rng, 8000, 4), factors=7, seeds=5, seed=1)
-    blocks = [set(range(block * 8, block * 8 + 8)) for block in range(4)]
-    for block in blocks:
-        hits = [len(block & set(top.tolist())) for top in found.top]
-        best = int(np.argmax(hits))
-        assert hits[best] >= 5
-        assert found.q_bh[best] <= 0.05
-        assert found.agreement[best] >= 0.5
-        assert found.stability[best] >= 0.4
-    none = find_phenotypes(*world(rng, 8000, 0), factors=7, seeds=2, seed=1)
-    assert found.gain > none.gain
+    hits, q, agreement, stability, better = [], [], [], [], 0
+    for seed in range(4):
+        found = find_phenotypes(*world(rng, 8000, 4), factors=7, seeds=5, seed=seed)
+        none = find_phenotypes(*world(rng, 8000, 0), factors=7, seeds=2, seed=seed)
+        better += found.gain > none.gain
+        for first in range(0, 32, 8):
+            shared = [len(set(range(first, first + 8)) & set(top.tolist())) for top in found.top]
+            best = int(np.argmax(shared))
+            hits.append(shared[best])
+            q.append(found.q_bh[best])
+            agreement.append(found.agreement[best])
+            stability.append(found.stability[best])
+    assert np.mean(np.array(hits) >= 5) >= 0.9
+    assert np.mean(np.array(q) <= 0.05) >= 0.95
+    assert np.median(agreement) >= 0.8
+    assert np.median(stability) >= 0.7
+    assert better >= 3
 
 
 def test_factors__climb_the_likelihood_and_mix_to_one() -> None:

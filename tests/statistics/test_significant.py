@@ -107,9 +107,15 @@ def test_null_worlds__keep_the_family_wise_error(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["itemset", "sequence"])
 def test_planted_patterns__are_found(kind: str) -> None:
-    figures = planted_figures(secrets.randbelow(2**31), kind, persons=20_000, codes=45, planted=4)
-    assert figures["eligible_called"] >= 0.75 * figures["eligible"] > 0, figures
-    assert figures["false"] <= 0.05 * figures["called"] + 1, figures
+    worlds = [
+        planted_figures(secrets.randbelow(2**31), kind, persons=20_000, codes=45, planted=4) for _ in range(8)
+    ]
+    eligible, hits, called, false = (
+        sum(figures[name] for figures in worlds)
+        for name in ("eligible", "eligible_called", "called", "false")
+    )
+    assert hits >= 0.9 * eligible > 0, worlds
+    assert false <= 0.05 * called + 4, worlds
 
 
 def test_support_follows_from_the_power_to_see_a_doubling() -> None:
