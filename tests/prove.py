@@ -151,6 +151,17 @@ def spoiled(seeds: int) -> list[Figure]:
     return [Figure("300 spoiled files", last.partition(": ")[2][:60], "nothing lost", told.returncode == 0)]
 
 
+def sources(seeds: int) -> list[Figure]:
+    """Every source with every trap: the lake's counts are the generator's own books."""
+    selection = ["tests/spark/test_traps_generated.py"]
+    return [tests_pass("all sources and traps against the generator's books", selection, "all pass")]
+
+
+def submit(seeds: int) -> list[Figure]:
+    """Item 2: spark-submit from a foreign directory, on a local cluster and on a standalone master."""
+    return [tests_pass("spark-submit with the zipped wheel", ["tests/e2e/test_submit.py"], "all pass")]
+
+
 def redeliveries(seeds: int) -> list[Figure]:
     """A lake of many deliveries holds what a lake of the last one holds."""
     selection = ["tests/spark/test_redelivery.py"]
@@ -326,6 +337,8 @@ SECTIONS: dict[str, Callable[[int], list[Figure]]] = {
     "kills": kills,
     "writers": writers,
     "spoiled": spoiled,
+    "sources": sources,
+    "submit": submit,
     "redeliveries": redeliveries,
     "gate": gate,
     "tutorial": tutorial,

@@ -29,7 +29,7 @@ def versions(home: Path) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
-    run = patternlake(folder, "demo", "--persons", "1500", "--seed", "5")
+    run = patternlake(folder, "demo", "--persons", "600", "--seed", "5")
     assert run.returncode == 0, run.stderr[-3000:]
     assert "report" in run.stdout
     return folder
@@ -59,7 +59,7 @@ def test_the_same_delivery_again_changes_no_table(home: Path) -> None:
 def test_no_person_number_of_the_deliveries_is_in_anything_written_after_them(home: Path) -> None:
     listed = (home / "deliveries").glob("*/delivery/cpr/cpr3_t_person.csv")
     numbers = {line.split(b";")[0] for file in listed for line in file.read_bytes().splitlines()[1:]}
-    assert len(numbers) >= 1500
+    assert len(numbers) >= 600
     looked = 0
     for path in home.rglob("*"):
         if path.is_file() and "deliveries" not in path.parts:

@@ -63,6 +63,7 @@ def check_run(settings: Settings, code: int, out: str, err: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_job_runs_on_a_local_cluster_with_the_zipped_wheel(
     lake: Settings, shipped: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -16,6 +16,8 @@ from lakehouse.tables import table_path
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+pytestmark = pytest.mark.slow
+
 PERSONS, SEED, RATE = 300, 20260, 0.04
 
 
