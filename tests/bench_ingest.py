@@ -27,18 +27,24 @@ ROOT = Path(__file__).resolve().parents[1]
 RUN = """
 import json, sys, time
 from pathlib import Path
+from lakehouse.build import Builder
 from lakehouse.ingest import ingest
 from lakehouse.session import spark_session
 from lakehouse.settings import load_settings
 settings = load_settings(sys.argv[1])
 spark = spark_session(settings)
 began = time.perf_counter()
-stages = {}
+stages, tables, write = {}, {}, Builder.write
+def timed(builder, name, *rest):
+    start = time.perf_counter()
+    write(builder, name, *rest)
+    tables[name] = (start - began, time.perf_counter() - began)
+Builder.write = timed
 def note(name, done, total):
     stages.setdefault(name, time.perf_counter() - began)
 summary = ingest(spark, settings, Path(sys.argv[2]), progress=note)
 seconds = time.perf_counter() - began
-print(json.dumps({"seconds": seconds, "rows": summary.rows_in, "stages": stages,
+print(json.dumps({"seconds": seconds, "rows": summary.rows_in, "stages": stages, "tables": tables,
                   "read": sum(entry.rows_bronze for entry in summary.files)}))
 spark.stop()
 """
@@ -68,6 +74,8 @@ class Ingested:
     full_peak: float
     stages: dict[str, float]
     again_stages: dict[str, float]
+    tables: dict[str, tuple[float, float]]
+    again_tables: dict[str, tuple[float, float]]
 
     @property
     def ratio(self) -> float:
@@ -82,13 +90,23 @@ class Ingested:
 
 def copy_with_duckdb(delivery: Path, out: Path) -> float:
     """Seconds DuckDB takes to copy every CSV file of a delivery to Parquet as text: the plainest thing to do."""
+    files = [(path, encoding_of(path)) for path in sorted(delivery.rglob("*.csv"))]
     began = time.perf_counter()
     with duckdb.connect() as tool:
         tool.execute("SET threads = 2")
-        for number, path in enumerate(sorted(delivery.rglob("*.csv"))):
-            source = f"read_csv('{path}', delim=';', all_varchar=true, header=true, encoding='latin-1')"
+        for number, (path, encoding) in enumerate(files):
+            source = f"read_csv('{path}', delim=';', all_varchar=true, header=true, encoding='{encoding}')"
             tool.execute(f"COPY (SELECT * FROM {source}) TO '{out / str(number)}.parquet' (FORMAT parquet)")
     return time.perf_counter() - began
+
+
+def encoding_of(path: Path) -> str:
+    """What DuckDB must be told, which refuses UTF-8 under the name of Latin-1."""
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
 
 
 def redelivered(delivery: Path, out: Path, share: float, numbers: random.Random) -> int:
@@ -146,6 +164,8 @@ def bench(persons: int, folder: Path) -> Ingested:
         full_peak=float(str(full["peak_gb"])),
         stages=json.loads(json.dumps(full["stages"])),
         again_stages=json.loads(json.dumps(again["stages"])),
+        tables=json.loads(json.dumps(full["tables"])),
+        again_tables=json.loads(json.dumps(again["tables"])),
     )
 
 
@@ -162,8 +182,11 @@ def lines(persons: int) -> Iterator[str]:
         f"re-delivery, 1 % changed: {got.again_read:,} rows read of {got.rows:,}, {got.again_seconds:.0f} s, "
         f"{got.share:.0%} of a full load (target 15 %)"
     )
-    for name, stages in (("full", got.stages), ("again", got.again_stages)):
+    runs = (("full", got.stages, got.tables), ("again", got.again_stages, got.again_tables))
+    for name, stages, tables in runs:
         yield f"  {name}: " + ", ".join(f"{stage} from {seconds:.0f} s" for stage, seconds in stages.items())
+        for table, (start, end) in sorted(tables.items(), key=lambda each: each[1]):
+            yield f"    {table}: {start:.1f} to {end:.1f} s"
 
 
 def main() -> int:
