@@ -163,7 +163,7 @@ class OverSpark:
     ) -> None:
         self._timeline = timeline.select(*COLUMNS)
         self._code_map = np.ascontiguousarray(code_map, dtype=np.int32)
-        self._watch = watch
+        self.watch = watch
         self._tasks: int | None = None
         memory = SharedMemory.of(timeline.sparkSession.sparkContext)
         self._held = Held(memory) if memory else None
@@ -214,7 +214,7 @@ class OverSpark:
             return held.holding(task.partitionId(), rolled) if held and task else rolled
 
         try:
-            with self._watch(name if isinstance(name, str) else name.__name__):
+            with self.watch(name if isinstance(name, str) else name.__name__):
                 source = self._timeline
                 if self._tasks is not None:
                     source = source.sparkSession.range(0, self._tasks, 1, self._tasks)

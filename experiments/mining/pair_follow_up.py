@@ -23,11 +23,11 @@ OBSERVATION = {"gold.observation_period": ["person_id", "end_day"], "gold.timeli
 
 
 def enrich(
-    study: Study, timeline: DataFrame, codes: MinedCodes, table: pa.Table, params: Any, watch: Watch
+    study: Study, over: OverSpark, timeline: DataFrame, codes: MinedCodes, table: pa.Table, params: Any
 ) -> tuple[pa.Table, list[BrokenCode]]:
     """A scan's table with the verdict of families, artefact flags and cumulative incidence, as far as asked for.
 
-    ``params.artefacts``, ``.incidence`` and ``.emigration`` say what; a job without them asks for nothing.
+    ``over`` carried the scan and still holds its persons. ``params.artefacts``, ``.incidence`` and ``.emigration`` say what; a job without them asks for nothing.
     """
     families = [family_of(name) for name in codes.names]
     table = table.append_column(
@@ -35,7 +35,7 @@ def enrich(
     )
     broken: list[BrokenCode] = []
     if getattr(params, "artefacts", False):
-        counts = OverSpark(timeline, codes.code_map, watch)(MonthPass, {"n_codes": len(codes.names)})
+        counts = over(MonthPass, {"n_codes": len(codes.names)})
         broken = broken_codes(counts, [name.partition("//")[0] for name in codes.names])
         table = flag_artefacts(table, broken, len(codes.names))
     competing = None
@@ -43,7 +43,7 @@ def enrich(
     if getattr(params, "incidence", False) and called.any():
         pairs = np.stack([np.asarray(table.column(name))[called] for name in ("code_a", "code_b")], axis=1)
         emigration = getattr(params, "emigration", False)
-        competing = follow(study, timeline, codes, pairs, params.horizon_days, emigration, watch)
+        competing = follow(study, timeline, codes, pairs, params.horizon_days, emigration, over.watch)
     return add_incidence(table, competing), broken
 
 

@@ -68,8 +68,9 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
     wanted = ["code_id", "code", "domain", "text", "level"]
     codes = mined_codes(study.table("gold.vocabulary", wanted).toArrow(), params.level)
     timeline = study.table("gold.timeline", list(COLUMNS))
+    over = OverSpark(timeline, codes.code_map, watch_on(timeline.sparkSession))
     found = scan(
-        OverSpark(timeline, codes.code_map, watch_on(timeline.sparkSession)),
+        over,
         PairScanSettings(n_codes=len(codes.names), horizon_days=params.horizon_days),
         terminal=codes.terminal,
         min_persons=params.min_persons,
@@ -90,8 +91,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         data_versions={name: version for name, version in study.versions.items() if name in READS},
         params={name: getattr(params, name) for name in ("horizon_days", "min_persons", "level", "q_level")},
     )
-    watch = watch_on(timeline.sparkSession)
-    table, broken = enrich(study, timeline, codes, found.table, params, watch)
+    table, broken = enrich(study, over, timeline, codes, found.table, params)
     return Findings(
         patterns=Patterns.from_scan(table, codes.names, codes.texts, meta),
         null=found.null,
