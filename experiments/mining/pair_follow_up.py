@@ -27,7 +27,8 @@ def enrich(
 ) -> tuple[pa.Table, list[BrokenCode]]:
     """A scan's table with the verdict of families, artefact flags and cumulative incidence, as far as asked for.
 
-    ``over`` carried the scan and still holds its persons. ``params.artefacts``, ``.incidence`` and ``.emigration`` say what; a job without them asks for nothing.
+    ``over`` carried the scan and still holds its persons. ``params.artefacts``, ``.incidence`` and
+    ``.emigration`` say what is asked for; a job without them asks for nothing.
     """
     families = [family_of(name) for name in codes.names]
     table = table.append_column(
