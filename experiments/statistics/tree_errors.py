@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+
+from experiments.kernels.accelerate import compiled
 
 
 def simes(
@@ -13,15 +17,27 @@ def simes(
 
     min over i of m p(i) / i tests that no child is true, under independence and positive dependence.
     """
-    order = np.lexsort((log10_p, parent))
     sizes = np.bincount(parent, minlength=parents)
-    starts = np.cumsum(sizes) - sizes
-    family = parent[order]
-    rank = np.arange(len(order)) - starts[family] + 1
-    scaled = log10_p[order] + np.log10(sizes[family]) - np.log10(rank)
     combined = np.zeros(parents)
-    np.minimum.at(combined, family, scaled)
+    _simes(np.argsort(log10_p), log10_p, parent, sizes, combined)
     return combined, sizes
+
+
+@compiled
+def _simes(
+    order: NDArray[np.int64],
+    log10_p: NDArray[np.float64],
+    parent: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    combined: NDArray[np.float64],
+) -> None:
+    """``order`` puts the smallest p first, so that a family's members come in order of rank."""
+    seen = np.zeros(len(sizes), np.int64)
+    for child in order:
+        family = parent[child]
+        seen[family] += 1
+        scaled = log10_p[child] + math.log10(sizes[family]) - math.log10(seen[family])
+        combined[family] = min(combined[family], scaled)
 
 
 def tree_bh(
@@ -38,12 +54,12 @@ def tree_bh(
     p_values, parents = [log10_p], []
     node_of = np.arange(len(log10_p))
     for at in range(depth - 1, -1, -1):
-        names, first, inverse = np.unique(groups[:, at], return_index=True, return_inverse=True)
+        nodes, first, inverse = _numbered(groups[:, at])
         if np.any(groups[first[inverse], :at] != groups[:, :at]):
             raise ValueError("a node of the tree lies in two nodes above it")
         parent = np.empty(len(p_values[-1]), np.int64)
         parent[node_of] = inverse
-        combined, _ = simes(p_values[-1], parent, len(names))
+        combined, _ = simes(p_values[-1], parent, nodes)
         parents.append(parent)
         p_values.append(combined)
         node_of = inverse
@@ -56,21 +72,51 @@ def tree_bh(
     return selected[-1], selected[:-1]
 
 
+def _numbered(names: NDArray[np.int64]) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+    """How many different names there are, where each first stands, and the number of each entry's name."""
+    if len(names) and (names.min() < 0 or names.max() > 4 * len(names)):
+        names = np.unique(names, return_inverse=True)[1]
+    number = np.cumsum(np.bincount(names) > 0) - 1
+    inverse = number[names]
+    nodes = int(number[-1]) + 1 if len(number) else 0
+    first = np.empty(nodes, np.int64)
+    first[inverse[::-1]] = np.arange(len(names))[::-1]
+    return nodes, first, inverse
+
+
 def _families(
     log10_p: NDArray[np.float64], parent: NDArray[np.int64], allowed: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """BH within every family at its parent's level (0: closed); the selected, and the level each hands on."""
     sizes = np.bincount(parent, minlength=len(allowed))
-    starts = np.cumsum(sizes) - sizes
-    order = np.lexsort((log10_p, parent))
-    family = parent[order]
-    rank = np.arange(len(order)) - starts[family] + 1
-    with np.errstate(divide="ignore"):
-        limit = np.log10(allowed[family]) + np.log10(rank) - np.log10(sizes[family])
-    passes = (log10_p[order] <= limit) & (allowed[family] > 0)
-    reach = np.zeros(len(allowed), np.int64)
-    np.maximum.at(reach, family, np.where(passes, rank, 0))
-    chosen = np.zeros(len(log10_p), bool)
-    chosen[order] = rank <= reach[family]
+    asked = np.flatnonzero(allowed[parent] > 0)
+    order = asked[np.argsort(log10_p[asked])]
+    reach, chosen = np.zeros(len(allowed), np.int64), np.zeros(len(log10_p), bool)
+    _select(order, log10_p, parent, sizes, allowed, reach, chosen)
     share = np.divide(allowed * reach, sizes, out=np.zeros(len(allowed)), where=sizes > 0)
     return chosen, np.where(chosen, share[parent], 0.0)
+
+
+@compiled
+def _select(
+    order: NDArray[np.int64],
+    log10_p: NDArray[np.float64],
+    parent: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    allowed: NDArray[np.float64],
+    reach: NDArray[np.int64],
+    chosen: NDArray[np.bool_],
+) -> None:
+    """BH of many families in one walk from the smallest p: how far each reaches, then who lies within."""
+    seen = np.zeros(len(sizes), np.int64)
+    for child in order:
+        family = parent[child]
+        seen[family] += 1
+        limit = math.log10(allowed[family]) + math.log10(seen[family]) - math.log10(sizes[family])
+        if log10_p[child] <= limit:
+            reach[family] = seen[family]
+    seen[:] = 0
+    for child in order:
+        family = parent[child]
+        seen[family] += 1
+        chosen[child] = seen[family] <= reach[family]
