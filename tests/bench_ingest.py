@@ -174,12 +174,14 @@ def bench(persons: int, folder: Path) -> Ingested:
 def lines(got: Ingested) -> Iterator[str]:
     """The figures as lines, beside what was promised."""
     yield (
-        f"{verdict(got.ratio, TIMES)} ingest, file to gold: {got.rows:,} rows in {got.full_seconds:.0f} s, {got.rows / got.full_seconds:,.0f} rows/s; "
+        f"{verdict(got.ratio, TIMES)} ingest, file to gold: {got.rows:,} rows in {got.full_seconds:.0f} s, "
+        f"{got.rows / got.full_seconds:,.0f} rows/s; "
         f"DuckDB copy to Parquet {got.copy_seconds:.1f} s; {got.ratio:.1f} times (promised {TIMES}); "
         f"peak {got.full_peak:.1f} GB"
     )
     yield (
-        f"{verdict(got.share, SHARE)} re-delivery, 1 % changed: {got.again_read:,} rows read of {got.rows:,}, {got.again_seconds:.0f} s, "
+        f"{verdict(got.share, SHARE)} re-delivery, 1 % changed: {got.again_read:,} rows read of {got.rows:,}, "
+        f"{got.again_seconds:.0f} s, "
         f"{got.share:.0%} of a full load (promised {SHARE:.0%})"
     )
     runs = (("full", got.stages, got.tables), ("again", got.again_stages, got.again_tables))
