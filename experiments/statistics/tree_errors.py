@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,26 +16,21 @@ def simes(
     min over i of m p(i) / i tests that no child is true, under independence and positive dependence.
     """
     sizes = np.bincount(parent, minlength=parents)
+    rank = _ranks(np.argsort(log10_p), parent, parents)
+    scaled = log10_p + np.log10(sizes[parent]) - np.log10(rank)
     combined = np.zeros(parents)
-    _simes(np.argsort(log10_p), log10_p, parent, sizes, combined)
+    np.minimum.at(combined, parent, scaled)
     return combined, sizes
 
 
 @compiled
-def _simes(
-    order: NDArray[np.int64],
-    log10_p: NDArray[np.float64],
-    parent: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    combined: NDArray[np.float64],
-) -> None:
-    """``order`` puts the smallest p first, so that a family's members come in order of rank."""
-    seen = np.zeros(len(sizes), np.int64)
+def _ranks(order: NDArray[np.int64], parent: NDArray[np.int64], parents: int) -> NDArray[np.int64]:
+    """Rank of each child among its parent's, from 1, when ``order`` puts the smallest first; 0 for one not in it."""
+    seen, rank = np.zeros(parents, np.int64), np.zeros(len(parent), np.int64)
     for child in order:
-        family = parent[child]
-        seen[family] += 1
-        scaled = log10_p[child] + math.log10(sizes[family]) - math.log10(seen[family])
-        combined[family] = min(combined[family], scaled)
+        seen[parent[child]] += 1
+        rank[child] = seen[parent[child]]
+    return rank
 
 
 def tree_bh(
@@ -90,33 +83,11 @@ def _families(
     """BH within every family at its parent's level (0: closed); the selected, and the level each hands on."""
     sizes = np.bincount(parent, minlength=len(allowed))
     asked = np.flatnonzero(allowed[parent] > 0)
-    order = asked[np.argsort(log10_p[asked])]
+    rank = _ranks(asked[np.argsort(log10_p[asked])], parent, len(allowed))[asked]
+    family = parent[asked]
+    passes = log10_p[asked] <= np.log10(allowed[family]) + np.log10(rank) - np.log10(sizes[family])
     reach, chosen = np.zeros(len(allowed), np.int64), np.zeros(len(log10_p), bool)
-    _select(order, log10_p, parent, sizes, allowed, reach, chosen)
+    np.maximum.at(reach, family, np.where(passes, rank, 0))
+    chosen[asked] = rank <= reach[family]
     share = np.divide(allowed * reach, sizes, out=np.zeros(len(allowed)), where=sizes > 0)
     return chosen, np.where(chosen, share[parent], 0.0)
-
-
-@compiled
-def _select(
-    order: NDArray[np.int64],
-    log10_p: NDArray[np.float64],
-    parent: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    allowed: NDArray[np.float64],
-    reach: NDArray[np.int64],
-    chosen: NDArray[np.bool_],
-) -> None:
-    """BH of many families in one walk from the smallest p: how far each reaches, then who lies within."""
-    seen = np.zeros(len(sizes), np.int64)
-    for child in order:
-        family = parent[child]
-        seen[family] += 1
-        limit = math.log10(allowed[family]) + math.log10(seen[family]) - math.log10(sizes[family])
-        if log10_p[child] <= limit:
-            reach[family] = seen[family]
-    seen[:] = 0
-    for child in order:
-        family = parent[child]
-        seen[family] += 1
-        chosen[child] = seen[family] <= reach[family]
