@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.convert import fault_finder
 from lakehouse.cpr import CANDIDATE, mask, scrub
-from lakehouse.doorstep import Doorstep
+from lakehouse.doorstep import ERASED, Doorstep
 from lakehouse.errors import DataError, PatternlakeError
 from lakehouse.pseudonym import key_identities, person_identities, tokeniser
 from lakehouse.reading import Part, raw_blocks
@@ -326,7 +326,7 @@ class Block:
         hit = np.zeros(len(self.verdicts.reasons), dtype=bool)
         hit[list(self.erased)] = True
         for row in self.erased:
-            self.verdicts.reasons[row], self.verdicts.shown[row] = "erased", ""
+            self.verdicts.reasons[row], self.verdicts.shown[row] = ERASED, ""
         for remarked in self.marks.masks.values():
             remarked &= ~hit
         for name, column in self.out.items():

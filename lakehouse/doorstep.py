@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+ERASED = "erased"
+"""Fault of a row whose person is erased: barred, and blank but for where it stood."""
+
 DROP_RECORDS = 200_000
 """Records a sealed drop holds at most: bounds the worker's memory."""
 

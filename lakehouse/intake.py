@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.bronze import write_bronze, write_gone
 from lakehouse.delivery import series_name
+from lakehouse.doorstep import ERASED
 from lakehouse.errors import DataError
 from lakehouse.lake import Entry, current
 from lakehouse.row_ids import Changes, compare, ids_file, keep, kept, row_ids, without
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from lakehouse.settings import Settings
-
-ERASED = "erased"
-"""Fault of a row barred at the door."""
 
 
 def unique_new(surveyed: Sequence[Surveyed], known: Sequence[Entry]) -> list[Surveyed]:
@@ -92,8 +90,8 @@ def bring_table(
 
 def erased_rows(spark: SparkSession, settings: Settings, table: Table, entry: Entry) -> list[tuple[str, int]]:
     """Rows of a file that were barred at the door because their person is erased."""
-    rows = spark.read.format("delta").load(str(table_path(settings, f"bronze.{table.name}")))
-    mine = rows.where((rows["file_id"] == entry.file_id) & (rows["fault"] == ERASED))
+    rows = spark.read.format("delta").load(str(table_path(settings, f"quarantine.{table.name}")))
+    mine = rows.where((rows["file_id"] == entry.file_id) & (rows["reason"] == ERASED))
     return [(row[0], row[1]) for row in mine.select("file_id", "row_number").collect()]
 
 

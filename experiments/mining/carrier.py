@@ -202,16 +202,14 @@ class OverSpark:
             counter = counting(**unparcelled(packed))
             task = TaskContext.get()
             partition = task.partitionId() if task else 0
-            for persons in held.batches(partition) if held and again else read(batches, code_map):
+            if held and again:
+                people = held.batches(partition)
+            else:
+                people = (roll_up(persons_of(batch), code_map) for batch in batches if batch.num_rows)
+                people = held.holding(partition, people) if held else people
+            for persons in people:
                 counter.add(persons)
             yield from shipped(partition, counter.result().to_arrays(), memory)
-
-        def read(batches: Iterator[pa.RecordBatch], code_map: NDArray[np.int32]) -> Iterator[Persons]:
-            from pyspark import TaskContext
-
-            rolled = (roll_up(persons_of(batch), code_map) for batch in batches if batch.num_rows)
-            task = TaskContext.get()
-            return held.holding(task.partitionId(), rolled) if held and task else rolled
 
         try:
             with self.watch(name if isinstance(name, str) else name.__name__):
@@ -219,9 +217,8 @@ class OverSpark:
                 if self._tasks is not None:
                     source = source.sparkSession.range(0, self._tasks, 1, self._tasks)
                 table = source.mapInArrow(count, SHIPPED_DDL).toArrow()
-            tasks = len(table.column("task").unique())
             if held and not again:
-                self._tasks = self._keep(held, tasks)
+                self._tasks = self._keep(held, len(table.column("task").unique()))
             return kind.merge([kind.from_arrays(arrays) for arrays in received(table)])
         finally:
             parcel.destroy()
