@@ -189,6 +189,11 @@ def join_only_column_shown(study: Study) -> Any:
     return study.table("gold.event", ["code", "setting"]).groupBy("setting").count().collect()
 
 
+def join_only_column_in_a_condition(study: Study) -> Any:
+    frame = study.table("gold.event", ["day", "setting", "place"])
+    return frame.filter("setting = 1 AND place = 'hospital 1'").select("day").collect()
+
+
 def failing_query_past_the_study(study: Study) -> Any:
     from pyspark.sql import functions as fn
 
@@ -231,6 +236,7 @@ BREACHES: list[tuple[Callable[[Study], Any], str]] = [
     (opening_over_another_table, "was read under the name of gold.vocabulary"),
     (filter_only_column_shown, "gold.event.place was used direct, but is granted filter only"),
     (join_only_column_shown, "gold.event.setting was used direct, but is granted join only"),
+    (join_only_column_in_a_condition, "gold.event.setting was used filter, but is granted join only"),
     (failing_query_past_the_study, "gold/spell version 1 was read past the study"),
 ]  # fmt: skip
 
