@@ -33,12 +33,14 @@ def judge(
     population: Persons | None = None,
     sets: Mapping[str, Persons] | None = None,
     whom: str = "",
+    sized: bool = True,
     exports_lately: int = 0,
 ) -> GateRecord:
     """The verdict on outputs that want to leave together.
 
     Each is judged by itself; then, with ``memory``, what they say together (``counts`` by definition, groups of
-    persons, ``whom``: the population's definition) is set against everything released before.
+    persons, ``whom``: the population's definition, ``sized``: its own number is among what leaves) is set against
+    everything released before.
     ``exports_lately`` are the study's releases of the last 30 days.
     """
     names: list[str] = []
@@ -49,7 +51,7 @@ def judge(
         if isinstance(output, CountTable):
             found += second_opinion(output, limits)
     if memory is not None:
-        found += memory.judge("all outputs", study, counts or {}, limits, population, sets, whom)
+        found += memory.judge("all outputs", study, counts or {}, limits, population, sets, whom, sized=sized)
     if exports_lately >= limits.exports_in_30_days:
         told = [f"{exports_lately} releases in 30 days"]
         found += gathered(Rule.SALAMI, "all outputs", told, limits.exports_in_30_days)

@@ -43,7 +43,8 @@ EVERYBODY = "everybody"
 class Release:
     """What the memory keeps of one release; ``population`` is None when its persons were not known.
 
-    ``whom`` stands for the words that define the population (a keyed tag; :data:`EVERYBODY` as it is).
+    ``whom`` stands for the words that define the population (a keyed tag; :data:`EVERYBODY` as it is). ``sized`` says
+    that the population's own number left too, as that of a set does.
     """
 
     study: str
@@ -52,6 +53,7 @@ class Release:
     population: Persons | None = None
     whom: str = ""
     sets: Mapping[str, Persons] = field(default_factory=dict)
+    sized: bool = True
 
 
 class Memory:
@@ -72,6 +74,19 @@ class Memory:
         hashes = (int.from_bytes(self._hash(b"person", one), "big") for one in persons)
         return np.unique(np.fromiter(hashes, np.uint64))
 
+    def commit_numbers(self, numbers: NDArray[np.integer[Any]]) -> Persons:
+        """Persons as the memory keeps them, by the numbers that :class:`PersonSets` gives them.
+
+        A keyed permutation of blocks, half of each kept: a region's persons take a second, not a minute.
+        """
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+        blocks = np.zeros((len(numbers), 2), np.uint64)
+        blocks[:, 0] = numbers
+        cipher = Cipher(algorithms.AES256(self._hash(b"numbers", "", 32)), modes.ECB())
+        hidden = cipher.encryptor().update(blocks.tobytes())
+        return np.unique(np.frombuffer(hidden, np.uint64)[::2])
+
     def releases(self) -> Iterator[tuple[str, Release]]:
         """Everything released so far, oldest first."""
         for path in sorted(self._folder.glob("*.npz"), key=lambda one: one.stat().st_mtime):
@@ -80,12 +95,13 @@ class Memory:
                 names = [str(name) for name in stored["set_names"]]
                 sets = {name: stored[f"set_{number}"] for number, name in enumerate(names)}
                 whom = str(stored["whom"]) if "whom" in stored else ""
+                sized = bool(stored["sized"]) if "sized" in stored else True
                 study, tags, padded = str(stored["study"]), stored["tags"], stored["padded"]
-                yield path.stem, Release(study, tags, padded, population, whom, sets)
+                yield path.stem, Release(study, tags, padded, population, whom, sets, sized)
 
     def remember(
         self, release: str, study: str, counts: Counts, population: Persons | None = None,
-        sets: Mapping[str, Persons] | None = None, whom: str = "",
+        sets: Mapping[str, Persons] | None = None, whom: str = "", *, sized: bool = True,
     ) -> None:  # fmt: skip
         """Keep what a release says; on disk before anything leaves."""
         tags, pads = self._tagged(counts)
@@ -99,7 +115,7 @@ class Memory:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             np.savez_compressed(
                 file, study=np.array(study), whom=np.array(self._whom(whom)), tags=tags[order], padded=padded[order],
-                known=np.array(population is not None),
+                known=np.array(population is not None), sized=np.array(sized),
                 population=np.empty(0, np.uint64) if population is None else population,
                 set_names=np.array(named, dtype=str), **stored,
             )  # fmt: skip
@@ -109,14 +125,15 @@ class Memory:
 
     def judge(
         self, output: str, study: str, counts: Counts, limits: Limits, population: Persons | None = None,
-        sets: Mapping[str, Persons] | None = None, whom: str = "",
+        sets: Mapping[str, Persons] | None = None, whom: str = "", *, sized: bool = True,
     ) -> list[Finding]:  # fmt: skip
         """Everything that this output, set against what was released before, would give away.
 
         Counts of one definition are compared where one population lies (nearly) within the other, since their
         difference then counts the rest. Where a population's persons are not known, its words decide (``whom``: the
         same words, or :data:`EVERYBODY` on one side), and within one study everything is compared. Groups of persons
-        are compared by every adding and subtracting of all released groups.
+        are compared by every adding and subtracting of all released groups; a population whose own number does not
+        leave (not ``sized``) is none of them.
         """
         k = limits.persons
         mine, pads = self._tagged(counts)
@@ -124,11 +141,13 @@ class Memory:
         names = list(counts)
         places: list[str] = []
         groups = dict(sets or {})
-        if population is not None:
+        if population is not None and sized:
             groups["population"] = population
         before: list[Persons] = []
         for release, old in self.releases():
-            before += [*old.sets.values(), *([] if old.population is None else [old.population])]
+            before += old.sets.values()
+            if old.population is not None and old.sized:
+                before.append(old.population)
             alike = study == old.study or _nested_words(self._whom(whom), old.whom)
             if not _related(population, old.population, alike, k) or not len(old.tags):
                 continue

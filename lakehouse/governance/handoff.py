@@ -27,6 +27,7 @@ from lakehouse.governance.release import (
     gate_of,
     load,
     now,
+    persons_of,
     state,
     state_is,
     whom_of,
@@ -83,7 +84,11 @@ def export(settings: Settings, release: str, out: Path) -> Path:
         raise DisclosureRefused(f"{asked.id} changed while it was copied.", "", "Make a new request.")
     if first:
         opened = open_folder(place / "files")
-        Memory.of(settings).remember(asked.id, asked.study, opened.counts, whom=whom_of(settings, asked))
+        memory = Memory.of(settings)
+        memory.remember(
+            asked.id, asked.study, opened.counts, persons_of(settings, memory, asked),
+            whom=whom_of(settings, asked), sized=False,
+        )  # fmt: skip
         body = {"release": asked.id, "run": asked.run, "study": asked.study, "record": digest(canonical(content["files"])),
                 "to": asked.recipient}  # fmt: skip
         ledger.append(settings, "release", body)

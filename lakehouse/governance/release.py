@@ -20,15 +20,18 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lakehouse.errors import DataError, DisclosureRefused, PermissionRefused, ScopeBreach, UsageError
 from lakehouse.governance import ledger, officers
 from lakehouse.governance.gate import judge
 from lakehouse.governance.gate_folder import open_folder
-from lakehouse.governance.gate_memory import EVERYBODY, Memory
+from lakehouse.governance.gate_memory import EVERYBODY, Memory, Persons
 from lakehouse.governance.gate_model import GateRecord, Limits
 from lakehouse.governance.outputs import clean_scope
 from lakehouse.governance.permit_model import Operation, Permit
 from lakehouse.governance.permits import lake_kind, load_permit, load_study
+from lakehouse.governance.person_sets import PersonSets
 from lakehouse.governance.release_files import copied, digests_of, sha256_file
 from lakehouse.governance.scope import Scope
 from lakehouse.private_files import write_private
@@ -224,10 +227,27 @@ def gate_of(settings: Settings, asked: Request) -> GateRecord:
     permit = load_permit(settings, asked.permit)
     known = {asked.scope, asked.permit_hash, asked.run, asked.id, *_fingerprints(settings, asked)}
     opened = open_folder(folder_of(settings, asked.id) / "files", known)
+    memory = Memory.of(settings)
     return judge(
-        opened.outputs, limits_of(settings, permit), memory=Memory.of(settings), study=asked.study,
-        counts=opened.counts, exports_lately=lately(settings, asked.study), whom=whom_of(settings, asked),
+        opened.outputs, limits_of(settings, permit), memory=memory, study=asked.study, counts=opened.counts,
+        exports_lately=lately(settings, asked.study), whom=whom_of(settings, asked),
+        population=persons_of(settings, memory, asked), sized=False,
     )  # fmt: skip
+
+
+def persons_of(settings: Settings, memory: Memory, asked: Request) -> Persons | None:
+    """Whom the run read, as the memory keeps persons: what decides whether two releases count nested populations.
+
+    None for a run whose receipt names no reading, where the words of :func:`whom_of` must do. Raises
+    :class:`ConfigurationError` when the set of a reading is gone: without it a difference would go unseen.
+    """
+    readings = [
+        entry["body"].get("reading", "") for entry in ledger.entries(settings)
+        if entry["kind"] == "receipt" and entry["body"].get("scope") == asked.scope and entry["body"].get("reads")
+    ]  # fmt: skip
+    if not readings or not readings[-1]:
+        return None
+    return memory.commit_numbers(np.asarray(PersonSets(settings).load(readings[-1]).to_array()))
 
 
 def whom_of(settings: Settings, asked: Request) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.errors import (
+    ConfigurationError,
     DataError,
     DisclosureRefused,
     PatternlakeError,
@@ -354,3 +358,30 @@ def test_differences__are_told_between_studies_whose_persons_are_nested(at: Desk
     assert b"region" not in b"".join(
         p.read_bytes() for p in (at.settings.home / "releases" / "memory").iterdir()
     )
+
+
+def test_differences__are_told_by_the_persons_that_runs_read(at: Desk, tmp_path: Path) -> None:
+    """What counts is whether one run's persons lie within the other's, whatever the words."""
+    everybody = np.random.default_rng(secrets.randbits(40)).choice(1_000_000, 3_000, replace=False)
+    part, others, most = everybody[:2_000], everybody[1_000:], everybody[3:]
+
+    def released(name: str, cells: tuple[int, ...], persons: Iterable[int]) -> None:
+        release = ask(at, at.run_again(name, cells=cells, persons=persons))
+        approve(at, release)
+        export(at.settings, release, tmp_path / name)
+
+    released("b" * 32, (40, 50, 60), part)
+    released("c" * 32, (42, 53, 61), others)
+    with pytest.raises(DisclosureRefused, match="released before"):
+        ask(at, at.run_again("d" * 32, cells=(41, 90, 100), persons=everybody))
+    released("e" * 32, (140, 150, 160), everybody)
+    with pytest.raises(DisclosureRefused, match="released before"):
+        ask(at, at.run_again("f" * 32, cells=(138, 150, 160), persons=most))
+    released("aa" * 16, (140, 150, 160), most)
+
+
+def test_differences__cannot_be_told_when_the_persons_of_a_run_are_lost(at: Desk) -> None:
+    lost = at.run_again("b" * 32, persons=range(500))
+    (at.settings.keys / "persons" / "sets" / f"{'b' * 32}.set").unlink()
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        ask(at, lost)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyroaring import BitMap
 
 from lakehouse.governance import ledger, officers
 from lakehouse.governance.permits import grant_all
+from lakehouse.governance.person_sets import PersonSets
 from lakehouse.governance.release import Actor, acting
 from lakehouse.governance.scope import Read, Scope, State
 from lakehouse.settings import Settings, load_settings
@@ -26,10 +29,14 @@ class Desk:
     bo: Actor
 
     def run_again(
-        self, name: str, state: State = State.ACCOUNTED, cells: tuple[int, ...] = (40, 50, 60)
+        self,
+        name: str,
+        state: State = State.ACCOUNTED,
+        cells: tuple[int, ...] = (40, 50, 60),
+        persons: Iterable[int] = (),
     ) -> Path:
-        """Another run of the study."""
-        return make_run(self.settings, name, state, cells)
+        """Another run of the study, which read these persons (their numbers) where any are given."""
+        return make_run(self.settings, name, state, cells, persons)
 
 
 def make_desk(home: Path, kind: str = "synthetic") -> Desk:
@@ -51,20 +58,28 @@ def make_desk(home: Path, kind: str = "synthetic") -> Desk:
 
 
 def make_run(
-    settings: Settings, name: str, state: State = State.ACCOUNTED, cells: tuple[int, ...] = (40, 50, 60)
+    settings: Settings,
+    name: str,
+    state: State = State.ACCOUNTED,
+    cells: tuple[int, ...] = (40, 50, 60),
+    persons: Iterable[int] = (),
 ) -> Path:
-    """A finished run: exact scope, receipt in the ledger, checked outputs with their description."""
+    """A finished run: exact scope, receipt in the ledger, whom it read, checked outputs with their description."""
     run = settings.results / "asthma" / name
     checked = run / "checked"
     checked.mkdir(parents=True)
     read = Read(
         "gold.timeline", "lake/gold/timeline", 1, columns_direct=["code", "day"], rows=20_000, persons=20_000
     )
+    everybody = BitMap(persons)
+    reading = name if everybody else ""
+    commitment = PersonSets(settings).store(reading, everybody) if everybody else ""
     scope = Scope("asthma", {"id": "asthma", "version": 1, "hash": "ab" * 32}, "author-account", "t0", "t1", state,
-                  reads=[read])  # fmt: skip
+                  reads=[read], reading=reading, commitment=commitment)  # fmt: skip
     (run / "scope.json").write_text(scope.to_json())
     ledger.append(settings, "intent", {"run": name, "study": "asthma"})
-    ledger.append(settings, "receipt", {"run": name, "state": str(state.value), "scope": scope.digest})
+    receipt = {"run": name, "state": str(state.value), "scope": scope.digest, "reading": reading}
+    ledger.append(settings, "receipt", {**receipt, "reads": ["gold.timeline@1"]})
     rows = {"group": ["a", "b", "c", "all"], "n": [*cells, sum(cells)], "mean": [1.234567891, 2.0, 3.5, 2.1]}
     pq.write_table(pa.table(rows), checked / "table.parquet")
     (checked / "notes.md").write_text("# Asthma\n\nFour groups of persons.\n")
