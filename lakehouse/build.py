@@ -15,6 +15,7 @@ from lakehouse import gold, stays
 from lakehouse import timeline as lines
 from lakehouse.delivery import all_sources
 from lakehouse.delta_log import added_rows, newest_version, stamp_of
+from lakehouse.direct_read import rows_of
 from lakehouse.exposure import exposure_periods
 from lakehouse.gold import Current
 from lakehouse.lake import Entry, chain_of, current, current_at, versions_file
@@ -90,7 +91,7 @@ class Builder:
 
     def read(self, name: str) -> DataFrame:
         """A table as it stands."""
-        return self.spark.read.format("delta").load(str(self.path(name)))
+        return rows_of(self.spark, self.path(name))
 
     def write(
         self, name: str, frame: Callable[[], DataFrame | None], ddl: str, keep: tuple[str, ...] = ()
@@ -225,9 +226,9 @@ def summarise(spark: SparkSession, settings: Settings) -> Built:
     rows = {name: added_rows(table_path(settings, name)) for name in GOLD}
     unlinked: dict[str, int] = {}
     if added_rows(table_path(settings, UNLINKED)):
-        frame = spark.read.format("delta").load(str(table_path(settings, UNLINKED)))
+        frame = rows_of(spark, table_path(settings, UNLINKED))
         unlinked = {row["reason"]: int(row["count"]) for row in frame.groupBy("reason").count().collect()}
-    person = spark.read.format("delta").load(str(table_path(settings, "gold.person")))
+    person = rows_of(spark, table_path(settings, "gold.person"))
     without = int(person.where("birth_year IS NULL").count())
     return Built(rows, dict(sorted(unlinked.items())), without)
 

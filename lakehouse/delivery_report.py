@@ -14,6 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.direct_read import rows_of
 from lakehouse.lake import Entry
 from lakehouse.tables import table_path
 
@@ -91,8 +92,7 @@ def quarantine_rows(
         {entry.source_table for entry in entries if entry.rows_quarantine and entry.file_id in new}
     )
     for table in tables:
-        whole = spark.read.format("delta").load(str(table_path(settings, f"quarantine.{table}")))
-        frame = whole.where(whole["file_id"].isin(list(new)))
+        frame = rows_of(spark, table_path(settings, f"quarantine.{table}"), file_id=new)
         for row in (
             frame.groupBy("reason")
             .agg({"*": "count", "example": "min", "row_number": "min"})
@@ -117,7 +117,7 @@ def coverage(
     spark: SparkSession, settings: Settings, new: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Events of the new files by month and by place of each source table, and laboratory units that compete."""
-    event = spark.read.format("delta").load(str(table_path(settings, "gold.event")))
+    event = rows_of(spark, table_path(settings, "gold.event"))
     event.where(event["file_id"].isin(list(new))).selectExpr(
         "source_table",
         "date_format(time_start, 'yyyy-MM') AS month",
@@ -163,7 +163,7 @@ def most(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def unknown_codes(spark: SparkSession, settings: Settings) -> list[dict[str, Any]]:
     """Codes of the timeline without a name in any list, by system: how many, and some of them."""
-    words = spark.read.format("delta").load(str(table_path(settings, "gold.vocabulary")))
+    words = rows_of(spark, table_path(settings, "gold.vocabulary"))
     rows = words.where("text IS NULL").select("code_system", "code").collect()
     systems: dict[str, list[str]] = {}
     for row in rows:

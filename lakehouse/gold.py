@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.absences import without_absences
 from lakehouse.codes import municipality_regions
+from lakehouse.direct_read import rows_of
 from lakehouse.doubles import RANK, best_copies
 from lakehouse.lab_tables import UNIT
 from lakehouse.latest import latest_of_key, without_gone
@@ -86,12 +87,9 @@ def silver_rows(spark: SparkSession, settings: Settings, current: Current, table
     """Silver rows of a table as of the newest deliveries: without those that vanished, one row of each key."""
     from pyspark.sql import functions
 
-    frame = spark.read.format("delta").load(str(table_path(settings, table.silver)))
-    rows = frame.where(frame["file_id"].isin(current.file_ids[table.name]))
+    rows = rows_of(spark, table_path(settings, table.silver), file_id=current.file_ids[table.name])
     if lost := current.gone.get(table.name):
-        rows = without_gone(
-            rows, spark.read.format("delta").load(str(table_path(settings, f"gone.{table.name}"))), lost
-        )
+        rows = without_gone(rows, rows_of(spark, table_path(settings, f"gone.{table.name}")), lost)
     if again := current.delivered.get(table.name):
         days = ", ".join(f"'{file_id}', DATE'{day}'" for file_id, day in again.items())
         rows = rows.withColumn("delivered", functions.expr(f"coalesce(map({days})[file_id], delivered)"))
@@ -238,7 +236,7 @@ def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[s
         found[UNIT.frame] = unit_rows(spark, settings)
     path = table_path(settings, "silver.encounter")
     if any(table.contacts for _, table in current.tables()):
-        found["encounter"] = spark.read.format("delta").load(str(path))
+        found["encounter"] = rows_of(spark, path)
     return found
 
 

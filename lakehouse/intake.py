@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.bronze import write_bronze, write_gone
 from lakehouse.delivery import series_name
+from lakehouse.direct_read import rows_of
 from lakehouse.doorstep import ERASED
 from lakehouse.errors import DataError
 from lakehouse.lake import Entry, current
@@ -90,8 +91,8 @@ def bring_table(
 
 def erased_rows(spark: SparkSession, settings: Settings, table: Table, entry: Entry) -> list[tuple[str, int]]:
     """Rows of a file that were barred at the door because their person is erased."""
-    rows = spark.read.format("delta").load(str(table_path(settings, f"quarantine.{table.name}")))
-    mine = rows.where((rows["file_id"] == entry.file_id) & (rows["reason"] == ERASED))
+    rows = rows_of(spark, table_path(settings, f"quarantine.{table.name}"), file_id=[entry.file_id])
+    mine = rows.where(rows["reason"] == ERASED)
     return [(row[0], row[1]) for row in mine.select("file_id", "row_number").collect()]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.delivery import KINDS, Delivery, series_name
+from lakehouse.direct_read import rows_of
 from lakehouse.errors import ConfigurationError, DataError
 from lakehouse.settings import read_toml
 from lakehouse.tables import GOLD, table_path
@@ -113,7 +114,7 @@ def entries(spark: SparkSession, settings: Settings) -> list[Entry]:
     path = table_path(settings, INGEST)
     if not (path / "_delta_log").is_dir():
         return []
-    rows = spark.read.format("delta").load(str(path)).collect()
+    rows = rows_of(spark, path).collect()
     return sorted(
         (
             Entry(

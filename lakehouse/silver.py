@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.bronze import replace_files
 from lakehouse.convert import stored
 from lakehouse.delta_log import added_rows_by_file
+from lakehouse.direct_read import rows_of
 from lakehouse.schema import Table, Type
 from lakehouse.tables import table_path
 
@@ -48,8 +49,7 @@ def write_silver(
     subtraction.
     """
     file_ids = list(rows_in_bronze)
-    bronze = spark.read.format("delta").load(str(table_path(settings, table.bronze)))
-    rows = bronze.where(bronze["file_id"].isin(file_ids))
+    rows = rows_of(spark, table_path(settings, table.bronze), file_id=file_ids)
     path = table_path(settings, table.silver)
     replace_files(silver_frame(rows, table), path, file_ids)
     silver = added_rows_by_file(path)
@@ -67,8 +67,8 @@ def reasons_by_file(
     """How many rows of each file went to quarantine for which reason."""
     if not file_ids:
         return {}
-    frame = spark.read.format("delta").load(str(table_path(settings, f"quarantine.{table.name}")))
-    counts = frame.where(frame["file_id"].isin(list(file_ids))).groupBy("file_id", "reason").count().collect()
+    frame = rows_of(spark, table_path(settings, f"quarantine.{table.name}"), file_id=file_ids)
+    counts = frame.groupBy("file_id", "reason").count().collect()
     reasons: dict[str, dict[str, int]] = {}
     for row in sorted(counts, key=lambda each: (each["file_id"], each["reason"])):
         reasons.setdefault(row["file_id"], {})[row["reason"]] = int(row["count"])
