@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.delta_log import newest_version, stamp_of
+from lakehouse.direct_read import rows_of
 from lakehouse.doorstep import erased_file
 from lakehouse.errors import ScopeBreach
 from lakehouse.governance import ledger
@@ -221,7 +222,7 @@ def keys_beside(
     for table in tables:
         if not table.keys or (of_subject and not table.subject) or (not of_subject and table.subject):
             continue
-        rows = spark.read.format("delta").load(str(table.path))
+        rows = rows_of(spark, table.path)
         by = table.subject if of_subject else table.keys
         places = fn.explode(fn.array(*(fn.col(name) for name in by)))
         looked = rows.select(fn.array(*table.keys).alias("keys"), places.alias("erased_token"))
@@ -239,7 +240,7 @@ def keys_of_others(
     frames = []
     for table in tables:
         if table.keys and table.subject:
-            rows = spark.read.format("delta").load(str(table.path))
+            rows = rows_of(spark, table.path)
             subject = fn.coalesce(*(fn.col(name) for name in table.subject))
             keys = fn.explode(fn.array(*table.keys))
             pairs = rows.select(subject.alias("subject"), keys.alias("erased_token")).where(
@@ -276,7 +277,7 @@ def delete(
     names = columns if only_keys else (*columns, *table.others)
     if not names:
         return 0
-    rows = spark.read.format("delta").load(str(table.path))
+    rows = rows_of(spark, table.path)
     pairs = rows.select(
         fn.explode(
             fn.array(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.delta_log import stamp_of
+from lakehouse.direct_read import rows_of
 from lakehouse.errors import DataError
 from lakehouse.governance import ledger
 from lakehouse.governance.erasure import note_gold, noted, purge, purging, renumber
@@ -66,7 +67,7 @@ def move(spark: SparkSession, table: TokenTable, root: str, number: int, pending
     """Rewrite one table with tokens of the next generation; the rows it has, 0 when it held none of an earlier one."""
     from pyspark.sql import functions as fn
 
-    frame = spark.read.format("delta").load(str(table.path))
+    frame = rows_of(spark, table.path)
     names = (*table.subject, *table.keys, *table.others)
     older = [f"(`{name}` RLIKE '{SHAPE}' AND substring(`{name}`, 1, 2) < '{number:02x}')" for name in names]
     if frame.where(" OR ".join(older)).isEmpty():
@@ -81,7 +82,7 @@ def move(spark: SparkSession, table: TokenTable, root: str, number: int, pending
         frame.withColumns(moved).write.format("delta").mode("overwrite").partitionBy(*detail).save(
             str(table.path)
         )
-    after = spark.read.format("delta").load(str(table.path)).count()
+    after = rows_of(spark, table.path).count()
     if after != before:
         raise DataError(
             f"{table.path.name} had {before} rows and has {after} under the new key.",
