@@ -66,6 +66,10 @@ test: setup ## All tests but the long ones
 test-fast: setup ## Kernels, statistics and specifications: no Spark
 	@$(BIN)/python -m pytest -q -m "not slow" tests/kernels tests/statistics tests/spec tests/architecture
 
+.PHONY: test-demo
+test-demo: setup ## What a demo left, and spark-submit on clusters of this machine (DEMO=the demo's home, else one is made)
+	@PATTERNLAKE_DEMO="$(DEMO)" $(BIN)/python -m pytest -q tests/e2e/test_demo.py tests/e2e/test_submit.py -n $(WORKERS) --dist loadfile
+
 .PHONY: prove
 prove: setup ## Print every promised figure beside its threshold; fails when one falls short (SEEDS=20)
 	@$(BIN)/python -m tests.prove --seeds $(SEEDS)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lakehouse import gold, stays
 from lakehouse import timeline as lines
+from lakehouse.courses import courses
 from lakehouse.delivery import all_sources
 from lakehouse.delta_log import added_rows, newest_version, stamp_of
 from lakehouse.direct_read import rows_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from lakehouse.settings import Settings
 
-FORM = 3
+FORM = 4
 """Counts up when gold is computed differently, so that lakes are rebuilt by the next ingest."""
 ENCOUNTER, UNLINKED, DEATHS = "silver.encounter", "quarantine.unlinked", "silver.person_facts"
 UNLINKED_DDL = "file_id STRING, source_table STRING, row_number BIGINT, reason STRING, example STRING"
@@ -162,6 +163,7 @@ def build(builder: Builder, now: Current) -> None:
             pool,
             lambda: mining_tables(builder, now, person),
             lambda: builder.write_gold("gold.exposure", lambda: exposure_periods(builder.read("gold.event"))),
+            lambda: builder.write_gold("gold.course", lambda: courses(builder.read("gold.event"))),
             lambda: write_unlinked(builder, now, frames),
         )
 

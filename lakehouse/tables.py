@@ -160,6 +160,25 @@ GOLD: dict[str, Table] = {
             ),
         ),
         Table(
+            "gold.course",
+            "Courses of care across sectors: contacts anywhere, chained while at most 30 days lie between.",
+            (
+                PERSON_ID,
+                Column("start_day", "INT", "Day of the first contact, days from 1970-01-01."),
+                Column("end_day", "INT", "Last day of the last contact, days from 1970-01-01."),
+                Column(
+                    "sectors",
+                    "STRING",
+                    "Sectors that took part, commas between: hospital, municipality, practice.",
+                ),
+                Column("first_sector", "STRING", "Sector of the first contact."),
+                Column("last_sector", "STRING", "Sector of the last contact."),
+                Column("contacts", "INT", "Days with a contact, counted in each sector."),
+                Column("handovers", "INT", "Changes of sector from one contact to the next."),
+                Column("model", "STRING", "How contacts were chained (lakehouse.courses)."),
+            ),
+        ),
+        Table(
             "gold.place",
             "Places of treatment, one row a code and span of validity: codes are closed, merged and used again.",
             (

@@ -26,12 +26,19 @@ LAKE_PERSON = "_lake_person"
 
 EPOCH = date(1970, 1, 1)
 
+SPANS = {
+    "gold.exposure": ("dispensings", "ddd"),
+    "gold.course": ("sectors", "last_sector", "contacts", "handovers"),
+}
+"""Tables of spans that began inside the period, and what is known of a span only at its end."""
+
 OF_THE_PERIOD = {
     "gold.timeline": ("first_day", "last_day", "code", "day", "setting"),
     "gold.event": ("day", "time_end"),
     "gold.spell": ("time_start", "time_end"),
     "gold.observation_period": ("start_day", "end_day"),
     "gold.person": ("birth_date", "death_date"),
+    **{table: ("start_day", "end_day", *late) for table, late in SPANS.items()},
 }
 """Columns by which :func:`days_only` cuts a table to the period."""
 
@@ -174,9 +181,9 @@ def days_only(frame: DataFrame, table: str, period: Period) -> DataFrame:
                 "end_day": fn.least(fn.col("end_day"), fn.lit(last)),
             }
         )
-    if table == "gold.exposure":
+    if table in SPANS:
         over = fn.col("end_day") > last
-        cut = {name: fn.when(~over, fn.col(name)) for name in ("dispensings", "ddd")}
+        cut = {name: fn.when(~over, fn.col(name)) for name in SPANS[table]}
         begun = frame.where(fn.col("start_day").between(first, last))
         return begun.withColumns({**cut, "end_day": fn.least(fn.col("end_day"), fn.lit(last))})
     if table == "gold.person" and period.end is not None:

@@ -17,6 +17,8 @@ DAY = {
     "gold.timeline": "day",
     "gold.spell": "time_start",
     "gold.observation_period": "start_day",
+    "gold.exposure": "start_day",
+    "gold.course": "start_day",
 }
 """Column that a permit's period narrows, by table."""
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CPR = re.compile(rb"(?<![0-9A-Za-z])(?:6[1-9]|[78]\d|9[01])(?:0[1-9]|1[0-2])\d{6}(?![0-9A-Za-z])")
 """A synthetic person number (day + 60) standing alone."""
 
@@ -28,6 +30,9 @@ def versions(home: Path) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home a demo left: the one that ``PATTERNLAKE_DEMO`` names, else one made here."""
+    if given := os.environ.get("PATTERNLAKE_DEMO"):
+        return Path(given)
     folder = tmp_path_factory.mktemp("demo")
     run = patternlake(folder, "demo", "--persons", "600", "--seed", "5")
     assert run.returncode == 0, run.stderr[-3000:]

@@ -117,6 +117,7 @@ def wait_for(port: int) -> None:
     raise AssertionError(f"nothing listens on {port}")
 
 
+@pytest.mark.slow
 def test_a_job_runs_on_a_standalone_master_with_two_workers(
     lake: Settings, shipped: tuple[Path, Path], standalone: str, tmp_path: Path
 ) -> None:

@@ -163,7 +163,9 @@ def test_period__cuts_events_timelines_stays_and_spans(lab: Lab) -> None:
         'direct = ["birth_year", "first_day", "last_day", "code", "day", "setting"]\n'
         '[tables."gold.spell"]\ndirect = ["time_start"]\n'
         '[tables."gold.observation_period"]\ndirect = ["start_day", "end_day"]\n'
-        '[tables."gold.person"]\ndirect = ["death_date"]',
+        '[tables."gold.person"]\ndirect = ["death_date"]\n'
+        '[tables."gold.exposure"]\ndirect = ["start_day", "end_day", "ddd"]\n'
+        '[tables."gold.course"]\ndirect = ["start_day", "first_sector", "last_sector", "handovers"]',
     )
     with lab.open("period") as study:
         days = {row[0] for row in study.table("gold.event").collect()}
@@ -171,6 +173,8 @@ def test_period__cuts_events_timelines_stays_and_spans(lab: Lab) -> None:
         stays = study.table("gold.spell").count()
         spans = {tuple(row) for row in study.table("gold.observation_period").collect()}
         deaths = {row[0] for row in study.table("gold.person").collect()}
+        under = study.table("gold.exposure").collect()
+        courses = study.table("gold.course").orderBy("start_day").collect()
     assert days == {DAY0 + 300, DAY0 + 400}
     assert len(lines) == 8
     assert (lines[0].code, lines[0].day, lines[0].setting) == ([2], [DAY0 + 300], [1])
@@ -182,6 +186,11 @@ def test_period__cuts_events_timelines_stays_and_spans(lab: Lab) -> None:
     assert stays == 1
     assert spans == {(first, last)}
     assert deaths == {None}
+    assert [tuple(row) for row in under] == [(DAY0 + 400, last, None)], "its doses are known at its end alone"
+    assert [tuple(row) for row in courses] == [
+        (DAY0 + 300, "hospital", "practice", 1),
+        (DAY0 + 440, "hospital", None, None),
+    ]
     read = read_of(study.scope(), "gold.timeline")
     assert (read.rows, read.persons) == (8, 8)
 

@@ -109,6 +109,26 @@ def observation_rows() -> list[dict[str, Any]]:
     return [{"person_id": token, "start_day": DAY0, "end_day": DAY0 + 3650} for token in PERSONS]
 
 
+def exposure_rows() -> list[dict[str, Any]]:
+    """Person 10 was under B from day 200 to 300 and from day 400 to 600, counted from DAY0."""
+    spans = ((200, 300), (400, 600))
+    return [
+        {"person_id": PERSONS[9], "code": "ATC//B", "start_day": DAY0 + start, "end_day": DAY0 + end,
+         "dispensings": 2, "ddd": 90.0, "model": "hand"}
+        for start, end in spans
+    ]  # fmt: skip
+
+
+def course_rows() -> list[dict[str, Any]]:
+    """Person 10 was in hospital and with her doctor from day 300 to 320, and from day 440 on to 500."""
+    spans = ((300, 320), (440, 500))
+    return [
+        {"person_id": PERSONS[9], "start_day": DAY0 + start, "end_day": DAY0 + end, "sectors": "hospital,practice",
+         "first_sector": "hospital", "last_sector": "practice", "contacts": 3, "handovers": 1, "model": "hand"}
+        for start, end in spans
+    ]  # fmt: skip
+
+
 ROWS = {
     "gold.person": person_rows,
     "gold.event": event_rows,
@@ -117,6 +137,8 @@ ROWS = {
     "gold.spell": spell_rows,
     "gold.place": list,
     "gold.observation_period": observation_rows,
+    "gold.exposure": exposure_rows,
+    "gold.course": course_rows,
 }
 
 
