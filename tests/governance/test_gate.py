@@ -202,3 +202,16 @@ def test_every_maker_of_leaks__is_caught_for_its_own_reason(tmp_path: Path) -> N
             assert wanted[maker.__name__] in through_the_gate(case, tmp_path / maker.__name__).rules, (
                 case.what
             )
+
+
+def test_a_confidence_of_few_letters__is_no_shelter() -> None:
+    """196 of 200 is 0.98 to any number of decimals: the four without are given away by it."""
+    from lakehouse.governance.gate_patterns import AssociationRule
+
+    def rules(*confidences: float) -> PatternSet:
+        given = [AssociationRule((f"a{i}",), ("b",), 196, one) for i, one in enumerate(confidences)]
+        return PatternSet("rules", [], [], rules=given)
+
+    assert not verdict([rules(0.98)]).passed
+    assert not verdict([rules(0.98, 0.654321)]).passed
+    assert verdict([rules(0.8)]).passed and verdict([rules(0.951456)]).passed
