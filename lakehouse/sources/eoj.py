@@ -1,4 +1,4 @@
-"""The municipal care record as FHIR bundles: conditions, planned and delivered help, ratings; FSIII in four code forms."""
+"""The municipal care record as FHIR bundles: conditions, goals, help, meetings, ratings; FSIII in four code forms."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def one_id(column: str) -> str:
         f"CASE WHEN {column} RLIKE '^[0-9A-F]{{8}}_' THEN replace({column}, '_', '-') ELSE {column} END"
     )
     return f"coalesce({translated(hyphened, known)}, {hyphened})"
+
+
+def severity(column: str) -> str:
+    """SQL of a severity as a number, 0 none to 4 total; null where it does not apply (B6)."""
+    steps = " ".join(f"WHEN 'B{step + 1}' THEN {step}" for step in range(5))
+    return f"CASE {one_id(column)} {steps} END"
 
 
 def resource(*more: Field, person: str = "subject") -> tuple[Field, ...]:
@@ -89,8 +95,7 @@ CONDITIONS = table(
     {
         "time_start": "CAST(row.recorded_on AS TIMESTAMP_NTZ)",
         "domain": "'condition'",
-        "value_num": f"CASE {one_id('row.severity')} WHEN 'B1' THEN 0 WHEN 'B2' THEN 1 WHEN 'B3' THEN 2 "
-        "WHEN 'B4' THEN 3 WHEN 'B5' THEN 4 END",
+        "value_num": severity("row.severity"),
         "value_text": one_id("row.severity"),
         "status": "CASE WHEN row.verification = 'ENTERED-IN-ERROR' THEN 'entered_in_error' ELSE 'active' END",
     },
@@ -147,6 +152,44 @@ RATINGS = table(
         "value_text": one_id("row.rating"),
     },
 )
+GOALS = table(
+    "eoj_goals",
+    "Goal",
+    resource(
+        fsiii("code", "description", filled=True),
+        fsiii("expected", "target.detailCodeableConcept"),
+        Field("set_on", Type.DATE, path="startDate", filled=True),
+        Field("lifecycle", Type.CODE, path="lifecycleStatus", required=False),
+    ),
+    {
+        "time_start": "CAST(row.set_on AS TIMESTAMP_NTZ)",
+        "domain": "'goal'",
+        "code": prefixed("FSIII", f"concat({one_id('row.code')}, '//GOAL')"),
+        "value_num": severity("row.expected"),
+        "value_text": one_id("row.expected"),
+        "status": "CASE row.lifecycle WHEN 'ENTERED-IN-ERROR' THEN 'entered_in_error' "
+        "WHEN 'CANCELLED' THEN 'cancelled' ELSE 'active' END",
+    },
+)
+ENCOUNTERS = table(
+    "eoj_encounters",
+    "Encounter",
+    resource(
+        fsiii("code", "type"),
+        Field("began_on", Type.DATE, path="period.start", filled=True),
+        Field("ended_on", Type.DATE, path="period.end", required=False),
+        Field("state", Type.CODE, path="status", filled=True),
+    ),
+    {
+        "time_start": "CAST(row.began_on AS TIMESTAMP_NTZ)",
+        "time_end": "CAST(row.ended_on AS TIMESTAMP_NTZ)",
+        "domain": "'contact'",
+        "code_system": "'EOJ'",
+        "code": "CASE WHEN row.state = 'PLANNED' THEN 'EOJ//ENCOUNTER//PLANNED' ELSE 'EOJ//ENCOUNTER' END",
+        "status": "CASE row.state WHEN 'PLANNED' THEN 'planned' WHEN 'CANCELLED' THEN 'cancelled' "
+        "WHEN 'ENTERED-IN-ERROR' THEN 'entered_in_error' ELSE 'active' END",
+    },
+)
 CITIZENS = Table(
     name="eoj_citizens",
     files=FILES,
@@ -167,6 +210,6 @@ SOURCE = Source(
     name="eoj",
     format="danish",
     identifier="cpr",
-    tables=(CITIZENS, CONDITIONS, PLANNED, DELIVERED, RATINGS),
+    tables=(CITIZENS, CONDITIONS, PLANNED, DELIVERED, RATINGS, GOALS, ENCOUNTERS),
     levels=True,
 )

@@ -150,6 +150,12 @@ def test_t37_four_code_forms_are_one_code_and_a_condition_sent_again_is_one_even
     ]
     assert lake.events("eoj_procedures", "code", "time_start") == [("FSIII//H1.1", "2020-03-06 00:00:00")]
     assert lake.events("eoj_observations", "code") == [("FSIII//J1.3//D2",)]
+    assert lake.events("eoj_goals", "code", "value_num") == [("FSIII//J1.3//GOAL", 1.0)]
+    assert sorted(lake.events("eoj_encounters", "code", "status", "time_start")) == [
+        ("EOJ//ENCOUNTER", "active", "2020-03-06 00:00:00"),
+        ("EOJ//ENCOUNTER", "cancelled", "2020-03-20 00:00:00"),
+        ("EOJ//ENCOUNTER//PLANNED", "planned", "2020-04-06 00:00:00"),
+    ]
 
 
 def test_what_was_called_off_or_refused_is_kept_and_not_active(lake: Lake) -> None:

@@ -228,7 +228,26 @@ def care_bundles() -> list[dict[str, Any]]:
         effectiveDateTime="2020-03-07",
         **about,
     )
-    return [bundle(citizen, *conditions, plan, done, rating), bundle(citizen, worse, *conditions[1:])]
+    goal = resource(
+        "Goal",
+        "g1",
+        1,
+        lifecycleStatus="active",
+        description=fsiii(uuid),
+        target=[{"detailCodeableConcept": fsiii("B2")}],
+        startDate="2020-03-05",
+        **about,
+    )
+    met = [
+        resource("Encounter", f"e{number}", 1, status=state, period={"start": day}, **about)
+        for number, (state, day) in enumerate(
+            (("finished", "2020-03-06"), ("planned", "2020-04-06"), ("cancelled", "2020-03-20"))
+        )
+    ]
+    return [
+        bundle(citizen, *conditions, plan, done, rating, goal, *met),
+        bundle(citizen, worse, *conditions[1:]),
+    ]
 
 
 def home_measurements() -> list[dict[str, Any]]:

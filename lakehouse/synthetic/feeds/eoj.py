@@ -105,7 +105,7 @@ def bundle(resources: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def contents(record: Record, forms: list[str], listed: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
-    """Conditions with a severity, one plan, deliveries and a rating; ``forms`` are the code forms of the conditions."""
+    """Conditions (``forms``: their code forms), one plan, deliveries, a rating, a goal and two meetings."""
     rng, day = record.rng, record.day
     codes = rng.choice(CONDITIONS, len(forms), replace=False)
     found = [
@@ -149,6 +149,17 @@ def contents(record: Record, forms: list[str], listed: dict[str, dict[str, str]]
             },
         )
     )
+    goal = {
+        "lifecycleStatus": "active",
+        "description": coding(listed[str(codes[0])], forms[0]),
+        "target": [{"detailCodeableConcept": coding(listed["B1"], "code")}],
+        "startDate": date(day + 3),
+    }
+    found.append(record.resource("Goal", 0, 1, goal))
+    found += [
+        record.resource("Encounter", number, 1, {"status": state, "period": {"start": date(start)}})
+        for number, (state, start) in enumerate((("finished", day + 4), ("planned", day + 34)))
+    ]
     return found
 
 
