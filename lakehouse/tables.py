@@ -120,7 +120,9 @@ GOLD: dict[str, Table] = {
                 Column("cost_dkk", "DOUBLE", "Cost, Danish kroner."),
                 Column("place", "STRING", "Place of treatment as coded at the time."),
                 Column("setting", "TINYINT", "lakehouse.tables.Setting."),
-                Column("status", "STRING", "active, planned, cancelled, refuted, reversed, open, superseded."),
+                Column(
+                    "status", "STRING", "active, planned, cancelled, refuted, reversed, open, superseded."
+                ),
                 Column(
                     "quality", "STRING", "Flags, commas between: before_birth, after_death, …; mostly null."
                 ),

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,19 @@ except DataError as refused:
     print("refused", refused.what, flush=True)
 spark.stop()
 """
+AGAIN = """
+import sys
+from pathlib import Path
+from lakehouse.ingest import ingest
+from lakehouse.session import spark_session
+from lakehouse.settings import load_settings
+spark = spark_session(load_settings(sys.argv[1], "test"))
+for home in map(str.strip, sys.stdin):
+    ingest(spark, load_settings(home, "test"), Path(sys.argv[2]))
+    print("done", flush=True)
+spark.stop()
+"""
+"""One process that ingests into one home after another: a started-again ingest without the start of a JVM."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +131,32 @@ def start(home: Path, delivery: Path) -> subprocess.Popen[str]:
     return process
 
 
+@contextmanager
+def finisher(home: Path, delivery: Path) -> Iterator[Callable[[Path], None]]:
+    """What brings killed ingests to their end: another process, started once; call it with a home."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", AGAIN, str(home), str(delivery)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    given, told = process.stdin, process.stdout
+
+    def again(target: Path) -> None:
+        print(target, file=given, flush=True)
+        if told.readline() != "done\n":
+            raise RuntimeError("The ingest that was started again failed; its words are above.")
+
+    try:
+        yield again
+    finally:
+        given.close()
+        process.wait(timeout=120)
+
+
 def finish(process: subprocess.Popen[str]) -> float:
     """Wait for an ingest to end and return how long it took, in seconds."""
     out, error = process.communicate()
@@ -158,18 +198,19 @@ def kill_and_compare(times: int, seed: int, folder: Path) -> Outcome:
     expected = lake_rows(undisturbed / "lake")
     differing: set[str] = set()
     moments: list[float] = []
-    while len(moments) < times:
-        home = next(homes)
-        moment = numbers.uniform(0, lasts)
-        if kill_after(start(home, delivery), moment, whole_group=numbers.random() < 0.5):
-            moments.append(moment)
-        finish(start(home, delivery))
-        found = lake_rows(home / "lake")
-        differing |= {
-            name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
-        }
-        print(f"  killed after {moment:.1f} s, {len(moments)} of {times}", file=sys.stderr, flush=True)
-        shutil.rmtree(home)
+    with finisher(folder / "finisher", delivery) as again:
+        while len(moments) < times:
+            home = next(homes)
+            moment = numbers.uniform(0, lasts)
+            if kill_after(start(home, delivery), moment, whole_group=numbers.random() < 0.5):
+                moments.append(moment)
+            again(home)
+            found = lake_rows(home / "lake")
+            differing |= {
+                name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+            }
+            print(f"  killed after {moment:.1f} s, {len(moments)} of {times}", file=sys.stderr, flush=True)
+            shutil.rmtree(home)
     rows = sum(map(len, expected.values()))
     return Outcome(len(moments), len(expected), rows, tuple(sorted(differing)), tuple(moments))
 
