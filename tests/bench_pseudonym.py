@@ -23,6 +23,8 @@ from lakehouse.bronze import bronze_frame
 from lakehouse.delivery import find_delivery
 from lakehouse.governance.vault import init_vault, open_vault
 from lakehouse.pseudonym import root_key_file
+from lakehouse.row_ids import compare as compare_rows
+from lakehouse.row_ids import row_ids
 from lakehouse.settings import Settings, load_settings
 from lakehouse.survey import survey
 
@@ -53,7 +55,7 @@ def write_files(root: Path, rows: int, persons: int, seed: int) -> Path:
         chosen = rng.choice(numbers, rows // FILES)
         dates = np.datetime_as_string(np.datetime64("2000-01-01") + rng.integers(0, 9000, len(chosen)))
         lines = np.char.add(np.char.add(chosen, ";"), np.char.add(dates, ";I219;;;"))
-        path = root / "dod" / f"dodsaars_{number}.csv"
+        path = root / "dod" / f"dodsaars_{2001 + number}.csv"
         path.write_text(
             "pnr;d_dodsdato;c_dod1a;c_dod1b;c_dod1c;c_dodtilgrundl_acme\n" + "\n".join(lines.tolist()) + "\n"
         )
@@ -69,9 +71,10 @@ def write(spark: SparkSession, settings: Settings, delivery_root: Path, *, plain
     shutil.rmtree(settings.vault / "inbox", ignore_errors=True)
     (settings.vault / "inbox").mkdir(mode=0o700)
     key = root_key_file(settings, create=True)
+    changes = {file: compare_rows(row_ids(file, key), file.file_id, None) for file in files}
     began = time.perf_counter()
     with passed_on() if plain else as_always():
-        frame = bronze_frame(spark, files[0].found.table, files, key)
+        frame = bronze_frame(spark, settings, files[0].found.table, changes, key)
         frame.write.format("delta").save(str(target))
     return time.perf_counter() - began
 
