@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 ERASED = "erased"
 """Fault of a row whose person is erased: barred, and blank but for where it stood."""
 
+MOST_KEPT = 400_000
+"""Tokens a part keeps, about: 100 MB of a worker's memory."""
+
 DROP_RECORDS = 200_000
 """Records a sealed drop holds at most: bounds the worker's memory."""
 
@@ -35,7 +38,8 @@ class Doorstep:
     key_file: str
     name: str
     fresh: list[tuple[list[str], list[bytes]]] = field(default_factory=list)
-    seen: list[np.ndarray[Any, Any]] = field(default_factory=list)
+    made: dict[bytes, str] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
     waiting: int = 0
     drops: int = 0
 
@@ -79,18 +83,24 @@ class Doorstep:
         import numpy as np
 
         prefixes = token_prefixes([token for token, _ in pairs])
-        new = ~np.isin(prefixes, np.concatenate([*self.seen, prefixes[:0]]))
+        new = np.ones(len(prefixes), bool)
         if self.known is not None and len(self.known):
             at = np.minimum(np.searchsorted(self.known, prefixes), len(self.known) - 1)
-            new &= self.known[at] != prefixes
-        if not new.any():
+            new = self.known[at] != prefixes
+        unknown = zip(np.flatnonzero(new).tolist(), prefixes[new].tolist(), strict=True)
+        chosen = [pairs[number] for number, prefix in unknown if prefix not in self.seen]
+        if not chosen:
             return
-        chosen = [pairs[number] for number in np.flatnonzero(new).tolist()]
-        self.seen.append(prefixes[new])
+        self.seen.update(prefixes[new].tolist())
         self.fresh.append(([token for token, _ in chosen], [each for _, each in chosen]))
         self.waiting += len(chosen)
         if self.waiting >= DROP_RECORDS:
             self.leave()
+
+    def remember(self, made: Sequence[tuple[bytes | None, str | None]]) -> None:
+        """Keep tokens for the blocks to come, as long as there is room: most persons of a file come again."""
+        if len(self.made) < MOST_KEPT:
+            self.made.update((one, token) for one, token in made if one is not None and token is not None)
 
     def leave(self) -> None:
         """Seal what was noted and put it into the vault's inbox, in one step."""
