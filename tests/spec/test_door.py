@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import random
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -198,3 +200,30 @@ def test_an_erased_person_passes_as_an_empty_row_and_her_child_loses_a_mother(tm
     found = danish(tmp_path, "lpr_f/diagnoser.csv", ["41;DI219;A;Nej;;;LPR3", "42;DI219;A;Nej;;;LPR3"])
     assert [row["fault"] for row in found] == ["erased", None]
     assert found[0]["code"] is None and found[1]["code"] == "DI219"
+
+
+@pytest.mark.parametrize("kept", [0, 3, 400_000])
+def test_tokens_kept_for_later_blocks__are_those_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    from lakehouse import doorstep
+    from lakehouse.governance.erasure import bar
+    from lakehouse.governance.vault import init_vault
+    from lakehouse.pseudonym import person_tokens
+
+    monkeypatch.setattr(chunks, "BLOCK_BYTES", 60)
+    monkeypatch.setattr(doorstep, "MOST_KEPT", kept)
+    settings = load_settings(tmp_path / "home", "test")
+    key = str(root_key_file(settings, create=True))
+    vault = init_vault(settings)
+    numbers = random.Random(secrets.randbits(40))
+    people = [f"61{numbers.randint(1, 12):02d}80{number:04d}" for number in range(9)]
+    named = [numbers.choice(people) for _ in range(80)] + people
+    made, _ = person_tokens(key, named, [""] * len(named))
+    gone = made[0]
+    assert gone is not None
+    bar(settings, [gone])
+    seen = danish(tmp_path, "dod/dodsaars.csv", [f"{person};2020-01-01;I219" for person in named])
+    assert [row["person_id"] for row in seen] == [None if each == gone else each for each in made]
+    assert {row["fault"] for row in seen if row["person_id"] is None} == {"erased"}
+    assert vault.collect() == len(people) - 1, "each person once, and nobody erased"
