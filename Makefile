@@ -15,6 +15,8 @@ STUDY ?= demo
 JOB ?= mine_pairs
 SEEDS ?= 20
 WORKERS ?= 2
+LONG := tests/e2e/test_demo.py tests/e2e/test_submit.py tests/spark/test_root_rotation.py \
+	tests/spark/test_redelivery.py::test_a_lake_of_many_deliveries_equals_one_of_the_last
 HOME_OPTION := $(if $(LAKE),--lake $(LAKE))
 
 .PHONY: help
@@ -66,9 +68,9 @@ test: setup ## All tests but the long ones
 test-fast: setup ## Kernels, statistics and specifications: no Spark
 	@$(BIN)/python -m pytest -q -m "not slow" tests/kernels tests/statistics tests/spec tests/architecture
 
-.PHONY: test-demo
-test-demo: setup ## What a demo left, and spark-submit on clusters of this machine (DEMO=the demo's home, else one is made)
-	@PATTERNLAKE_DEMO="$(DEMO)" $(BIN)/python -m pytest -q tests/e2e/test_demo.py tests/e2e/test_submit.py -n $(WORKERS) --dist loadfile
+.PHONY: test-long
+test-long: setup ## Minutes each: a demo's remains, clusters of this machine, deliveries in sequence, a new root key (DEMO=a demo's home)
+	@PATTERNLAKE_DEMO="$(DEMO)" $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(LONG)
 
 .PHONY: prove
 prove: setup ## Print every promised figure beside its threshold; fails when one falls short (SEEDS=20)

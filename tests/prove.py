@@ -272,6 +272,7 @@ def identity(seeds: int) -> list[Figure]:
             not whole.returncode,
         ),
         tests_pass("vault, rotation, shredding; tokens attacked", vault, "all pass"),
+        tests_pass("a new root key: rows lost", ["tests/spark/test_root_rotation.py"], "all pass"),
         tests_pass("re-identification: refusals", ["tests/governance/test_reidentification.py"], "all pass"),
         tests_pass("an erased person: bytes left, ways back", ["tests/spark/test_erasure.py"], "all pass"),
     ]

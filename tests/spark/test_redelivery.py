@@ -40,6 +40,7 @@ def compare_with_last_alone(spark: SparkSession, root: Path, seed: int, count: i
         assert found.get(name) == expected.get(name), f"{name} differs (seed {seed})"
 
 
+@pytest.mark.slow
 def test_a_lake_of_many_deliveries_equals_one_of_the_last(spark: SparkSession, tmp_path: Path) -> None:
     compare_with_last_alone(spark, tmp_path, random.SystemRandom().randrange(1 << 32), 3)
 

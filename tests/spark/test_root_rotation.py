@@ -27,6 +27,7 @@ def rows(spark: SparkSession, settings: Settings, name: str) -> list[dict[str, A
     return [row.asDict() for row in frame.collect()]
 
 
+@pytest.mark.slow
 def test_b6_every_row_under_a_new_token(
     spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
