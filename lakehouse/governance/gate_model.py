@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lakehouse.errors import ConfigurationError, DisclosureRefused
 from lakehouse.governance.gate_reasons import REASONS, Rule
@@ -60,6 +63,20 @@ class Limits:
         """Persons needed before a quantile leaves ``persons`` of them on its thinner side."""
         thin = min(share, 1 - share)
         return -int(-round(self.persons / thin, 6) // 1) if thin > 0 else 1 << 60
+
+
+def reaches(values: Sequence[float], least: int = 0) -> NDArray[np.float64]:
+    """How far each published number of a column may be from the one it was rounded from, (n,).
+
+    A zero at the end is not written, so the digits are those of the whole column: as many decimals and as many
+    significant digits as any of its numbers has, whichever says less; ``least`` of both are taken for granted.
+    """
+    texts = [f"{abs(value):.12f}".rstrip("0") for value in values if np.isfinite(value)]
+    decimals = max([least, *(len(text.partition(".")[2]) for text in texts)])
+    digits = max([least, *(len(text.replace(".", "").lstrip("0")) for text in texts)])
+    with np.errstate(divide="ignore"):
+        size = np.floor(np.log10(np.abs(np.asarray(values, dtype=float)))) + 1
+    return np.asarray(0.5 * np.maximum(10.0**-decimals, 10.0 ** (size - digits)))
 
 
 @dataclass(frozen=True)

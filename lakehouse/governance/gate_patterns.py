@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lakehouse.governance.gate_model import Finding, Limits, gathered
+from lakehouse.governance.gate_model import Finding, Limits, gathered, reaches
 from lakehouse.governance.gate_reasons import Rule
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ LONGEST = 14
 """Longest pattern looked at; a longer one is refused, since its 2^length parts cannot all be checked."""
 
 LEAST_DIGITS = 4
-"""A confidence is taken to be exact to so many decimals at least: 0.98 may be 0.9800, and its reader may know."""
+"""A confidence is taken to be exact to so many digits at least: 0.98 may be 0.9800, and its reader may know."""
 
 CHUNK = 1 << 21
 """Numbers held at once in a transform."""
@@ -78,8 +78,9 @@ class PatternSet:
         known: dict[tuple[str | int, ...], int] = {}
         for pattern, support in zip(self.patterns, self.supports, strict=True):
             known[self._key(pattern)] = int(support)
-        reach = 0.5 * 10.0 ** -max([LEAST_DIGITS, *(_digits(rule.confidence) for rule in self.rules)])
-        for rule in self.rules:
+        for rule, reach in zip(
+            self.rules, reaches([rule.confidence for rule in self.rules], LEAST_DIGITS), strict=True
+        ):
             known.setdefault(self._key((*rule.antecedent, *rule.consequent)), rule.support)
             least = np.ceil(rule.support / min(rule.confidence + reach, 1) - 1e-9)
             most = np.floor(rule.support / max(rule.confidence - reach, 1e-9) + 1e-9)
@@ -203,11 +204,6 @@ def _place(pattern: tuple[str | int, ...], part: int, value: float) -> str:
     inside = [item for place, item in enumerate(pattern) if part >> place & 1]
     outside = [item for place, item in enumerate(pattern) if not part >> place & 1]
     return f"{value:g} with {_text(inside) or 'none'} without {_text(outside)}"
-
-
-def _digits(confidence: float) -> int:
-    """Decimals a confidence is written with, up to ten."""
-    return len(f"{confidence:.10f}".rstrip("0").partition(".")[2])
 
 
 def _text(items: Items) -> str:

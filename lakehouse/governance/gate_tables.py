@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lakehouse.governance.gate_bounds import bounds
-from lakehouse.governance.gate_model import Finding, Limits, gathered
+from lakehouse.governance.gate_model import Finding, Limits, gathered, reaches
 from lakehouse.governance.gate_reasons import Rule
 
 Floats = NDArray[np.float64]
@@ -138,10 +138,10 @@ class CountTable:
         sharp: list[str] = []
         back: list[str] = []
         for name, rate in self.rates.items():
-            for i, (value, whole) in enumerate(zip(rate.values, rate.wholes, strict=True)):
+            published = zip(rate.values, rate.wholes, reaches(rate.values), strict=True)
+            for i, (value, whole, reach) in enumerate(published):
                 if np.isnan(value) or np.isnan(whole):
                     continue
-                reach = 0.5 * 10.0 ** -_decimals(value)
                 low, high = ((value + side) / rate.scale * whole for side in (-reach, reach))
                 part = rate.parts[i] if rate.parts is not None else np.nan
                 least, most = np.ceil(low - 1e-9), np.floor(high + 1e-9)
@@ -298,9 +298,3 @@ def _coded(labels: Sequence[str | None]) -> NDArray[np.int64]:
 
 def _numbers(values: Sequence[float | None]) -> Floats:
     return np.array([np.nan if value is None else float(value) for value in values], dtype=float)
-
-
-def _decimals(value: float) -> int:
-    """Digits after the point as a reader sees them, at most 12."""
-    text = f"{value:.12f}".rstrip("0")
-    return len(text.partition(".")[2])

@@ -19,7 +19,7 @@ from lakehouse.governance.gate_memory import Memory, group_differences
 from lakehouse.governance.gate_model import TIGHTER_WHEN_LOWER, Limits
 from lakehouse.governance.gate_patterns import PatternSet
 from lakehouse.governance.gate_reasons import REASONS, Rule
-from lakehouse.governance.gate_tables import CountTable
+from lakehouse.governance.gate_tables import CountTable, Rate
 from tests.oracles.hidden_cells import ranges
 from tests.support.gate_loads import wide_table
 from tests.support.gate_runs import through_the_gate, verdicts
@@ -215,3 +215,30 @@ def test_a_confidence_of_few_letters__is_no_shelter() -> None:
     assert not verdict([rules(0.98)]).passed
     assert not verdict([rules(0.98, 0.654321)]).passed
     assert verdict([rules(0.8)]).passed and verdict([rules(0.951456)]).passed
+
+
+@given(st.lists(st.floats(0.001, 100), min_size=2, max_size=6), st.integers(2, 6), st.booleans())
+def test_a_published_number__may_be_as_far_off_as_its_column_is_rounded(
+    values: list[float], digits: int, significant: bool
+) -> None:
+    """Rounded to decimals or to significant digits, the number before rounding lies within the reach."""
+    from lakehouse.governance.gate_model import reaches
+
+    shown = [float(f"{value:.{digits}g}") if significant else round(value, digits) for value in values]
+    for value, one, reach in zip(values, shown, reaches(shown, digits), strict=True):
+        assert abs(value - one) <= reach * (1 + 1e-6)
+        assert one == 0 or reach <= 0.5 * 10.0 ** -(len(f"{one:.12f}".rstrip("0").partition(".")[2])) * (
+            1 + 1e-6
+        )
+
+
+def test_a_rate_s_last_zeros_are_read_off_its_column() -> None:
+    """0.6 beside 0.333333 is 0.600000, and so not 145 of 245; alone it may be."""
+
+    def table_of(*rates: float) -> CountTable:
+        shown = Rate(list(rates), [245, 90], parts=[145, 30])
+        return CountTable("t", {"group": ["a", "b"]}, [245, 90], rounding=5, rates={"share": shown})
+
+    assert Rule.UNROUNDED_RATE in verdict([table_of(0.6, 0.333333)]).rules
+    assert verdict([table_of(0.6, 0.3)]).passed
+    assert verdict([table_of(0.591837, 0.333333)]).passed

@@ -182,8 +182,11 @@ def inclusion_exclusion(rng: Generator, folder: Path) -> Case:
         extra = rng.random((1, 6)) < 0.3
         extra[0, list(inside)], extra[0, list(outside)] = True, False
         has = np.concatenate([has, extra])
-    assert exactly(has, inside, outside) == few
     lattice = [p for n in range(1, size + 1) for p in combinations(whole, n) if set(inside) <= set(p)]
+    # The few are given away only where every set between is released; one with few persons would be left out.
+    while any(0 < support(has, p) < K for p in lattice if set(p) != set(whole)):
+        has = np.concatenate([has, np.isin(np.arange(6), whole)[None]])
+    assert exactly(has, inside, outside) == few
     patterns = [*lattice, *[(i,) for i in range(6) if (i,) not in lattice]]
     patterns = [p for p in patterns if support(has, p) == 0 or support(has, p) >= K or set(p) == set(whole)]
     supports = [support(has, p) for p in patterns]
@@ -302,7 +305,7 @@ def rates(rng: Generator, folder: Path) -> Case:
     near, near_whole = round_to(part), round_to(whole)
     if abs(part / whole - near / near_whole) < 1e-5:
         part = near + 2
-    rate = Rate([round(part / whole, 6), 0.5], [near_whole, 90], parts=[near, 45])
+    rate = Rate([round(part / whole, 6), round(30 / 90, 6)], [near_whole, 90], parts=[near, 30])
     return Case(
         "a rate of the numbers before rounding",
         [CountTable("t", labels, [near_whole, 90], rounding=5, rates={"share": rate})],
