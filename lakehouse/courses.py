@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakehouse.chaining import numbered
 from lakehouse.tables import Setting
 
 if TYPE_CHECKING:
@@ -44,19 +45,10 @@ def courses(event: DataFrame) -> DataFrame:
         .agg({"until": "max"})
         .withColumnRenamed("max(until)", "until")
     )
-    person = "PARTITION BY person_id ORDER BY day, sector"
-    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-    upto = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
+    before = "lag(sector) OVER (PARTITION BY person_id, number ORDER BY day, sector)"
     return (
-        contact.selectExpr(
-            "*",
-            f"max(until) OVER ({person} {before}) AS reached",
-            f"lag(sector) OVER ({person}) AS previous",
-        )
-        .selectExpr("*", f"reached IS NULL OR day > reached + {GAP_DAYS} AS new")
-        .selectExpr(
-            "*", f"sum(CAST(new AS INT)) OVER ({person} {upto}) AS number", "NOT new AND sector <> previous AS over"
-        )
+        numbered(contact, "person_id", "day, sector", "day", "until", str(GAP_DAYS))
+        .selectExpr("*", f"coalesce(sector <> {before}, false) AS over")
         .groupBy("person_id", "number")
         .agg(*_course())
         .selectExpr(
@@ -70,7 +62,7 @@ def courses(event: DataFrame) -> DataFrame:
             "handovers",
             f"'{MODEL}' AS model",
         )
-    )  # fmt: skip
+    )
 
 
 def _course() -> tuple[Column, ...]:

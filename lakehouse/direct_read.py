@@ -17,6 +17,7 @@ from lakehouse.delta_log import actions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 UNDERSTOOD = {"timestampNtz", "appendOnly", "invariants"}
 """Table features under which a version is its files as they lie, each read whole."""
@@ -55,6 +56,18 @@ def rows_of(spark: SparkSession, table: Path, **within: Collection[str]) -> Data
         return spark.createDataFrame([], schema)
     frame = spark.read.schema(schema).option("basePath", str(table)).parquet(*files)
     return frame.select(*schema.fieldNames())
+
+
+def schema_of(spark: SparkSession, table: Path) -> StructType:
+    """Columns of a table's newest version; no file is looked at."""
+    from pyspark.sql.types import StructType
+
+    live = live_files(table)
+    return (
+        spark.read.format("delta").load(str(table)).schema
+        if live is None
+        else StructType.fromJson(live.schema)
+    )
 
 
 def live_files(table: Path) -> Live | None:

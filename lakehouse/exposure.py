@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakehouse.chaining import numbered
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
@@ -24,18 +26,10 @@ def exposure_periods(event: DataFrame) -> DataFrame:
     covered = (
         f"CAST(day + least(greatest(ceil(quantity), 1), {MOST_DAYS}) AS INT)"  # first day no longer covered
     )
-    person = "PARTITION BY person_id, code ORDER BY day, until"
-    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-    upto = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
     fetched = event.where("domain = 'medicine' AND status = 'active' AND quantity > 0 AND day IS NOT NULL")
+    spans = fetched.selectExpr("person_id", "code", "day", "quantity", f"{covered} AS until")
     return (
-        fetched.selectExpr("person_id", "code", "day", "quantity", f"{covered} AS until")
-        .selectExpr("*", f"max(until) OVER ({person} {before}) AS reached")
-        .selectExpr(
-            "*",
-            f"sum(CASE WHEN reached IS NULL OR day > reached + {GRACE_DAYS} THEN 1 ELSE 0 END) "
-            f"OVER ({person} {upto}) AS number",
-        )
+        numbered(spans, "person_id, code", "day, until", "day", "until", str(GRACE_DAYS))
         .groupBy("person_id", "code", "number")
         .agg({"day": "min", "until": "max", "*": "count", "quantity": "sum"})
         .selectExpr(

@@ -15,6 +15,7 @@ from lakehouse.bronze import known_pairs, replace_files
 from lakehouse.build import state_at
 from lakehouse.convert import fault_finder
 from lakehouse.delivery import all_sources
+from lakehouse.direct_read import rows_of
 from lakehouse.errors import DataError
 from lakehouse.lake import Entry, entries, replace_entries
 from lakehouse.pseudonym import root_key_file
@@ -70,7 +71,7 @@ def shown(
     if not (path / "_delta_log").is_dir():
         return []
     names = {entry.file_id: entry.name for entry in entries(spark, settings)}
-    frame = spark.read.format("delta").load(str(path))
+    frame = rows_of(spark, path)
     if reason:
         frame = frame.where(frame["reason"] == reason)
     rows = frame.orderBy("file_id", "row_number").limit(limit).collect()
@@ -133,7 +134,7 @@ def replay(spark: SparkSession, settings: Settings, name: str, writers: list[int
         cured = [file_id for file_id in file_ids if not quarantine.get(file_id)]
         if cured:
             target = table_path(settings, f"quarantine.{name}")
-            replace_files(spark.read.format("delta").load(str(target)).where("false"), target, cured)
+            replace_files(rows_of(spark, target, file_id=[]), target, cured)
         reasons = reasons_by_file(spark, settings, table, file_ids)
         after = [
             dataclasses.replace(
@@ -160,8 +161,7 @@ def rejudge(spark: SparkSession, settings: Settings, table: Table, file_ids: lis
     known = known_pairs(settings, table)
     names = [each.name for each in table.fields]
     path = table_path(settings, table.bronze)
-    bronze = spark.read.format("delta").load(str(path))
-    rows = bronze.where(bronze["file_id"].isin(file_ids))
+    rows = rows_of(spark, path, file_id=file_ids)
 
     def again(fault: str, *texts: str | None) -> str | None:
         return verdict(table, known, dict(zip(names, texts, strict=True)), fault)

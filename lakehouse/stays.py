@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakehouse.chaining import numbered
 from lakehouse.schema import Contacts
 from lakehouse.tables import Setting
 
@@ -80,22 +81,15 @@ def chained(contacts: DataFrame) -> DataFrame:
     form one stay, and a stay of 12 hours or longer is an admission. Shorter acute contacts are emergency
     contacts, all others out-patient ones. An open contact counts as long as is known: its start.
     """
-    order = "PARTITION BY person_id ORDER BY time_start, coalesce(time_end, time_start), contact_id"
-    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-    upto = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
-    stay = "PARTITION BY person_id, stay_number"
+    order = "time_start, coalesce(time_end, time_start), contact_id"
+    stay = "PARTITION BY person_id, number"
     known_end = "greatest(time_start, coalesce(time_end, time_start))"
-    numbered = contacts.selectExpr("*", f"max({known_end}) OVER ({order} {before}) AS reached").selectExpr(
-        "*",
-        f"sum(CASE WHEN reached IS NULL OR time_start > reached + {GAP} THEN 1 ELSE 0 END) "
-        f"OVER ({order} {upto}) AS stay_number",
-    )
-    whole = numbered.selectExpr(
+    whole = numbered(contacts, "person_id", order, "time_start", known_end, GAP).selectExpr(
         "*",
         f"min(time_start) OVER ({stay}) AS spell_start",
         f"max({known_end}) OVER ({stay}) AS spell_end",
         f"CAST(count(*) OVER ({stay}) AS INT) AS spell_contacts",
-        f"first(contact_id) OVER ({stay} ORDER BY time_start, coalesce(time_end, time_start), contact_id) AS spell_id",
+        f"first(contact_id) OVER ({stay} ORDER BY {order}) AS spell_id",
     )
     admitted = f"min(known_setting) OVER ({stay}) = {Setting.INPATIENT:d}"
     return with_setting(whole, admitted)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.delivery import all_sources
-from lakehouse.direct_read import rows_of
+from lakehouse.direct_read import schema_of
 from lakehouse.schema import Type
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def token_tables(spark: SparkSession, settings: Settings) -> list[TokenTable]:
     subject, keys = declared()
     found = []
     for path in delta_folders(settings):
-        schema = rows_of(spark, path).schema
+        schema = schema_of(spark, path)
         texts = [field.name for field in schema if field.dataType.typeName() in ("string", "varchar")]
         if texts:
             found.append(
