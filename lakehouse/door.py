@@ -305,18 +305,14 @@ class Block:
         import numpy as np
 
         make = tokeniser(self.door.key_file, domain)
-        known = self.step.made if domain == "person" else {}
-        made = [None if one is None else known.get(one) or make(one) for one in identities]
-        tokens = made
+        tokens = [None if identity is None else make(identity) for identity in identities]
         admitted = self.step.admitted(domain, identities)
         if not all(admitted):
             tokens = [token if may else None for token, may in zip(tokens, admitted, strict=True)]
             if each.filled or each.type is Type.KEY:
                 self.erased.update(np.flatnonzero(~np.array([*admitted, True])[at]).tolist())
         if domain == "person":
-            new = [place for place, one in enumerate(identities) if one not in known]
-            self.step.hand_over([tokens[place] for place in new], [identities[place] for place in new])
-            self.step.remember([(identities[place], made[place]) for place in new])
+            self.step.hand_over(tokens, identities)
         return tokens
 
     def blank_erased(self) -> None:

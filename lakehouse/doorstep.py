@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 ERASED = "erased"
 """Fault of a row whose person is erased: barred, and blank but for where it stood."""
 
-MOST_KEPT = 400_000
-"""Tokens a part keeps, about: 100 MB of a worker's memory."""
-
 DROP_RECORDS = 200_000
 """Records a sealed drop holds at most: bounds the worker's memory."""
 
@@ -38,7 +35,6 @@ class Doorstep:
     key_file: str
     name: str
     fresh: list[tuple[list[str], list[bytes]]] = field(default_factory=list)
-    made: dict[bytes, str] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
     waiting: int = 0
     drops: int = 0
@@ -96,11 +92,6 @@ class Doorstep:
         self.waiting += len(chosen)
         if self.waiting >= DROP_RECORDS:
             self.leave()
-
-    def remember(self, made: Sequence[tuple[bytes | None, str | None]]) -> None:
-        """Keep tokens for the blocks to come, as long as there is room: most persons of a file come again."""
-        if len(self.made) < MOST_KEPT:
-            self.made.update((one, token) for one, token in made if one is not None and token is not None)
 
     def leave(self) -> None:
         """Seal what was noted and put it into the vault's inbox, in one step."""

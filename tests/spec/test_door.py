@@ -202,17 +202,14 @@ def test_an_erased_person_passes_as_an_empty_row_and_her_child_loses_a_mother(tm
     assert found[0]["code"] is None and found[1]["code"] == "DI219"
 
 
-@pytest.mark.parametrize("kept", [0, 3, 400_000])
-def test_tokens_kept_for_later_blocks__are_those_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+def test_a_person_in_many_blocks__has_one_token_and_one_record_and_stays_out_once_erased(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse import doorstep
     from lakehouse.governance.erasure import bar
     from lakehouse.governance.vault import init_vault
     from lakehouse.pseudonym import person_tokens
 
     monkeypatch.setattr(chunks, "BLOCK_BYTES", 60)
-    monkeypatch.setattr(doorstep, "MOST_KEPT", kept)
     settings = load_settings(tmp_path / "home", "test")
     key = str(root_key_file(settings, create=True))
     vault = init_vault(settings)
