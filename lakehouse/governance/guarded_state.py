@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.governance import side_doors
 from lakehouse.governance.file_watch import platform_at_work
+from lakehouse.governance.reconcile import NEVER_RUN
 from lakehouse.governance.sightings import below
 
 if TYPE_CHECKING:
@@ -43,15 +45,30 @@ class GuardedState:
         settings = self._settings
         closed = [settings.lake, settings.keys, settings.results, settings.artifacts]
 
+        roots = [os.path.realpath(root) for root in closed]
+
         def watcher(door: str, what: str) -> None:
             if door == "jvm":
                 report(f"The JVM was asked for {what}")
-            elif any(below(what, str(root)) for root in closed[:2]):
+            elif door == "arrow" and any(below(what, root) for root in roots[:2]):
                 report(f"Arrow opened {what}")
+            elif door == "handing" and any(below(what, root) or below(root, what) for root in roots):
+                report(f"Spark was given {what} to hand to its workers")
+            elif door == "sql" and (command := self.never_run(what)):
+                report(f"{command} was asked for, which brings code or files into Spark that no plan shows")
 
         self._watcher = watcher
         side_doors.add(self._spark, watcher)
         side_doors.close_workers(self._spark, closed, [settings.keys / "studies"])
+
+    def never_run(self, statement: str) -> str | None:
+        """The command of a statement that no study may run; Spark itself says what it cannot parse."""
+        parser = self._spark._jsparkSession.sessionState().sqlParser()
+        try:
+            tree = str(parser.parsePlan(statement).toString())
+        except Exception:
+            return None
+        return next((name for name in NEVER_RUN if name in tree), None)
 
     def doubts(self) -> list[str]:
         """Guarding settings that are not what they were."""

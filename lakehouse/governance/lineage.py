@@ -44,12 +44,13 @@ class GateUse:
 
 @dataclass
 class PlanUse:
-    """What a plan touches: study tables, leaves that no study table stands over, names of files, outside programs."""
+    """What a plan touches: study tables, leaves under none, names of files, outside programs, Java methods."""
 
     gates: list[GateUse] = field(default_factory=list)
     outside: list[Node] = field(default_factory=list)
     file_names: bool = False
     scripts: bool = False
+    reflection: bool = False
 
 
 @dataclass
@@ -80,6 +81,8 @@ CUTS = {"GlobalLimit", "LocalLimit", "Limit", "Tail", "Offset", "Sample", "Limit
 RANKS = ("Rank", "DenseRank", "PercentRank", "CumeDist", "NTile", "RowNumber")
 """Functions of a window's order alone: what they order by is used by the window, as join use."""
 RUNS_NOTHING_ITSELF = ("CreateViewCommand", "ExplainCommand", "MergeIntoCommand")
+REFLECTION = ("CallMethodViaReflection", "TryReflect")
+"""Expressions that call any static Java method."""
 OPAQUE = ("DeserializeToObject", "MapElements", "MapPartitions", "TypedFilter", "AppendColumns", "MapGroups")
 
 
@@ -165,6 +168,7 @@ class Walker:
             return self.flow(expression).everything
         found: Lineage = NOTHING
         self.found.file_names |= expression.name.startswith("InputFile")
+        self.found.reflection |= expression.name in REFLECTION
         if expression.name == "AttributeReference" and expression.expr_id is not None:
             found = self.origin.get(expression.expr_id, fallback)
         parts = expression.children[:1] if expression.name == "WindowExpression" else expression.children

@@ -151,6 +151,8 @@ def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict)
         verdict.breaches.append("The names of the lake's files were read (input_file_name).")
     if query.use.scripts:
         verdict.breaches.append("Rows were given to a program (TRANSFORM), which may read anything.")
+    if query.use.reflection:
+        verdict.breaches.append("A Java method was called from SQL (reflect), which may read anything.")
     for gate in query.use.gates:
         if gated.own(gate.nonce):
             _gate(gate, query, gated, declared, verdict)

@@ -23,13 +23,19 @@ JVM_DOORS = re.compile(
 ASKING = ("c\nz:", "i\n", "r\nu\n")
 """Beginnings of Py4J commands that name a class: static call, constructor, look-up."""
 
+HANDING = re.compile(r"c\n\S+\n(?:addFile|addArchive|addJar|addPyFile)\ns(.*)")
+"""A Py4J command by which Spark copies a file to where its workers, and anyone here, can read it."""
+
+SQL = re.compile(r"c\n\S+\nsql\ns(.*)")
+"""A Py4J command that runs a statement."""
+
 READERS = ("duckdb", "polars", "deltalake", "fastparquet")
 """Libraries that open files themselves, unseen by Python's audit events."""
 
 CLOSED, OPEN = "PATTERNLAKE_CLOSED", "PATTERNLAKE_OPEN"
 
 Watcher = Callable[[str, str], None]
-"""Called with ``jvm`` and a class, or ``arrow`` and a path; raises to refuse."""
+"""Called with ``jvm`` and a class, or ``arrow`` or ``handing`` and a path, or ``sql`` and a statement; raises to refuse."""
 
 _watchers: tuple[Watcher, ...] = ()
 
@@ -54,7 +60,9 @@ def _tell(door: str, what: str) -> None:
 
 
 def _watch_jvm(spark: SparkSession) -> None:
-    """See every class that Python asks the JVM for and that opens files or starts processes."""
+    """See what Python asks the JVM for: classes that open files or start processes, files to hand on, statements."""
+    from py4j.protocol import unescape_new_line
+
     client: Any = spark.sparkContext._gateway._gateway_client  # type: ignore[union-attr]
     if getattr(client, "_patternlake", False):
         return
@@ -64,6 +72,10 @@ def _watch_jvm(spark: SparkSession) -> None:
     def watched(command: str, *arguments: Any, **named: Any) -> Any:
         if _watchers and command.startswith(ASKING) and (found := JVM_DOORS.search(command[:400])):
             _tell("jvm", found[0])
+        if _watchers and (handed := HANDING.match(command)):
+            _tell("handing", paths_in([handed[1]])[0])
+        if _watchers and (statement := SQL.match(command)):
+            _tell("sql", unescape_new_line(statement[1]))
         return send(command, *arguments, **named)
 
     client._patternlake = True
@@ -112,7 +124,7 @@ def paths_in(values: Iterable[Any]) -> list[str]:
         if isinstance(value, (list, tuple)):
             found += paths_in(value)
         elif isinstance(value, (str, os.PathLike)):
-            found.append(os.path.realpath(os.fsdecode(value).removeprefix("file://")))
+            found.append(os.path.realpath(re.sub("^file:(//)?", "", os.fsdecode(value))))
     return found
 
 

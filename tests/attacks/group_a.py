@@ -274,12 +274,70 @@ def _(w: World) -> Any:
     return w.spark.sql(query).collect()
 
 
+@attack("A20 Java method called from SQL")
+def _(w: World) -> Any:
+    return w.spark.sql("SELECT reflect('java.lang.System', 'getProperty', 'user.dir')").collect()
+
+
+@attack("A20 Java method called from SQL over a granted table")
+def _(w: World) -> Any:
+    frame = w.table("gold.event")
+    return frame.selectExpr("java_method('java.lang.System', 'getenv', code) seen", "code").collect()
+
+
+@attack("A21 file handed to the workers")
+def _(w: World) -> Any:
+    from pyspark import SparkFiles
+
+    path = w.file("spell")
+    w.spark.sparkContext.addFile(path)
+    return Path(SparkFiles.get(Path(path).name)).read_bytes()
+
+
+@attack("A21 file of text")
+def _(w: World) -> Any:
+    return w.spark.sparkContext.textFile(str(w.gold / "spell" / "_delta_log" / "*.json")).collect()
+
+
 @attack("A24 ADD JAR")
 def _(w: World) -> Any:
     jar = w.own / "evil.jar"
     jar.write_bytes(b"PK\x05\x06" + bytes(18))
     w.spark.sql(f"ADD JAR '{jar}'")
     return w.spark.sql("LIST JARS").collect()
+
+
+@attack("A24 ADD JAR in a script")
+def _(w: World) -> Any:
+    jar = w.own / "evil.jar"
+    jar.write_bytes(b"PK\x05\x06" + bytes(18))
+    w.spark.sql(f"/* a remark */ BEGIN IF true THEN ADD JAR '{jar}'; END IF; END")
+    return w.spark.sql("LIST JARS").collect()
+
+
+@attack("A24 ADD FILE of a table's file")
+def _(w: World) -> Any:
+    from pyspark import SparkFiles
+
+    path = w.file("spell")
+    w.spark.sql(f"ADD FILE '{path}'")
+    return Path(SparkFiles.get(Path(path).name)).read_bytes()
+
+
+@attack("A24 table's file sent as an artefact of the session")
+def _(w: World) -> Any:
+    path = w.file("spell")
+    w.spark.addArtifacts(path, file=True)
+    return w.spark.sql("LIST FILES").collect()
+
+
+@attack("A27 table made over a folder")
+def _(w: World) -> Any:
+    w.spark.catalog.createTable("sly_table", path=str(w.gold / "spell"), source="parquet")
+    try:
+        return w.spark.table("sly_table").collect()
+    finally:
+        w.spark.sql("DROP TABLE sly_table")
 
 
 @attack("A24 Python data source")

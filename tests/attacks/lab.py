@@ -53,7 +53,11 @@ direct = ["code_id", "code"]
 
 @dataclass(frozen=True)
 class Result:
-    """What became of an attack: ``stopped``, ``marked`` (recorded, the run withheld), ``got`` (unseen), and how."""
+    """What became of an attack, and how.
+
+    ``stopped``: it got nothing, whether or not the attempt was recorded too; ``marked``: it got something, and the
+    run is withheld for it; ``got``: it got something unseen.
+    """
 
     name: str
     outcome: str
@@ -146,11 +150,11 @@ def tried(name: str, world: World) -> tuple[Any, BaseException | None]:
 
 def judged(name: str, got: Any, error: BaseException | None, scope: Any) -> Result:
     """The outcome of an attack, from what it got and what the record says."""
-    if scope is not None and scope.state is not State.ACCOUNTED:
-        return Result(name, "marked", f"{scope.state}: {scope.reasons[0]}"[:160])
     if error is not None:
         words = str(error).strip().splitlines() or [""]
         return Result(name, "stopped", f"{type(error).__name__}: {words[0]}"[:160])
     if not got:
         return Result(name, "stopped", "nothing there")
+    if scope is not None and scope.state is not State.ACCOUNTED:
+        return Result(name, "marked", f"{scope.state}: {scope.reasons[0]}"[:160])
     return Result(name, "got", f"{len(got) if hasattr(got, '__len__') else got} rows or bytes")

@@ -89,13 +89,17 @@ def table(found: dict[str, dict[str, Result]], *, detail: bool = False) -> str:
         if detail:
             lines += [f"      {level}: {found[level][name].how}" for level in found if level != "plain"]
     for level, results in found.items():
-        held = sum(each.outcome != "got" for each in results.values())
-        lines.append(f"{level}: {held} of {len(results)} stopped or marked ({held / len(results):.0%})")
+        stopped, marked = (
+            sum(each.outcome == word for each in results.values()) for word in ("stopped", "marked")
+        )
+        lines.append(
+            f"{level}: {stopped} of {len(results)} stopped ({stopped / len(results):.0%}), {marked} marked"
+        )
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Print the table; 1 when an attack got something unseen at the Guarded or Sealed level, or a ledger test fails."""
+    """Print the table; 1 when an attack got something: unseen at the Guarded level, at all at the Sealed one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--levels", nargs="+", choices=LEVELS, default=list(LEVELS))
     parser.add_argument("--detail", action="store_true", help="say how each attack ended")
@@ -106,9 +110,8 @@ def main() -> int:
     print(table(found, detail=given.detail))
     ledger = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "tests/governance/test_ledger.py"]
     failed = subprocess.run(ledger, cwd=ROOT, check=False).returncode
-    missed = [
-        each for level in found if level != "plain" for each in found[level].values() if each.outcome == "got"
-    ]
+    held = {"plain": ("stopped", "marked", "got"), "guarded": ("stopped", "marked"), "sealed": ("stopped",)}
+    missed = [each for level in found for each in found[level].values() if each.outcome not in held[level]]
     return 1 if missed or failed else 0
 
 

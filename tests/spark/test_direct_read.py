@@ -65,7 +65,9 @@ def test_after_any_writes__the_rows_are_delta_s(spark: SparkSession, tmp_path: P
             DeltaTable.forPath(spark, str(path)).optimize().executeCompaction()
         if step in (3, 13):
             same(spark, path)
-    while not (path / "_delta_log" / "_last_checkpoint").is_file():  # steps that changed nothing left no commit
+    while not (
+        path / "_delta_log" / "_last_checkpoint"
+    ).is_file():  # steps that changed nothing left no commit
         frame(spark, numbers, names[:1]).write.format("delta").mode("append").save(str(path))
     same(spark, path)
     assert live_files(path) is not None
