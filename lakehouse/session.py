@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import ConfigurationError
+from lakehouse.gateway import prompt_answers
 from lakehouse.settings import Settings, conf_dir
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def spark_session(settings: Settings, app: str = "patternlake", **overrides: str
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    prompt_answers()
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName(app)
