@@ -111,7 +111,11 @@ def with_links(spark: SparkSession, settings: Settings, current: Current) -> Cur
 
 def event_silver(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
     """Current silver rows as events see them: with ``reversed`` where the table knows reversals."""
-    rows = silver_rows(spark, settings, current, table)
+    return marked(silver_rows(spark, settings, current, table), table)
+
+
+def marked(rows: DataFrame, table: Table) -> DataFrame:
+    """Rows with what other rows of their table say of them."""
     rows = with_reversals(rows, table.reversal) if table.reversal else rows
     return with_repeats(rows, table.repeats) if table.repeats else rows
 
@@ -235,7 +239,12 @@ def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[s
     if any(join is UNIT for _, table in current.tables() for event in table.events for join in event.joins):
         found[UNIT.frame] = unit_rows(spark, settings)
     path = table_path(settings, "silver.encounter")
-    if any(table.contacts for _, table in current.tables()):
+    if any(
+        join.frame == "encounter"
+        for _, table in current.tables()
+        for event in table.events
+        for join in event.joins
+    ):
         found["encounter"] = rows_of(spark, path)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.declare import prefixed
+from lakehouse.lpr2_tables import CONTACT as BEFORE_THE_CHANGE
 from lakehouse.schema import DATED, FORMS, Event, Field, Join, Names, Source, StayCost, Table, Type
 
 DRG = r"\d{2}[A-Z]{2}\d{2}[A-Z]?"
@@ -57,6 +58,45 @@ GROUPED = Table(
     stay_cost=StayCost("contact_id", "value", where="dearest IS NULL OR dearest <> 'LPR2'"),
 )
 """A contact that spans the change of registers is grouped in both; the dearest group wins, the other is superseded."""
+GROUPED_BEFORE = Table(
+    name="lpr2_drg",
+    files=rf"(.*/)?(lpr2?|drg)/{DATED}t_drg(_?\d{{4}})?{FORMS}",
+    encoding="cp1252",
+    once=True,
+    fields=(
+        Field(
+            "contact_id",
+            Type.KEY,
+            aliases=("v_recnum", "k_recnum", "recnum"),
+            filled=True,
+            domain=BEFORE_THE_CHANGE,
+        ),
+        Field("drg", Type.CODE, aliases=("c_drg", "drg_kode"), filled=True, pattern=DRG),
+        Field("mdc", Type.CODE, aliases=("c_mdc",), pad=2, pattern=r"\d{2}"),
+        Field("value", Type.NUMBER, aliases=("v_totpris",), filled=True),
+        Field("base_value", Type.NUMBER, aliases=("v_pris",), required=False),
+        Field("long_stay_value", Type.NUMBER, aliases=("v_langpris",), required=False),
+        Field("rehabilitation_value", Type.NUMBER, aliases=("v_genoppris",), required=False),
+        Field("trim_point", Type.INTEGER, aliases=("v_trimpkt",), required=False),
+        Field("bed_days", Type.INTEGER, aliases=("v_sengdag",), required=False),
+        Field("municipality", Type.CODE, aliases=("c_kom",), required=False, pad=4, pattern=r"\d{4}"),
+        Field("region", Type.CODE, aliases=("c_region",), required=False, pattern=r"\d{4}"),
+    ),
+    events=(
+        Event(
+            FROM_CONTACT
+            | {
+                "code_system": "'DRG'",
+                "code_raw": "row.drg",
+                "code": prefixed("DRG", "row.drg"),
+                "cost_dkk": "row.value",
+            },
+            joins=TO_CONTACT,
+        ),
+    ),
+    stay_cost=StayCost("contact_id", "value"),
+)
+"""Until the change of registers. Its copies of diagnoses and procedures are the patient register's, and left there."""
 TARIFFS = Table(
     name="drg_tariffs",
     files=files("drg_takster"),
@@ -73,6 +113,19 @@ TARIFFS = Table(
     ),
     names=(Names(prefixed("DRG", "drg"), "text"),),
 )
+PSYCHIATRIC_RATES = Table(
+    name="psychiatric_rates",
+    files=files("psykiatri_takster"),
+    encoding="cp1252",
+    role="tariff",
+    once=True,
+    fields=(
+        Field("year", Type.INTEGER, aliases=("aar",), filled=True),
+        Field("service", Type.CODE, aliases=("ydelse",), filled=True, pattern="SENGEDAG|BESOEG"),
+        Field("rate", Type.NUMBER, aliases=("takst",), filled=True),
+    ),
+)
+"""Psychiatry is not grouped: a rate for a bed-day and one for a visit."""
 UNIT_COSTS = Table(
     name="unit_costs",
     files=files("omkostninger"),
@@ -114,6 +167,6 @@ SOURCE = Source(
     name="costs",
     format="danish",
     identifier="cpr",
-    tables=(GROUPED, TARIFFS, UNIT_COSTS, PRICES),
+    tables=(GROUPED, GROUPED_BEFORE, TARIFFS, PSYCHIATRIC_RATES, UNIT_COSTS, PRICES),
     levels=True,
 )

@@ -110,7 +110,21 @@ def test_t08_thousands_apart_by_dots_are_numbers_and_a_decimal_point_is_refused(
         ("Anna", "DRG//05MP09", 29800.5, "2020-01-01 08:00:00", "99004081000016")
     ]
     assert lake.quarantine("drg_contacts") == [(2, "bad_value")]
-    assert sorted(lake.read("gold.spell", "cost_dkk", "hours"), key=str) == [(29800.5, 52.0), (None, 1.0)]
+    assert sorted(lake.read("gold.spell", "cost_dkk", "hours"), key=str) == [
+        (29800.5, 52.0),
+        (73850.5, 72.0),
+        (None, 1.0),
+    ]
+
+
+def test_a_group_from_before_the_change_hangs_on_the_older_register_s_contact(lake: Lake) -> None:
+    assert lake.events("lpr2_drg", "who", "code", "cost_dkk", "time_start") == [
+        ("Bent", "DRG//08OP30", 73850.5, "2018-03-01 08:00:00")
+    ]
+    unlinked = lake.read("quarantine.unlinked", "source_table", "row_number")
+    assert [row for row in unlinked if row[0] == "lpr2_drg"] == [("lpr2_drg", 2)]
+    assert lake.read("silver.psychiatric_rates", "year", "service", "rate") == [(2018, "SENGEDAG", 3900.0)]
+    assert lake.quarantine("psychiatric_rates") == [(2, "bad_service")]
 
 
 def test_a_dispensing_without_a_price_costs_what_the_list_of_that_day_says(lake: Lake) -> None:

@@ -115,6 +115,15 @@ TEXT: dict[str, tuple[str, list[str]]] = {
         "dw_ek_kontakt;drg_kode;c_mdc;v_totpris;v_pris;v_langpris;takstaar;overgangskontakt_dyreste",
         ["41;05MP09;5;29.800,50;29.800,50;0;2020;", "42;50AB01;50;1900.00;1900,00;0;2020;"],
     ),
+    "lpr2/t_adm_2018.csv": (
+        "k_recnum;v_cpr;c_sgh;c_afd;c_pattype;d_inddto;v_indtime;v_indminut;d_uddto;v_udtime",
+        [f"9;{BENT};1301;10;0;2018-03-01;08;00;2018-03-04;08"],
+    ),
+    "drg/t_drg_2018.csv": (
+        "v_recnum;c_drg;c_mdc;v_pris;v_langpris;v_totpris;v_genoppris;v_trimpkt;v_sengdag;c_kom",
+        ["9;08OP30;8;71.200,00;2.650,50;73.850,50;;8;3;461", "10;08OP30;8;1,00;0;1,00;;8;0;461"],
+    ),
+    "drg/psykiatri_takster.csv": ("aar;ydelse;takst", ["2018;SENGEDAG;3.900,00", "2018;UGE;1,00"]),
     "drg/omkostninger_2020.csv": ("dw_ek_kontakt;omkostningsgruppe;beloeb", ["41;SENGEAFSNIT;12.000,00"]),
     "drg/drg_takster.csv": (
         "aar;drg_kode;tekst;takst;trimpunkt;langliggertakst",

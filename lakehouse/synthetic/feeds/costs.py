@@ -10,11 +10,11 @@ from lakehouse.declare import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.catalogue import number
 from lakehouse.synthetic.drawing import comma, replaced, texts, year_of
+from lakehouse.synthetic.drg import grouped
 from lakehouse.synthetic.feed import Feed, Planter, Rows
 from lakehouse.synthetic.hospital_rows import contact_id
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.population import day_of
-from lakehouse.synthetic.rates import Ints
 from lakehouse.synthetic.registers import choose, dates, text
 
 FIRST = day_of(2018, 1, 1)
@@ -33,14 +33,8 @@ UNIT = FileKind(
 TARIFFS = FileKind(
     "drg", "drg_takster", "cp1252", columns("aar drg_kode tekst takst trimpunkt langliggertakst")
 )
+PSYCHIATRY = FileKind("drg", "psykiatri_takster", "cp1252", columns("aar ydelse takst"))
 PRICES = FileKind("priser", "medicinpriser", "cp1252", columns("vnr gyldig_fra gyldig_til aip esp"))
-
-
-def group_of(world: World) -> Ints:
-    """Position of the group for each diagnosis, by the chapter letter of its code."""
-    listed = codelist("drg")
-    by_letter = {letter: k for k, row in enumerate(listed) for letter in row["chapters"]}
-    return np.array([by_letter.get(code[0], len(listed) - 1) for code in world.catalogue.diagnoses.code])
 
 
 def danish(value: float, *, thousands: bool) -> str:
@@ -53,16 +47,8 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     """A group and a value for each contact since 2018; planted: thousand dots (kept), decimal points (refused)."""
     rng, contacts, listed = planter.rng, block.contacts, codelist("drg")
     row = np.flatnonzero(contacts.day >= FIRST)
-    main = np.zeros(len(contacts.person), np.int64)
-    main[block.records.contact[block.main]] = block.records.code[block.main]
-    group = group_of(world)[main[row]]
     day = contacts.day[row]
-    hours = (contacts.stop[row] - contacts.start[row]) / 60
-    tariff = np.array([number(each["tariff"]) for each in listed])[group]
-    trim = np.array([int(each["trim"]) for each in listed])[group]
-    rate = np.array([number(each["day_rate"]) for each in listed])[group]
-    base = np.where(hours >= 12, tariff, np.maximum(tariff * 0.08, 900.0)).round(2)
-    extra = (np.maximum(hours / 24 - trim, 0).astype(np.int64) * rate).round(2)
+    group, base, extra = grouped(block, world, row)
     value = comma(base + extra)
     dotted = planter.choose("T08", base + extra >= 1000, "drg")
     total = (base + extra)[dotted]
@@ -118,6 +104,15 @@ def reference(world: World, planter: Planter) -> Iterator[Rows]:
             "langliggertakst": texts(row["day_rate"] for _, row in cells),
         },
     )
+    rates = [(year, *each) for year in years for each in (("SENGEDAG", 3900.0), ("BESOEG", 1950.0))]
+    yield Rows(
+        PSYCHIATRY,
+        {
+            "aar": texts(year for year, _, _ in rates),
+            "ydelse": texts(service for _, service, _ in rates),
+            "takst": comma(np.array([rate * 1.02 ** (year - years[0]) for year, _, rate in rates])),
+        },
+    )
     medicines = world.catalogue.medicines
     starts = [day_of(year, month, 1) for year in years for month in (1, 4, 7, 10)]
     ends = [*(day - 1 for day in starts[1:]), day_of(years[-1], 12, 31)]
@@ -137,4 +132,4 @@ def reference(world: World, planter: Planter) -> Iterator[Rows]:
     )
 
 
-FEED = Feed("costs", (GROUPED, UNIT, TARIFFS, PRICES), rows, reference, traps=("T08",))
+FEED = Feed("costs", (GROUPED, UNIT, TARIFFS, PSYCHIATRY, PRICES), rows, reference, traps=("T08",))

@@ -9,7 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.declare import codelist
 from lakehouse.synthetic.block import Block, World
+from lakehouse.synthetic.drawing import comma
+from lakehouse.synthetic.drg import grouped
 from lakehouse.synthetic.feed import Feed, Planter, Rows
 from lakehouse.synthetic.hospital_view import Hospital, hospital_of, replaced, taken
 from lakehouse.synthetic.intensity import EMERGENCY, STAY, VISIT
@@ -25,6 +28,9 @@ ADM = columns(
 )
 DIAG = columns("v_recnum c_diag c_diagtype c_tildiag")
 OPR = columns("v_recnum c_opr c_tilopr c_oprart d_odto v_otime v_ominut c_osgh c_oafd")
+GROUPED = FileKind(
+    "lpr2", "t_drg", "cp1252", columns("v_recnum c_drg c_mdc v_totpris v_pris v_langpris v_trimpkt v_sengdag")
+)
 NO_TIMES = columns("k_recnum v_cpr c_sgh c_afd c_pattype d_inddto d_uddto c_indm c_udm c_adiag c_spec c_kom")
 
 
@@ -77,6 +83,29 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
         yield Rows(kind.file("adm", header), {name: table[name] for name in header})
         yield from diagnosis_file(seen, planter, kind, kept, lost)
         yield from procedure_files(seen, planter, kind, kept, lost)
+        if kind is SOMATIC:
+            yield grouped_file(seen, kept[~lost])
+
+
+def grouped_file(seen: Hospital, kept: Ints) -> Rows:
+    """What each somatic contact was grouped to, and its value."""
+    listed = codelist("drg")
+    group, base, extra = grouped(seen.block, seen.world, kept)
+    contacts = seen.block.contacts
+    days = np.where(contacts.setting[kept] == STAY, contacts.stop[kept] // 1440 - contacts.day[kept] + 1, 0)
+    return Rows(
+        GROUPED,
+        {
+            "v_recnum": record(seen, kept),
+            "c_drg": choose([each["code"] for each in listed], group),
+            "c_mdc": choose([each["code"][:2] for each in listed], group),
+            "v_totpris": comma(base + extra),
+            "v_pris": comma(base),
+            "v_langpris": comma(extra),
+            "v_trimpkt": choose([each["trim"] for each in listed], group),
+            "v_sengdag": text(days),
+        },
+    )
 
 
 def record(seen: Hospital, contact: Ints) -> pa.Array:
@@ -228,14 +257,17 @@ def procedure_files(seen: Hospital, planter: Planter, kind: Kind, kept: Ints, lo
         yield Rows(kind.file(name, OPR), in_form(table, kind))
 
 
-FILES = tuple(
-    file
-    for kind in KINDS
-    for file in (
-        kind.file("adm", NO_TIMES if kind is PRIVATE else ADM),
-        kind.file("diag", DIAG),
-        kind.file("sksube", OPR),
-        *((kind.file("sksopr", OPR),) if kind in (SOMATIC, PRIVATE) else ()),
-    )
+FILES = (
+    GROUPED,
+    *(
+        file
+        for kind in KINDS
+        for file in (
+            kind.file("adm", NO_TIMES if kind is PRIVATE else ADM),
+            kind.file("diag", DIAG),
+            kind.file("sksube", OPR),
+            *((kind.file("sksopr", OPR),) if kind in (SOMATIC, PRIVATE) else ()),
+        )
+    ),
 )
 FEED = Feed(name="lpr2", files=FILES, rows=rows, traps=("T06", "T09", "T10", "T15", "T16", "T20", "T22"))
