@@ -1,18 +1,5 @@
-"""The one place that sets how kernels are compiled."""
+"""How kernels are compiled: as everything here that is, :mod:`lakehouse.compiling`."""
 
-from __future__ import annotations
+from lakehouse.compiling import compiled
 
-from collections.abc import Callable
-from typing import TypeVar, cast
-
-import numba
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-def compiled(function: _Function) -> _Function:
-    """Compile to machine code: cached on disk, without the interpreter lock, with exact arithmetic.
-
-    No fast-math: results must not depend on how a compiler reorders sums.
-    """
-    return cast("_Function", numba.njit(cache=True, nogil=True, fastmath=False, boundscheck=False)(function))
+__all__ = ["compiled"]
