@@ -6,7 +6,7 @@ what :func:`read_chunk` yields. Messages name the file and the kind of fault, ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,10 @@ from lakehouse.convert import fault_finder
 from lakehouse.cpr import CANDIDATE, mask, scrub
 from lakehouse.doorstep import ERASED, Doorstep
 from lakehouse.errors import DataError, PatternlakeError
-from lakehouse.pseudonym import key_identities, person_identities, tokeniser
+from lakehouse.identities import key_identities, person_identities
+from lakehouse.pseudonym import token_batch
 from lakehouse.reading import Part, raw_blocks
-from lakehouse.remarks import Marks, not_known, not_valid_then, number_remarks, other_sex, pairs_of
+from lakehouse.remarks import Marks, not_known, not_valid_then, pairs_of, remarks_of, sex_differs, sexes_of
 from lakehouse.schema import TOKENS, Field, Table, Type
 
 if TYPE_CHECKING:
@@ -243,74 +244,67 @@ class Block:
     def persons(self, each: Field, values: pa.Array, places: pa.Array) -> pa.Array:
         """Person tokens; a row whose subject has none is refused with the shape of what stood there."""
         import numpy as np
-        import pyarrow as pa
+        import pyarrow.compute as pc
 
-        texts = values.to_pylist()
-        at = places.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-        issuers = [self.door.table.name] * len(texts)
+        name = self.door.table.name
+        issuers: str | list[str] = name
         column = self.columns.get(self.door.table.issuer)
-        if column is not None and not all(text.isdigit() for text in texts):
-            pairs = [*zip(at.tolist(), column.to_pylist(), strict=True)]
-            numbered = {
-                pair: number
-                for number, pair in enumerate(dict.fromkeys(p for p in pairs if p[0] < len(texts)))
-            }
-            issuers = [issuer or self.door.table.name for _, issuer in numbered]
-            at = np.array([numbered.get(pair, len(numbered)) for pair in pairs])
-            texts = [texts[number] for number, _ in numbered]
-        identities, why = person_identities(texts, issuers)
-        tokens = self.tokens_of("person", identities, each, at)
+        if column is not None and not pc.all(pc.utf8_is_digit(values)).as_py():
+            values, issuers, places = by_issuer(values, column, places, name)
+        identities, why = person_identities(values, issuers)
+        tokens = self.tokens_of("person", identities, each, places)
         if each.classified:
-            self.classify(texts, at)
-        if each.filled and (any(why) or (at == len(texts)).any()):
-            causes = [*why, "no_subject"]
-            hit = np.array([bool(cause) for cause in causes])[at]
-            shapes = [*(f"{each.name}={mask(text)}" for text in texts), f"{each.name} is empty"]
-            self.verdicts.refuse(hit, lambda row: causes[at[row]], lambda row: shapes[at[row]])
-        return pa.array([*tokens, None], pa.string()).take(pa.array(at))
+            self.classify(values, places)
+        if each.filled and (why or places.null_count):
+            at = places_of(places, len(values))
+            hit = np.zeros(len(values) + 1, bool)
+            hit[[*why, len(values)]] = True
+            self.verdicts.refuse(
+                hit[at],
+                lambda row: why.get(int(at[row]), "no_subject"),
+                lambda row: (
+                    f"{each.name}={mask(values[int(at[row])].as_py())}"
+                    if at[row] < len(values)
+                    else f"{each.name} is empty"
+                ),
+            )
+        return tokens.take(places)
 
-    def classify(self, texts: list[str], at: np.ndarray[Any, Any]) -> None:
+    def classify(self, values: pa.Array, places: pa.Array) -> None:
         """Remark how each number was read, and where it says another sex than the row."""
         import numpy as np
 
-        told = [number_remarks(text) for text in texts]
-        for name in sorted({name for names in told for name in names}):
-            self.marks.add(name, np.array([*(name in names for names in told), False])[at])
+        at = places_of(places, len(values))
+        for name, told in sorted(remarks_of(values).items()):
+            self.marks.add(name, np.append(told, False)[at])
         sex = self.columns.get("sex")
         if sex is not None:
-            differs = [
-                place < len(texts) and value is not None and other_sex(texts[place], value)
-                for place, value in zip(at.tolist(), sex.to_pylist(), strict=True)
-            ]
-            self.marks.add("sex_differs", np.array(differs, dtype=bool))
+            self.marks.add("sex_differs", sex_differs(np.append(sexes_of(values), 0)[at], sex))
 
     def tokens(self, each: Field, values: pa.Array, places: pa.Array) -> pa.Array:
         """Tokens of record keys or foreign person ids."""
-        import pyarrow as pa
-
         person = each.type is Type.PERSON
         kind = self.door.identifier if person else f"{self.door.identifier}-{each.domain}"
         domain = "person" if person else each.domain
-        identities = key_identities(kind, self.part.issuer, values.to_pylist())
-        made = self.tokens_of(domain, identities, each, places.fill_null(len(values)).to_numpy())
-        return pa.array(made, pa.string()).take(places)
+        identities = key_identities(kind, self.part.issuer, values)
+        return self.tokens_of(domain, identities, each, places).take(places)
 
-    def tokens_of(
-        self, domain: str, identities: Sequence[bytes | None], each: Field, at: np.ndarray[Any, Any]
-    ) -> list[str | None]:
+    def tokens_of(self, domain: str, identities: pa.Array, each: Field, places: pa.Array) -> pa.Array:
         """Tokens of distinct identities; the vault learns of persons, and erased ones get none.
 
-        ``at`` says which identity each row has. Rows about an erased person or record are remembered.
+        ``places`` says which identity each row has. Rows about an erased person or record are remembered.
         """
         import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-        make = tokeniser(self.door.key_file, domain)
-        tokens = [None if identity is None else make(identity) for identity in identities]
+        tokens = token_batch(self.door.key_file, domain, identities)
         admitted = self.step.admitted(domain, identities)
-        if not all(admitted):
-            tokens = [token if may else None for token, may in zip(tokens, admitted, strict=True)]
+        if not admitted.all():
+            tokens = pc.if_else(pa.array(admitted), tokens, pa.scalar(None, pa.string()))
             if each.filled or each.type is Type.KEY:
-                self.erased.update(np.flatnonzero(~np.array([*admitted, True])[at]).tolist())
+                erased = np.append(~admitted, False)[places_of(places, len(admitted))]
+                self.erased.update(np.flatnonzero(erased).tolist())
         if domain == "person":
             self.step.hand_over(tokens, identities)
         return tokens
@@ -345,6 +339,33 @@ def distinct(column: Any) -> tuple[pa.Array, pa.Array]:
     if pc.any(empty).as_py():
         places = pc.if_else(empty.take(places), pa.scalar(None, places.type), places)
     return values, places
+
+
+def places_of(places: pa.Array, empty: int) -> np.ndarray[Any, Any]:
+    """Where each row's distinct text is, (n,); ``empty`` for rows without one."""
+    found: np.ndarray[Any, Any] = places.fill_null(empty).to_numpy(zero_copy_only=False)
+    return found
+
+
+def by_issuer(
+    values: pa.Array, column: Any, places: pa.Array, unnamed: str
+) -> tuple[pa.Array, list[str], pa.Array]:
+    """Distinct texts told apart by who issued them: texts, their issuers, and where each row's pair is."""
+    import numpy as np
+    import pyarrow as pa
+
+    named = column.combine_chunks().dictionary_encode()
+    named = named.combine_chunks() if isinstance(named, pa.ChunkedArray) else named
+    names = [*(name or unnamed for name in named.dictionary.to_pylist()), unnamed]
+    numbers = places_of(named.indices, len(names) - 1).astype(np.int64)
+    at = places_of(places, len(values)).astype(np.int64)
+    kinds, pairs = np.unique(at * len(names) + numbers, return_inverse=True)
+    kinds = kinds[kinds < len(values) * len(names)]
+    return (
+        values.take(pa.array(kinds // len(names))),
+        [names[number] for number in (kinds % len(names)).tolist()],
+        pa.array(pairs, mask=at == len(values)),
+    )
 
 
 def scrubbed(values: pa.Array) -> pa.Array:

@@ -7,15 +7,15 @@ needs lies beside the root key (``vault.pub``, ``erased``), so a door carries no
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.private_files import write_private
-from lakehouse.pseudonym import generation, tokeniser
+from lakehouse.pseudonym import generation, token_batch, token_prefixes
 from lakehouse.sealed import seal
+from lakehouse.seen import Seen, among
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,85 +34,85 @@ class Doorstep:
 
     key_file: str
     name: str
-    fresh: list[tuple[list[str], list[bytes]]] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
-    waiting: int = 0
+    fresh: list[pa.Table] = field(default_factory=list)
+    seen: Seen = field(default_factory=Seen)
     drops: int = 0
 
     def __post_init__(self) -> None:
+        import pyarrow as pa
+
         keys = Path(self.key_file).parent
         self.vault = vault_of(keys / "vault.pub")
         self.known = known_tokens(keys / "vault.known") if self.vault else None
         self.erased = {
-            number: listed
+            number: pa.array(sorted(listed), pa.string())
             for number in range(1, generation(self.key_file) + 1)
             if (listed := erased_tokens(erased_file(keys, number)))
         }
 
-    def admitted(self, domain: str, identities: Sequence[bytes | None]) -> list[bool]:
-        """Which identities may enter: False for erased persons and their records.
+    def admitted(self, domain: str, identities: pa.Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which identities (binary, null for nobody) may enter, (n,): False for erased persons and their records.
 
         Each generation of the root key has a list of its own, held against the tokens of that generation.
         """
-        may = [True] * len(identities)
+        import numpy as np
+        import pyarrow.compute as pc
+
+        may = np.ones(len(identities), bool)
         for number, listed in self.erased.items():
-            make, commit = (
-                tokeniser(self.key_file, domain, number),
-                tokeniser(self.key_file, "erased", number),
-            )
-            for at, identity in enumerate(identities):
-                if identity is not None and commit(make(identity).encode()) in listed:
-                    may[at] = False
+            tokens = token_batch(self.key_file, domain, identities, number)
+            commitments = token_batch(self.key_file, "erased", tokens, number)
+            may &= ~pc.is_in(commitments, value_set=listed).to_numpy(zero_copy_only=False)
         return may
 
-    def hand_over(self, tokens: Sequence[str | None], identities: Sequence[bytes | None]) -> None:
+    def hand_over(self, tokens: pa.Array, identities: pa.Array) -> None:
         """Note who these tokens stand for; what the vault has, or this part gave already, is left out."""
         if self.vault is None:
             return
-        pairs = [
-            (token, each)
-            for token, each in zip(tokens, identities, strict=True)
-            if token is not None and each is not None
-        ]
-        if not pairs:
-            return
         import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-        prefixes = token_prefixes([token for token, _ in pairs])
-        new = np.ones(len(prefixes), bool)
-        if self.known is not None and len(self.known):
-            at = np.minimum(np.searchsorted(self.known, prefixes), len(self.known) - 1)
-            new = self.known[at] != prefixes
-        unknown = zip(np.flatnonzero(new).tolist(), prefixes[new].tolist(), strict=True)
-        chosen = [pairs[number] for number, prefix in unknown if prefix not in self.seen]
-        if not chosen:
+        pairs = pa.table({"token": tokens, "identity": identities})
+        if tokens.null_count or identities.null_count:
+            pairs = pairs.filter(pc.and_(tokens.is_valid(), identities.is_valid()))
+        if not len(pairs):
             return
-        self.seen.update(prefixes[new].tolist())
-        self.fresh.append(([token for token, _ in chosen], [each for _, each in chosen]))
-        self.waiting += len(chosen)
-        if self.waiting >= DROP_RECORDS:
+        prefixes = token_prefixes(pairs["token"].combine_chunks())
+        order = np.argsort(prefixes)
+        ordered = prefixes[order]
+        new = np.ones(len(ordered), bool)
+        new[1:] = ordered[1:] != ordered[:-1]
+        if self.known is not None:
+            new &= ~among(self.known, ordered)
+        new[new] = self.seen.add(ordered[new])
+        if not new.any():
+            return
+        chosen = np.zeros(len(new), bool)
+        chosen[order[new]] = True
+        self.fresh.append(pairs.filter(pa.array(chosen)))
+        if sum(map(len, self.fresh)) >= DROP_RECORDS:
             self.leave()
 
     def leave(self) -> None:
         """Seal what was noted and put it into the vault's inbox, in one step."""
+        import pyarrow as pa
+
         if self.vault is None or not self.fresh:
             return
         public, inbox = self.vault
-        tokens = [token for some, _ in self.fresh for token in some]
-        identities = [each for _, some in self.fresh for each in some]
         name = f"{self.name}-{self.drops}.sealed"
-        write_private(inbox / name, seal(public, packed(tokens, identities), name.encode()))
-        self.fresh, self.waiting, self.drops = [], 0, self.drops + 1
+        write_private(inbox / name, seal(public, packed(pa.concat_tables(self.fresh)), name.encode()))
+        self.fresh, self.drops = [], self.drops + 1
 
 
-def packed(tokens: list[str], identities: list[bytes]) -> bytes:
-    """Records of a drop as an Arrow stream."""
+def packed(records: pa.Table) -> bytes:
+    """Records of a drop (token, identity) as an Arrow stream."""
     import pyarrow as pa
 
-    table = pa.table({"token": pa.array(tokens, pa.string()), "identity": pa.array(identities, pa.binary())})
     sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
+    with pa.ipc.new_stream(sink, records.schema) as writer:
+        writer.write_table(records)
     return sink.getvalue()
 
 
@@ -121,13 +121,6 @@ def unpacked(content: bytes) -> pa.Table:
     import pyarrow as pa
 
     return pa.ipc.open_stream(content).read_all()
-
-
-def token_prefixes(tokens: Sequence[str]) -> np.ndarray[Any, Any]:
-    """First 64 bits of each token, (n,) uint64: enough to know a token again."""
-    import numpy as np
-
-    return np.fromiter((int(token[2:18], 16) for token in tokens), np.uint64, len(tokens))
 
 
 def vault_of(path: Path) -> tuple[bytes, Path] | None:

@@ -1,4 +1,4 @@
-"""Pseudonyms at the door: keys that never leave their file, and tokens made from identifiers under them."""
+"""Pseudonyms at the door: keys that never leave their file, and tokens made from identities under them, one or many."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ import secrets
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lakehouse.cpr import TEST_SERIES, BadNumber, is_date, parse
+from lakehouse.arrow_text import letters_of, text_buffers, texts_of
 from lakehouse.errors import ConfigurationError
+from lakehouse.identities import key_identities, person_identities
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from lakehouse.arrow_text import Bytes
     from lakehouse.settings import Settings
 
 KEY_VERSION = 1
 BLOCK = 64
+TOKEN_LETTERS = 34
+ONE_BY_ONE = 300_000
+"""Tokens a process makes one by one before it loads what makes many at once."""
+_made = {"one by one": 0}
 
 
 def root_key_file(settings: Settings, *, create: bool) -> Path:
@@ -90,11 +99,6 @@ def domain_key(path: str, domain: str, version: int = KEY_VERSION) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(Path(path).read_bytes())
 
 
-def canonical(kind: str, issuer: str, value: str) -> bytes:
-    """What a token is computed from; lengths in front keep (a, bc) and (ab, c) apart."""
-    return b"".join(f"{len(part.encode())}:{part}".encode() for part in (kind, issuer, value))
-
-
 Keyed = tuple["hashlib._Hash", "hashlib._Hash"]
 
 
@@ -107,8 +111,16 @@ def keyed_states(key: bytes) -> Keyed:
     )
 
 
+def one_token(states: Keyed, version: int, message: bytes) -> str:
+    """A token of one message: version byte and the first 128 bits of its HMAC, 34 hex digits."""
+    first, second = states[0].copy(), states[1].copy()
+    first.update(message)
+    second.update(first.digest())
+    return f"{version:02x}{second.hexdigest()[:32]}"
+
+
 def tokeniser(path: str, domain: str, number: int = 0) -> Callable[[bytes], str]:
-    """HMAC-SHA-256 under a domain key: version byte and 128 bits, 34 hex digits.
+    """HMAC-SHA-256 under a domain key, one message at a time; :func:`token_batch` makes many.
 
     After a change of the root key a token is made under the first key and then carried through every later
     one, as :func:`advancer` carries the tokens already in the lake; ``number`` asks for an earlier generation.
@@ -118,19 +130,9 @@ def tokeniser(path: str, domain: str, number: int = 0) -> Callable[[bytes], str]
 
 @cache
 def _tokeniser(path: str, domain: str, newest: int) -> Callable[[bytes], str]:
-    inner, outer = keyed_states(domain_key(path, domain))
-    prefix = f"{KEY_VERSION:02x}"
-
-    def token(message: bytes) -> str:
-        first, second = inner.copy(), outer.copy()
-        first.update(message)
-        second.update(first.digest())
-        return prefix + second.hexdigest()[:32]
-
-    if newest == 1:
-        return token
+    states = keyed_states(domain_key(path, domain))
     onward = advancer(path, newest)
-    return lambda message: onward(token(message))
+    return lambda message: onward(one_token(states, KEY_VERSION, message))
 
 
 @cache
@@ -140,82 +142,135 @@ def advancer(path: str, newest: int, pending: str = "") -> Callable[[str], str]:
     Nobody needs the identifiers for it, so record keys move like persons; and whoever holds only the earlier
     keys can link no old token to a new one. ``pending`` is the newest key's path before it has its name.
     """
-    states = {}
-    for number in range(2, newest + 1):
-        where = pending if pending and number == newest else str(successor(Path(path), number))
-        states[number] = keyed_states(domain_key(where, "rotation", number))
+    states = {number: keyed_states(key) for number, key in later_keys(path, newest, pending).items()}
 
     def onward(token: str) -> str:
         for number in range(int(token[:2], 16) + 1, newest + 1):
-            inner, outer = states[number]
-            first, second = inner.copy(), outer.copy()
-            first.update(token.encode())
-            second.update(first.digest())
-            token = f"{number:02x}{second.hexdigest()[:32]}"
+            token = one_token(states[number], number, token.encode())
         return token
 
     return onward
 
 
+def later_keys(path: str, newest: int, pending: str) -> dict[int, bytes]:
+    """The key that leads into each generation after the first."""
+    where = {number: str(successor(Path(path), number)) for number in range(2, newest + 1)}
+    if pending and newest > 1:
+        where[newest] = pending
+    return {number: domain_key(each, "rotation", number) for number, each in where.items()}
+
+
+def token_batch(path: str, domain: str, messages: pa.Array, number: int = 0) -> pa.Array:
+    """Tokens of many messages (binary, or text): what :func:`tokeniser` makes of each. Null stays null."""
+    newest = number or generation(path)
+    made = hashed(domain_key(path, domain), KEY_VERSION, messages.drop_null())
+    return with_nulls(carried(path, newest, made), messages)
+
+
+def carried(path: str, newest: int, tokens: pa.Array, pending: str = "") -> pa.Array:
+    """Many tokens, none of them null, carried to the newest generation: what :func:`advancer` makes of each."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for number, key in later_keys(path, newest, pending).items():
+        older = versions_of(tokens) < number
+        if older.all():
+            tokens = hashed(key, number, tokens)
+        elif older.any():
+            mask = pa.array(older)
+            tokens = pc.replace_with_mask(tokens, mask, hashed(key, number, tokens.filter(mask)))
+    return tokens
+
+
+def hashed(key: bytes, version: int, messages: pa.Array) -> pa.Array:
+    """Tokens of one generation under a key; ``messages`` are binary or text, none of them null."""
+    import numpy as np
+    import pyarrow as pa
+
+    states = keyed_states(key)
+    if not lanes_pay(len(messages)):
+        plain = messages.cast(pa.binary()).to_pylist()
+        return pa.array([one_token(states, version, each) for each in plain], pa.string())
+    from lakehouse.sha256_lanes import half_digests
+
+    offsets, text = text_buffers(messages)
+    digests, long = half_digests(key, text, offsets)
+    for place in np.flatnonzero(long).tolist():
+        message = text[offsets[place] : offsets[place + 1]].tobytes()
+        digests[place] = np.frombuffer(bytes.fromhex(one_token(states, version, message)), np.uint8)[1:]
+    letters = np.empty((len(digests), TOKEN_LETTERS), np.uint8)
+    letters[:, :2] = np.frombuffer(f"{version:02x}".encode(), np.uint8)
+    letters[:, 2:] = hex_pairs()[digests].view(np.uint8)
+    return texts_of(letters)
+
+
+def lanes_pay(count: int) -> bool:
+    """Whether so many tokens more are made in lanes: once this process has made :data:`ONE_BY_ONE` otherwise.
+
+    Loading :mod:`lakehouse.sha256_lanes` costs a process a second; a small delivery never pays it, and a large one
+    has by then spent about as much without.
+    """
+    _made["one by one"] += count
+    return _made["one by one"] > ONE_BY_ONE
+
+
 @cache
-def plain_date(six: str) -> bytes:
-    """How numbers of that date are hashed, up to the number itself; empty when it takes a closer look."""
-    if not six.isdigit() or not is_date(six) or six[:4] in ("2902", "8902"):
-        return b""
-    return canonical("replacement" if int(six[:2]) > 60 else "cpr", "", "0" * 10)[:-10]
+def hex_pairs() -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """The two hex digits of each byte, (256,), as they lie in memory."""
+    import numpy as np
+
+    return np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
 
 
-def plain_head(six: str, four: str) -> bytes:
-    """The quick way for nearly every number: ten digits, a date, no test patient; empty for :func:`parse` to decide.
+def hex_values(letters: Bytes) -> Bytes:
+    """Bytes (n, k) that hex letters (n, 2k) stand for."""
+    import numpy as np
 
-    A date is looked at once, which makes a token four times cheaper than the full parse.
-    """
-    return plain_date(six) if four.isdigit() and four not in TEST_SERIES else b""
+    values: Bytes = np.zeros(256, np.uint8)
+    values[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
+    halves = values[letters]
+    return (halves[:, 0::2] << np.uint8(4)) | halves[:, 1::2]
 
 
-def person_identities(values: Iterable[str], issuers: Iterable[str]) -> tuple[list[bytes | None], list[str]]:
-    """What Danish person numbers are hashed as, and for each the reason why it is nobody (empty when it is).
+def versions_of(tokens: pa.Array) -> Bytes:
+    """Generation each token belongs to, (n,)."""
+    return hex_values(letters_of(tokens, TOKEN_LETTERS)[:, :2])[:, 0]
 
-    A decentral replacement number is a person only together with its issuer; the others are national.
-    """
-    identities: list[bytes | None] = []
-    reasons: list[str] = []
-    for value, issuer in zip(values, issuers, strict=True):
-        if len(value) == 10 and value.isascii() and (head := plain_head(value[:6], value[6:])):
-            identities.append(head + value.encode())
-            reasons.append("")
-            continue
-        try:
-            number = parse(value)
-        except BadNumber as bad:
-            identities.append(None)
-            reasons.append(bad.reason)
-            continue
-        if "test_person" in number.flags:
-            identities.append(None)
-            reasons.append("test_person")
-            continue
-        identities.append(canonical(number.kind, issuer if number.kind == "d-ecpr" else "", number.value))
-        reasons.append("")
-    return identities, reasons
+
+def token_prefixes(tokens: pa.Array) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """First 64 bits of each token behind its version, (n,): enough to know a token again."""
+    import numpy as np
+
+    halves = hex_values(letters_of(tokens, TOKEN_LETTERS)[:, 2:18])
+    return np.ascontiguousarray(halves).view(">u8")[:, 0].astype(np.uint64)
+
+
+def with_nulls(made: pa.Array, messages: pa.Array) -> pa.Array:
+    """What was made of the messages that are there, at their places; null where there is none."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not messages.null_count:
+        return made
+    there = messages.is_valid().to_numpy(zero_copy_only=False)
+    return made.take(pa.array(np.cumsum(there) - 1, mask=~there))
 
 
 def person_tokens(
     path: str, values: Iterable[str], issuers: Iterable[str]
 ) -> tuple[list[str | None], list[str]]:
     """Tokens of Danish person numbers, and for each the reason why it has none (empty when it has one)."""
-    make = tokeniser(path, "person")
-    identities, reasons = person_identities(values, issuers)
-    return [None if each is None else make(each) for each in identities], reasons
+    import pyarrow as pa
 
-
-def key_identities(kind: str, issuer: str, values: Iterable[str]) -> list[bytes]:
-    """What record keys or foreign person ids are hashed as: equal values of one issuer are equal."""
-    head = canonical(kind, issuer, "")[:-2]
-    return [b"%b%d:%b" % (head, len(raw), raw) for raw in (value.encode() for value in values)]
+    identities, reasons = person_identities(pa.array(list(values), pa.string()), list(issuers))
+    tokens: list[str | None] = token_batch(path, "person", identities).to_pylist()
+    return tokens, [reasons.get(place, "") for place in range(len(tokens))]
 
 
 def key_tokens(path: str, domain: str, kind: str, issuer: str, values: Iterable[str]) -> list[str]:
     """Tokens of record keys or foreign person ids: equal values of one issuer give equal tokens."""
-    make = tokeniser(path, domain)
-    return [make(each) for each in key_identities(kind, issuer, values)]
+    import pyarrow as pa
+
+    identities = key_identities(kind, issuer, pa.array(list(values), pa.string()))
+    made: list[str] = token_batch(path, domain, identities).to_pylist()
+    return made

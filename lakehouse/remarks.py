@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.convert import as_date
-from lakehouse.cpr import BadNumber, parse
+from lakehouse.cpr import WEIGHTS, BadNumber, century_of, parse
+from lakehouse.identities import PLAIN, plain_numbers
 from lakehouse.schema import Dated, Known
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 SEX_DIGIT = {"M": "M", "K": "F", "F": "F", "1": "M", "2": "F"}
 """Sex as registers write it, to be held against the number's last digit."""
+SEXES = ("", "M", "F")
 
 
 @dataclass
@@ -58,14 +61,61 @@ def number_remarks(text: str) -> tuple[str, ...]:
     return (*kind, *(("number_without_mod11",) if plain else ()), *number.flags)
 
 
-def other_sex(text: str, sex: str) -> bool:
-    """Whether a real number's last digit says another sex than the register. The register is believed."""
+def remarks_of(values: pa.Array) -> dict[str, np.ndarray[Any, Any]]:
+    """What :func:`number_remarks` says of each text: a mask (n,) for each remark that is made."""
+    import numpy as np
+
+    kinds, digits = plain_numbers(values)
+    mod11_ok = digits @ np.array(WEIGHTS) % 11 == 0
+    year = digits[:, 4:6] @ np.array([10, 1])
+    masks = {
+        "number_replacement": kinds == PLAIN.index("replacement"),
+        "number_without_mod11": (kinds == PLAIN.index("cpr")) & ~mod11_ok,
+        "implausible_century": (kinds > 0) & (centuries()[digits[:, 6], year] == 1800),
+    }
+    closer = np.flatnonzero(kinds == 0)
+    for place, text in zip(closer.tolist(), values.take(closer).to_pylist(), strict=True):
+        for name in number_remarks(text):
+            masks.setdefault(name, np.zeros(len(values), bool))[place] = True
+    return {name: told for name, told in masks.items() if told.any()}
+
+
+@cache
+def centuries() -> np.ndarray[Any, Any]:
+    """Century by seventh digit and two-digit year, (10, 100)."""
+    import numpy as np
+
+    return np.array([[century_of(seventh, year) for year in range(100)] for seventh in range(10)])
+
+
+def number_sex(text: str) -> str:
+    """The sex a person number says, M or F; empty when it is none."""
     try:
-        number = parse(text)
+        return parse(text).sex
     except BadNumber:
-        return False
-    told = SEX_DIGIT.get(sex.strip().upper())
-    return told is not None and told != number.sex
+        return ""
+
+
+def sexes_of(values: pa.Array) -> np.ndarray[Any, Any]:
+    """What :func:`number_sex` says of each text, (n,), as its place in :data:`SEXES`."""
+    import numpy as np
+
+    kinds, digits = plain_numbers(values)
+    sexes = np.where(digits[:, 9] % 2 == 1, SEXES.index("M"), SEXES.index("F"))
+    closer = np.flatnonzero(kinds == 0)
+    sexes[closer] = [SEXES.index(number_sex(text)) for text in values.take(closer).to_pylist()]
+    return sexes
+
+
+def sex_differs(told: np.ndarray[Any, Any], delivered: Any) -> np.ndarray[Any, Any]:
+    """Whether a number says another sex than its row, (n,), from :func:`sexes_of` by row. The register is believed."""
+    import numpy as np
+
+    encoded = delivered.combine_chunks().dictionary_encode()
+    encoded = encoded.combine_chunks() if hasattr(encoded, "chunks") else encoded
+    meant = [SEXES.index(SEX_DIGIT.get(text.strip().upper(), "")) for text in encoded.dictionary.to_pylist()]
+    row = np.array([*meant, 0])[encoded.indices.fill_null(len(meant)).to_numpy(zero_copy_only=False)]
+    return np.asarray((told > 0) & (row > 0) & (told != row))
 
 
 def not_valid_then(declared: Dated) -> Callable[[str, str], bool]:

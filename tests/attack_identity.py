@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from lakehouse.pseudonym import canonical, keyed_states, person_tokens, root_key_file
+from lakehouse.identities import canonical
+from lakehouse.pseudonym import keyed_states, person_tokens, root_key_file
 from lakehouse.settings import load_settings
 
 SPACE = 365_250_000

@@ -32,7 +32,7 @@ from lakehouse.governance.token_tables import TokenTable, token_tables
 from lakehouse.governance.vault import open_vault
 from lakehouse.lake import versions_file
 from lakehouse.private_files import private_folder, write_private
-from lakehouse.pseudonym import generation, tokeniser
+from lakehouse.pseudonym import generation, token_batch
 from lakehouse.row_ids import forget_rows
 from lakehouse.tables import GOLD, table_path
 from lakehouse.writer_lock import only_writer
@@ -118,7 +118,8 @@ def erase(
                         touched.add(table.path)
         needles = needles_of([*known, *studies], texts)
         shredded = forget_in_vault(settings, persons)
-        renumber(settings, {token: f"ff{secrets.token_hex(16)}" for token in persons}.get)
+        nobody = {token: f"ff{secrets.token_hex(16)}" for token in persons}
+        renumber(settings, lambda tokens: [nobody.get(token, token) for token in tokens])
         purged, cleaned, last = clear(spark, settings, tables, touched, needles, tell)
         note_gold(settings)
     certificate = Certificate(
@@ -156,21 +157,23 @@ def certified(settings: Settings, certificate: Certificate, last: Scan) -> Certi
 
 def bar(settings: Settings, tokens: Sequence[str]) -> None:
     """Bar tokens at the door: a commitment under the lake's own key to each, on disk before it returns."""
+    import pyarrow as pa
+
     root = str(settings.keys / "root.key")
-    commit = tokeniser(root, "erased")
     path = erased_file(settings.keys, generation(root))
     before = set(path.read_text(encoding="utf-8").split()) if path.is_file() else set()
-    after = before | {commit(token.encode()) for token in tokens}
+    after = before | set(token_batch(root, "erased", pa.array(tokens, pa.string())).to_pylist())
     if after != before:
         write_private(path, ("\n".join(sorted(after)) + "\n").encode())
 
 
 def study_tokens(settings: Settings, tokens: Sequence[str]) -> list[str]:
     """What the same persons and records are called in every study."""
-    made = []
+    import pyarrow as pa
+
+    made: list[str] = []
     for path in sorted((settings.keys / "studies").glob("*.key")):
-        make = tokeniser(str(path), "study")
-        made += [make(token.encode()) for token in tokens]
+        made += token_batch(str(path), "study", pa.array(tokens, pa.string())).to_pylist()
     return made
 
 
@@ -361,8 +364,8 @@ def forget_in_vault(settings: Settings, persons: Sequence[str]) -> bool:
     return True
 
 
-def renumber(settings: Settings, new: Callable[[str], str | None]) -> None:
-    """Put other tokens into the index by which receipts count persons; whoever keeps theirs is None.
+def renumber(settings: Settings, new: Callable[[Sequence[str]], Sequence[str]]) -> None:
+    """Put other tokens into the index by which receipts count persons.
 
     Places stay as they are, because sets of persons are kept by place.
     """
@@ -371,7 +374,7 @@ def renumber(settings: Settings, new: Callable[[str], str | None]) -> None:
         return
     content = index.read_bytes()
     entries = [content[at : at + TOKEN_BYTES] for at in range(0, len(content), TOKEN_BYTES)]
-    changed = [bytes.fromhex(new(entry.hex()) or entry.hex()) for entry in entries]
+    changed = [bytes.fromhex(token) for token in new([entry.hex() for entry in entries])]
     if changed != entries:
         write_private(index, b"".join(changed))
 

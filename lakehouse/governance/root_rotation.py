@@ -7,8 +7,9 @@ finished by repeating it; until then the pending key keeps every ingest and ever
 from __future__ import annotations
 
 import os
-import re
 import secrets
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from lakehouse.governance.erasure import note_gold, noted, purge, purging, renum
 from lakehouse.governance.token_tables import SHAPE, TokenTable, token_tables
 from lakehouse.governance.vault import open_vault
 from lakehouse.private_files import write_private
-from lakehouse.pseudonym import advancer, generation, successor
+from lakehouse.pseudonym import carried, generation, successor
 from lakehouse.writer_lock import only_writer
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ def rotate_root(spark: SparkSession, settings: Settings) -> int:
         for table in token_tables(spark, settings):
             if settings.lake in table.path.parents:
                 rows += move(spark, table, str(root), number, str(pending))
-        onward = advancer(str(root), number, str(pending))
+        onward = partial(carried_texts, str(root), number, str(pending))
         for path in sorted((settings.home / "optouts").glob("*/*.txt")):
-            lines = path.read_text(encoding="utf-8").split()
-            write_private(path, "".join(f"{onward(line)}\n" for line in sorted(lines)).encode())
+            lines = sorted(path.read_text(encoding="utf-8").split())
+            write_private(path, "".join(f"{line}\n" for line in onward(lines)).encode())
         if (settings.vault / "inbox.key").is_file():
             vault = open_vault(settings)
             vault.collect()
@@ -61,6 +62,14 @@ def rotate_root(spark: SparkSession, settings: Settings) -> int:
         pending.replace(successor(root, number))
         ledger.append(settings, "root-rotation", {"event": "done", "generation": number})
     return rows
+
+
+def carried_texts(root: str, number: int, pending: str, tokens: Sequence[str]) -> list[str]:
+    """Tokens carried to the next generation, as texts."""
+    import pyarrow as pa
+
+    moved: list[str] = carried(root, number, pa.array(tokens, pa.string()), pending).to_pylist()
+    return moved
 
 
 def move(spark: SparkSession, table: TokenTable, root: str, number: int, pending: str) -> int:
@@ -98,14 +107,18 @@ def advanced(column: Column, root: str, number: int, pending: str) -> Column:
     import pandas as pd
     from pyspark.sql.pandas.functions import pandas_udf
 
-    def carried(tokens: pd.Series) -> pd.Series:
+    def onward(tokens: pd.Series) -> pd.Series:
         import pandas
+        import pyarrow
+        import pyarrow.compute as pc
 
-        onward = advancer(root, number, pending if Path(pending).is_file() else "")
         position, distinct = pandas.factorize(tokens)
-        made = [onward(each) if re.fullmatch(SHAPE, each) else each for each in distinct]
-        return pandas.Series([*made, None], dtype=object).take(position).set_axis(tokens.index)
+        texts = pyarrow.array(distinct, pyarrow.string())
+        shaped = pc.match_substring_regex(texts, SHAPE)
+        made = carried(root, number, texts.filter(shaped), pending if Path(pending).is_file() else "")
+        moved = pc.replace_with_mask(texts, shaped, made).to_pylist()
+        return pandas.Series([*moved, None], dtype=object).take(position).set_axis(tokens.index)
 
-    carried.__annotations__ = {"tokens": pd.Series, "return": pd.Series}
-    made: Column = pandas_udf(carried, "string")(column)  # type: ignore[call-overload]
+    onward.__annotations__ = {"tokens": pd.Series, "return": pd.Series}
+    made: Column = pandas_udf(onward, "string")(column)  # type: ignore[call-overload]
     return made

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.pseudonym import domain_key, generation, root_key_file, successor, tokeniser
+from lakehouse.pseudonym import domain_key, generation, root_key_file, successor, token_batch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,10 +41,11 @@ def tokens_of(lake_tokens: pd.Series, key_path: str) -> pd.Series:
     """Study tokens of a batch, as 34 hex digits; nulls stay null, and each distinct token is computed once."""
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
-    make = tokeniser(key_path, "study")
     position, distinct = pd.factorize(lake_tokens)
-    tokens = np.array([make(token.encode()) for token in distinct] + [None], dtype=object)
+    made = token_batch(key_path, "study", pa.array(distinct, pa.string()))
+    tokens = np.array([*made.to_pylist(), None], dtype=object)
     return pd.Series(tokens[position], index=lake_tokens.index)
 
 

@@ -196,12 +196,13 @@ class Vault:
         self.wrapper.retire(version)
         return len(rows)
 
-    def advance(self, onward: Callable[[str], str]) -> int:
+    def advance(self, onward: Callable[[Sequence[str]], Sequence[str]]) -> int:
         """Give every person the token of the next root key; returns how many."""
         with self.database(write=True) as store:
+            tokens = [row[0].hex() for row in store.execute("SELECT token FROM people")]
             moved = [
-                (bytes.fromhex(onward(row[0].hex())), row[0])
-                for row in store.execute("SELECT token FROM people")
+                (bytes.fromhex(new), bytes.fromhex(old))
+                for new, old in zip(onward(tokens), tokens, strict=True)
             ]
             store.executemany("UPDATE people SET token = ? WHERE token = ?", moved)
         self.note_known()
@@ -217,11 +218,12 @@ class Vault:
         import io
 
         import numpy as np
+        import pyarrow as pa
 
-        from lakehouse.doorstep import token_prefixes
+        from lakehouse.pseudonym import token_prefixes
 
         sink = io.BytesIO()
-        np.save(sink, np.sort(token_prefixes(self.tokens())))
+        np.save(sink, np.sort(token_prefixes(pa.array(self.tokens(), pa.string()))))
         write_private(self.keys / "vault.known", sink.getvalue())
 
     def inbox_key(self) -> X25519PrivateKey:

@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from lakehouse.doorstep import Doorstep
@@ -21,13 +22,13 @@ from lakehouse.governance.vault import (
     open_vault,
     vault_at_ingest,
 )
+from lakehouse.identities import canonical, person_identities
 from lakehouse.pseudonym import (
     advancer,
-    canonical,
-    person_identities,
     person_tokens,
     root_key_file,
     successor,
+    token_batch,
     tokeniser,
 )
 from lakehouse.settings import Settings
@@ -45,12 +46,17 @@ def filled(settings: Settings, numbers: list[str] = NUMBERS) -> tuple[Vault, lis
 
 
 def left_by_a_worker(key: Path, numbers: list[str], name: str = "part-0") -> list[str]:
-    identities, _ = person_identities(numbers, [""] * len(numbers))
-    tokens, _ = person_tokens(str(key), numbers, [""] * len(numbers))
+    return [token for token in handed_over(key, numbers, "", name) if token]
+
+
+def handed_over(key: Path, numbers: list[str], issuers: str | list[str], name: str) -> list[str | None]:
+    identities, _ = person_identities(pa.array(numbers), issuers)
+    tokens = token_batch(str(key), "person", identities)
     step = Doorstep(str(key), name)
     step.hand_over(tokens, identities)
     step.leave()
-    return [token for token in tokens if token]
+    listed: list[str | None] = tokens.to_pylist()
+    return listed
 
 
 def test_a_token_leads_back_to_its_number(settings: Settings) -> None:
@@ -215,12 +221,7 @@ def test_a_real_lake_takes_nobody_in_without_a_vault(settings: Settings) -> None
 def test_decentral_numbers_keep_their_issuer(settings: Settings) -> None:
     key = root_key_file(settings, create=True)
     vault = init_vault(settings)
-    numbers, issuers = ["0101900AB3"] * 2, ["1084", "1082"]
-    identities, _ = person_identities(numbers, issuers)
-    tokens, _ = person_tokens(str(key), numbers, issuers)
-    step = Doorstep(str(key), "part")
-    step.hand_over(tokens, identities)
-    step.leave()
+    tokens = handed_over(key, ["0101900AB3"] * 2, ["1084", "1082"], "part")
     vault.collect()
     assert sorted(each.issuer for each in vault.identify([t for t in tokens if t]).values()) == [
         "1082",
@@ -237,7 +238,7 @@ def test_the_next_root_key_carries_old_tokens_to_what_the_door_makes_from_then_o
     assert [advancer(str(key), 2)(token) for token in old] == new
     assert all(token is not None and token.startswith("02") for token in new)
     assert not {token[2:] for token in old} & {token[2:] for token in new if token}
-    assert vault.advance(advancer(str(key), 2)) == 3
+    assert vault.advance(lambda tokens: [*map(advancer(str(key), 2), tokens)]) == 3
     assert [each.value for each in vault.identify([t for t in new if t]).values()]
     contact = canonical("cpr-contact", "", "41")
     assert tokeniser(str(key), "contact")(contact).startswith("02")

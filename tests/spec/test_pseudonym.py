@@ -11,13 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.cpr import BadNumber, parse
 from lakehouse.errors import ConfigurationError
+from lakehouse.identities import canonical
 from lakehouse.pseudonym import (
-    canonical,
     domain_key,
     key_tokens,
-    person_identities,
     person_tokens,
     root_key_file,
     tokeniser,
@@ -90,28 +88,3 @@ def test_the_root_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> No
 def test_a_real_lake_gets_its_key_from_the_data_unit(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no root key"):
         root_key_file(load_settings(tmp_path, "test"), create=False)
-
-
-def slowly(value: str) -> tuple[bytes | None, str]:
-    """The identity by the full parse alone."""
-    try:
-        number = parse(value)
-    except BadNumber as bad:
-        return None, bad.reason
-    if "test_person" in number.flags:
-        return None, "test_person"
-    return canonical(number.kind, "1084" if number.kind == "d-ecpr" else "", number.value), ""
-
-
-@given(
-    st.one_of(
-        st.from_regex(r"\A[0-9]{10}\Z"),
-        st.from_regex(r"\A[0-9]{6}[015-7][A-Z]{2}[0-9]\Z"),
-        st.from_regex(r"\A(?:0[1-9]|[1279][0-9]|31)(?:0[1-9]|1[0-2])[0-9]{2}(?:[0-9]{4}|9995|9996)\Z"),
-        st.from_regex(r"\A2902(?:00|04|01)[0-9]{4}\Z"),
-        st.text(max_size=12),
-    )
-)
-def test_the_quick_way_to_an_identity_is_the_parse(value: str) -> None:
-    identities, reasons = person_identities([value], ["1084"])
-    assert (identities[0], reasons[0]) == slowly(value)

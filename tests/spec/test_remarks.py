@@ -5,9 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lakehouse.lpr2_tables import DISCHARGES, PATIENT_TYPES
-from lakehouse.remarks import Marks, not_known, not_valid_then, number_remarks, other_sex, pairs_of
+from lakehouse.remarks import (
+    SEXES,
+    Marks,
+    not_known,
+    not_valid_then,
+    number_remarks,
+    number_sex,
+    pairs_of,
+    remarks_of,
+    sex_differs,
+    sexes_of,
+)
 from lakehouse.schema import Dated, Known
 
 
@@ -29,14 +42,31 @@ def test_how_a_number_was_read_is_told(number: str, remarks: tuple[str, ...]) ->
 
 
 def test_the_last_digit_is_held_against_the_register_whatever_its_code() -> None:
-    assert [other_sex("6701901234", sex) for sex in ("K", "F", "2", "M", "1", "?")] == [
-        False,
-        False,
-        False,
-        True,
-        True,
-        False,
-    ]
+    delivered = pa.chunked_array([["K", "F", "2", " m", "1", "?", None]])
+    told = sexes_of(pa.array(["6701901234"] * 7))
+    assert sex_differs(told, delivered).tolist() == [False, False, False, True, True, False, False]
+
+
+NUMBERS = st.one_of(
+    st.from_regex(r"\A[0-9]{10}\Z"),
+    st.from_regex(r"\A(?:[012678][1-9])(?:0[1-9]|1[0-2])[0-9]{2}(?:[0-9]{4}|9995|9996)\Z"),
+    st.from_regex(r"\A(?:29|89)02[0-9]{6}\Z"),
+    st.from_regex(r"\A[0-3][1-9]0[1-9][0-9]{2}[015-7][A-Z]{2}[0-9]\Z"),
+    st.text(max_size=12),
+)
+
+
+@given(st.lists(NUMBERS))
+def test_remarks_on_many_numbers_are_those_on_each(numbers: list[str]) -> None:
+    masks = remarks_of(pa.array(numbers, pa.string()))
+    for place, number in enumerate(numbers):
+        assert {name for name, told in masks.items() if told[place]} == {*number_remarks(number)}
+
+
+@given(st.lists(NUMBERS))
+def test_the_sex_of_many_numbers_is_that_of_each(numbers: list[str]) -> None:
+    told = [SEXES[sex] for sex in sexes_of(pa.array(numbers, pa.string()))]
+    assert told == [number_sex(number) for number in numbers]
 
 
 @pytest.mark.parametrize(
