@@ -199,10 +199,26 @@ class Block:
         if each.type in TOKENS:
             return self.tokens(each, values, places)
         if each.type is Type.RESTRICTED:
-            values = told_nobody(values)
-        elif not (each.type is Type.VERBATIM and self.door.verbatim):
-            values = scrubbed(values)
-        return values.take(places)
+            return told_nobody(values).take(places)
+        if self.as_delivered(each):
+            return values.take(places)
+        seen = scrubbed(values)
+        if seen is not values and fault_finder(each, self.door.table.decimal):
+            self.refuse_numbers(each, values, seen, places)
+        return seen.take(places)
+
+    def as_delivered(self, each: Field) -> bool:
+        """Whether a column may keep ten digits: codes declared so, and numbers of data sets without Danish ones."""
+        foreign = self.door.identifier != "cpr" and each.type in (Type.NUMBER, Type.INTEGER)
+        return self.door.verbatim and (foreign or each.type is Type.VERBATIM)
+
+    def refuse_numbers(self, each: Field, values: pa.Array, seen: pa.Array, places: pa.Array) -> None:
+        """Refuse rows whose value of a declared form may be a person's number: masked, it has that form no more."""
+        import pyarrow.compute as pc
+
+        hit = pc.not_equal(values, seen).take(places).fill_null(False).to_numpy(zero_copy_only=False)
+        told = f"{each.name} may be a person number"
+        self.verdicts.refuse(hit, lambda row: f"person_number_in_{each.name}", lambda row: told)
 
     def judge(self, each: Field, values: pa.Array, places: pa.Array) -> None:
         """Refuse rows without a value that must be there, with undecodable bytes, or with no value of the type."""

@@ -70,6 +70,7 @@ def reaches(values: Sequence[float], least: int = 0) -> NDArray[np.float64]:
 
     A zero at the end is not written, so the digits are those of the whole column: as many decimals and as many
     significant digits as any of its numbers has, whichever says less; ``least`` of both are taken for granted.
+    Zeros at the end of a whole number count as digits: where it cannot be told, the number is taken for exact.
     """
     texts = [f"{abs(value):.12f}".rstrip("0") for value in values if np.isfinite(value)]
     decimals = max([least, *(len(text.partition(".")[2]) for text in texts)])

@@ -21,7 +21,16 @@ from lakehouse.errors import DataError
 from lakehouse.pseudonym import root_key_file
 from lakehouse.reading import Part
 from lakehouse.settings import load_settings
-from tests.support.deliveries import ANNA, BENT, CARL, contact, persons, write_delivery, write_meds
+from tests.support.deliveries import (
+    ANNA,
+    BENT,
+    CARL,
+    contact,
+    persons,
+    write_delivery,
+    write_file,
+    write_meds,
+)
 
 
 def door_of(root: Path, name: str, home: Path) -> Door:
@@ -65,6 +74,21 @@ def test_rows_that_are_none_keep_their_number_and_show_only_their_shape(tmp_path
     assert seen[1]["fault_example"] == "2 of 3 fields: AAA;AAA"
     assert seen[1]["person_id"] is None
     assert BENT not in str(seen)
+
+
+def test_a_number_that_may_be_a_person_s_is_refused_and_never_handed_on(tmp_path: Path) -> None:
+    root = write_delivery(tmp_path / "out", {})
+    header = "dw_ek_kontakt;drg_kode;c_mdc;v_totpris;v_pris;overgangskontakt_dyreste"
+    lines = ["41;05MP09;5;29800;29800;", f"42;05MP09;5;{BENT};29800;", f"43;05MP09;5;1;{CARL};"]
+    write_file(root, "drg/drg_kontakt_2020.csv", lines, header)
+    seen = rows(root, "drg/drg_kontakt_2020.csv", tmp_path / "home")
+    assert [(row["fault"], row["fault_example"]) for row in seen] == [
+        (None, None),
+        ("person_number_in_value", "value may be a person number"),
+        ("person_number_in_base_value", "base_value may be a person number"),
+    ]
+    assert BENT not in str(seen)
+    assert CARL not in str(seen)
 
 
 def test_nobodies_are_refused_with_the_shape_of_what_stood_there(tmp_path: Path) -> None:
