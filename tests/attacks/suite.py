@@ -1,9 +1,10 @@
-"""``make attack``: groups A and D against plain Spark, the Guarded and the Sealed level, as one table of outcomes."""
+"""``make attack``: groups A and D against plain Spark, the Guarded and the Sealed level, C6 to C8 against the gate."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from lakehouse.study import open_data
 from tests.attacks import inside
 from tests.attacks.group_a import ATTACKS
 from tests.attacks.lab import Result, attack_guarded, attack_plain, listed, make_lake
+from tests.support import leaks
+from tests.support.gate_runs import verdicts
 
 LEVELS = ("plain", "guarded", "sealed")
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +101,20 @@ def table(found: dict[str, dict[str, Result]], *, detail: bool = False) -> str:
     return "\n".join(lines)
 
 
+OUTPUTS = {
+    "C6 a sum that one person dominates": leaks.dominance,
+    "C7 a model with too few degrees of freedom": leaks.freedom,
+    "C8 a survival step of one person": leaks.survival,
+}
+"""What gives a reading away through a result, by the makers of the output gate's tests."""
+
+
+def outputs(number: int = 50) -> list[tuple[str, int, int]]:
+    """Each attack through results, how many of its seeded cases the output gate let pass, and of how many."""
+    seed = secrets.randbits(40)
+    return [(name, verdicts([maker], number, seed)[0], number) for name, maker in OUTPUTS.items()]
+
+
 def main() -> int:
     """Print the table; 1 when an attack got something: unseen at the Guarded level, at all at the Sealed one."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -108,11 +125,14 @@ def main() -> int:
         Path(place).chmod(0o711)
         found = run(given.levels, load_settings(Path(place) / "home", "test"))
     print(table(found, detail=given.detail))
+    through = outputs()
+    for name, passed, number in through:
+        print(f"{name:<62}  {number - passed} of {number} refused by the output gate")
     ledger = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "tests/governance/test_ledger.py"]
     failed = subprocess.run(ledger, cwd=ROOT, check=False).returncode
     held = {"plain": ("stopped", "marked", "got"), "guarded": ("stopped", "marked"), "sealed": ("stopped",)}
     missed = [each for level in found for each in found[level].values() if each.outcome not in held[level]]
-    return 1 if missed or failed else 0
+    return 1 if missed or failed or any(passed for _, passed, _ in through) else 0
 
 
 if __name__ == "__main__":
