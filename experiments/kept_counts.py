@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from experiments.kernels.barred import BarredCounts, BarredPass, add_up
 from experiments.kernels.baseline import Baseline
+from experiments.kernels.called import Present
 from experiments.kernels.called_counts import PLACES, CalledCounts, add_incidence, cells_of
 from experiments.kernels.design import OPEN, PairScanSettings
 from experiments.kernels.pairs import PairCounts
@@ -68,7 +69,8 @@ class KeptCounts:
         baseline = Baseline.of(self.reference)
         grid, grid_open = (self.reference.probabilities(half, baseline.rounder) for half in (None, OPEN))
         barred = self.barred.weighed(self.reference.keys, grid, grid_open, baseline.rounder)
-        return PairCounts(self.barred.followed, self.barred.same_day, barred, baseline.shift)
+        preceded = self.barred.followed.transpose(1, 0, 2)
+        return PairCounts(preceded, self.barred.same_day.T, barred, baseline.shift)
 
     def _called(self, everybody: RunPass, pairs: NDArray[np.int32]) -> CalledCounts:
         keys, known = self.reference.keys, self.called
@@ -86,9 +88,8 @@ def count_called(
     run_pass: RunPass, settings: PairScanSettings, keys: NDArray[np.int64], pairs: NDArray[np.int32]
 ) -> CalledCounts:
     """The third pass for pairs, in every stratum: also in those where the first code has no exposure yet."""
-    everywhere = np.broadcast_to(np.ones((1, 1, 1, 1), np.int32), (len(keys), 2, 3, settings.n_codes))
-    reference = ReferenceCounts(keys, everywhere, np.zeros(2, np.int64))
-    arguments = {"settings": settings, "reference": reference, "pairs": pairs}
+    present = Present.everywhere(keys, settings.n_codes)
+    arguments = {"settings": settings, "present": present, "pairs": pairs}
     return cast("CalledCounts", run_pass("CalledPass", arguments))
 
 
@@ -179,7 +180,10 @@ def chosen(counts: CalledCounts, pairs: NDArray[np.int32]) -> CalledCounts:
 
 
 def _signed(reference: ReferenceCounts, gone: bool) -> ReferenceCounts:
-    return replace(reference, cells=-reference.cells, persons=-reference.persons) if gone else reference
+    if not gone:
+        return reference
+    cells, persons, every = -reference.cells, -reference.persons, -reference.every
+    return replace(reference, cells=cells, persons=persons, every=every)
 
 
 def _without_empty(reference: ReferenceCounts) -> ReferenceCounts:
@@ -188,5 +192,10 @@ def _without_empty(reference: ReferenceCounts) -> ReferenceCounts:
     return (
         reference
         if used.all()
-        else replace(reference, keys=reference.keys[used], cells=reference.cells[used])
+        else replace(
+            reference,
+            keys=reference.keys[used],
+            cells=reference.cells[used],
+            every=reference.every[used],
+        )
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from experiments.kernels.called_counts import CalledCounts
 from experiments.kernels.reference import ReferenceCounts
-from experiments.kernels.removed import ALL, LOCKED, exposed_removed
+from experiments.kernels.removed import ALL, EARLY, LATE, LOCKED, exposed_removed
 from experiments.pair_periods import replicate_later
 from experiments.statistics.direction import Direction, judge_order, null_effect_ratios
 from experiments.statistics.lags import lag_quantiles
@@ -29,27 +29,37 @@ class Called(NamedTuple):
     replicated_later: NDArray[np.int8]
 
 
+class Closer(NamedTuple):
+    """What one go of the third pass comes to, an entry a pair: see ``exposed_removed``, and the lags in days."""
+
+    sums: NDArray[np.float64]
+    lags: NDArray[np.float64]
+    nsr: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, counts: CalledCounts, reference: ReferenceCounts, late: NDArray[np.bool_], window: int
+    ) -> Closer:
+        """From its counts; ``late`` marks the later strata, ``window`` are the days over which trends are looked at."""
+        lags = lag_quantiles(counts.lags, counts.lag_counts, len(counts.pairs))
+        return cls(exposed_removed(reference, counts, late), lags, _null_ratios(counts, window))
+
+
 def look_closer(
-    closer: list[tuple[CalledCounts, ReferenceCounts]],
+    pairs: NDArray[np.int32],
+    closer: Closer,
     harmful: NDArray[np.bool_],
     candidate: NDArray[np.bool_],
-    followed: NDArray[np.int64],
+    followed: NDArray[np.signedinteger],
     level: float,
-    window: int,
     tested: int,
 ) -> Called:
-    """Estimates of all called pairs from the counts of one or more goes of the third pass.
+    """Estimates of all called pairs from what the third pass came to.
 
-    ``harmful`` and ``candidate`` run over the pairs of all goes in order; ``followed`` [a, b] counts persons
-    with a first; ``window`` is the horizon in days, over which trends are looked at as well; ``tested`` pairs were
-    tested in all.
+    ``harmful`` and ``candidate`` run over the pairs; ``followed`` [a, b] counts persons with a first; ``tested``
+    pairs were tested in all.
     """
-    pairs = np.concatenate([counts.pairs for counts, _ in closer])
-    sums = np.concatenate([exposed_removed(reference, counts) for counts, reference in closer])
-    lags = np.concatenate(
-        [lag_quantiles(counts.lags, counts.lag_counts, len(counts.pairs)) for counts, _ in closer]
-    )
-    nsr = np.concatenate([_null_ratios(counts, window) for counts, _ in closer])
+    sums, lags, nsr = closer
     a, b = pairs.T
     order = judge_order(
         followed[a, b].astype(np.float64), followed[b, a].astype(np.float64), nsr, harmful, level
@@ -58,7 +68,7 @@ def look_closer(
     observed, before, after, variance, uncertainty = np.ascontiguousarray(everybody.T)
     risk = relative_risk(observed, before, after, variance, uncertainty)
     unseen = replicate(sums[:, LOCKED], harmful, candidate, level)
-    later = replicate_later(closer, harmful, level, tested)
+    later = replicate_later(sums[:, EARLY], sums[:, LATE], harmful, level, tested)
     return Called(pairs, risk, order, lags, unseen, later)
 
 

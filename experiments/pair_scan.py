@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from experiments.kernels.baseline import Baseline
-from experiments.kernels.design import OPEN
+from experiments.kernels.baseline import Baseline, rounder_for
+from experiments.kernels.design import HALVES, OPEN
+from experiments.kernels.grouping import Block
 from experiments.kernels.pair_scan import (
     COUNTS,
     PASSES,
@@ -30,16 +31,23 @@ from experiments.kernels.pair_scan import (
     ReferenceCounts,
 )
 from experiments.kernels.reference import EXPOSED
-from experiments.pair_called import Called, look_closer
+from experiments.kernels.reference_blocks import ReferenceBlocks, blocks_within
+from experiments.pair_called import Called, Closer, look_closer
+from experiments.pair_periods import later_strata
 from experiments.pair_table import pair_table
 from experiments.statistics.empirical_null import EmpiricalNull
-from experiments.statistics.expected import at_risk, expected_counts, over_all_exposures
+from experiments.statistics.expected import at_risk, over_all_exposures
 from experiments.statistics.screen import Screen, screen, screen_half
 
 RunPass = Callable[[str, dict[str, Any]], Counts]
 """Runs the pass of that name, made with these arguments, over all persons and merges what it counts."""
 
+MEMORY = 4 << 30
+"""Bytes that the counters of one process may take unless told otherwise."""
+
 _RECORDS_AT_ONCE = 48_000_000
+_STRATA = 1 << 14
+"""So many strata are expected before any is met."""
 
 
 @dataclass(frozen=True)
@@ -88,36 +96,51 @@ def scan(
     min_persons: int = 5,
     level: float = 0.05,
     family: NDArray[np.int64] | None = None,
+    memory: int = MEMORY,
 ) -> PairScan:
     """Scan all ordered pairs of codes.
 
     A pair is tested where both codes have ``min_persons`` persons and the first is not ``terminal`` (nothing
     can follow death); it is called where its BH q-value is at most ``level``. Codes with the same number in
-    ``family`` (-1: none) are flagged as overlapping.
+    ``family`` (-1: none) are flagged as overlapping. Where the counters of all codes would take more than
+    ``memory`` bytes in one process, persons are passed over once for each block of outcomes: the same table.
     """
-    reference = cast("ReferenceCounts", run_pass("ReferencePass", {"settings": settings}))
-    shared = {"settings": settings, "reference": reference}
-    exposed = reference.cells[:, 0, EXPOSED] + reference.cells[:, 1, EXPOSED]
-    with ThreadPoolExecutor(1) as beside:
-        product = beside.submit(lambda: over_all_exposures(exposed, reference.probabilities()))
-        arguments = {"settings": settings, "baseline": Baseline.of(reference)}
-        counts = cast("PairCounts", run_pass("PairPass", arguments))
-    persons_with: NDArray[np.int64] = exposed.sum(axis=0, dtype=np.int64)
-    testable = _testable(persons_with, terminal, min_persons)
-    tested = np.logical_and.outer(testable, persons_with >= min_persons)
-    observed = counts.followed.sum(axis=2, dtype=np.float64)
-    barred = counts.barred.transpose(1, 0, 2)
-    expected = at_risk(*product.result(), barred[:, :, :2])
-    found = screen(observed, *expected, tested, persons_with > 0)
+    reference = _reference(run_pass, settings, memory)
+    n, rounder = settings.n_codes, rounder_for(reference.persons)
+    expected = np.empty((2, n, n))
+    counts = []
+    for number, (low, high) in enumerate(reference.blocks):
+        part = reference.block(number)
+        with ThreadPoolExecutor(1) as beside:
+            product = beside.submit(_over_all_exposures, reference, number, None, rounder)
+            arguments = {"settings": settings, "baseline": Baseline.of(part)}
+            del part
+            counts.append(cast("PairCounts", run_pass("PairPass", arguments)))
+        barred = counts[-1].barred.transpose(1, 0, 2)[:, :, :2]
+        expected[:, :, low:high] = at_risk(*product.result(), barred)
+    pairs_counted = _beside_one_another(counts)
+    testable = _testable(reference.persons_with, terminal, min_persons)
+    tested = np.logical_and.outer(testable, reference.persons_with >= min_persons)
+    occurs = reference.persons_with > 0
+    observed = pairs_counted.followed.sum(axis=2, dtype=np.float64)
+    found = screen(observed, expected[0], expected[1], tested, occurs)
+    del observed
     pairs = found.pairs[found.q_bh <= level]
     called = None
     if len(pairs):
-        half = reference.cells[:, OPEN, EXPOSED]
-        expected = expected_counts(half, reference.probabilities(OPEN), barred[:, :, 2:])
-        q_open, more = screen_half(counts.followed[:, :, 0], *expected, tested, persons_with > 0)
+        for number, (low, high) in enumerate(reference.blocks):
+            product_open = _over_all_exposures(reference, number, OPEN, rounder)
+            barred = counts[number].barred.transpose(1, 0, 2)[:, :, 2:]
+            expected[:, :, low:high] = at_risk(*product_open, barred)
+        q_open, more = screen_half(
+            pairs_counted.followed[:, :, OPEN], expected[0], expected[1], tested, occurs
+        )
         agrees = more == (found.observed > found.expected)
-        called = _look_closer(run_pass, shared, counts, found, (q_open <= level) & agrees, pairs, level)
-    table = pair_table(found, counts, persons_with, called, settings.horizon_days, level, family)
+        candidate = (q_open <= level) & agrees
+        del counts, expected
+        called = _look_closer(run_pass, settings, reference, pairs_counted, found, candidate, pairs, level)
+    persons_with = reference.persons_with
+    table = pair_table(found, pairs_counted, persons_with, called, settings.horizon_days, level, family)
     return PairScan(
         table,
         found.null,
@@ -130,6 +153,52 @@ def scan(
     )
 
 
+def _reference(run_pass: RunPass, settings: PairScanSettings, memory: int) -> ReferenceBlocks:
+    """The first pass, in as many blocks of codes as ``memory`` asks for; how many strata there are shows in the first."""
+
+    def counted(block: Block) -> ReferenceCounts:
+        whole = block == (0, settings.n_codes)
+        arguments = {"settings": settings} | ({} if whole else {"block": block})
+        return cast("ReferenceCounts", run_pass("ReferencePass", arguments))
+
+    blocks = blocks_within(memory, settings.n_codes, _STRATA)
+    first = counted(blocks[0])
+    needed = blocks_within(memory, settings.n_codes, len(first.keys))
+    if len(needed) > len(blocks):
+        blocks, first = needed, counted(needed[0])
+    reference = ReferenceBlocks(blocks, first)
+    del first
+    for block in blocks[1:]:
+        reference.add(counted(block))
+    return reference
+
+
+def _over_all_exposures(
+    reference: ReferenceBlocks, outcomes: int, half: int | None, rounder: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums over all exposures of everybody or of one half [a, b in a block], laid out block by block of a."""
+    p = reference.block(outcomes).probabilities(half, rounder)
+    parts = []
+    for number in range(len(reference.blocks)):
+        cells = reference.block(number).cells[:, :, EXPOSED]
+        exposed = cells[:, half] if half is not None else cells[:, 0] + cells[:, 1]
+        parts.append(over_all_exposures(exposed, p, rounder))
+    if len(parts) == 1:
+        return parts[0]
+    mean, variance = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return mean, variance
+
+
+def _beside_one_another(counts: list[PairCounts]) -> PairCounts:
+    """What was counted for every block of outcomes, as one; the sums of p stay where they are."""
+    if len(counts) == 1:
+        return counts[0]
+    preceded, beside = (
+        np.concatenate([getattr(part, name) for part in counts]) for name in ("preceded", "beside")
+    )
+    return PairCounts(preceded, beside, np.empty((0, 0, 4)), counts[0].shift)
+
+
 def _testable(persons_with: NDArray[np.int64], terminal: Sequence[int], least: int) -> NDArray[np.bool_]:
     testable = persons_with >= least
     testable[list(terminal)] = False
@@ -138,29 +207,54 @@ def _testable(persons_with: NDArray[np.int64], terminal: Sequence[int], least: i
 
 def _look_closer(
     run_pass: RunPass,
-    shared: dict[str, Any],
+    settings: PairScanSettings,
+    reference: ReferenceBlocks,
     counts: PairCounts,
     found: Screen,
     candidate: NDArray[np.bool_],
     pairs: NDArray[np.int32],
     level: float,
 ) -> Called:
-    """The third pass, in as many goes as keep the records of each within memory."""
-    observed = counts.followed.sum(axis=2, dtype=np.int64)
-    both = observed + observed.T + counts.same_day
-    records = np.cumsum(both[pairs[:, 0], pairs[:, 1]])
-    parts = np.split(pairs, np.flatnonzero(np.diff(records // _RECORDS_AT_ONCE)) + 1)
-    closer = [
-        (cast("CalledCounts", run_pass("CalledPass", {**shared, "pairs": part})), shared["reference"])
-        for part in parts
-    ]
+    """The third pass, in as many goes as keep the records and the codes of each within memory."""
+    observed = counts.followed.sum(axis=2, dtype=np.int32)
+    records = observed[pairs[:, 0], pairs[:, 1]] + observed[pairs[:, 1], pairs[:, 0]].astype(np.int64)
+    records += counts.same_day[pairs[:, 0], pairs[:, 1]]
+    late = later_strata(reference.keys, reference.every.sum(axis=1))
+    closer = []
+    goes = _goes(pairs, records, reference.blocks)
+    for go in goes:
+        arguments = {"settings": settings, "present": reference.present, "pairs": pairs[go]}
+        part = cast("CalledCounts", run_pass("CalledPass", arguments))
+        if len(reference.blocks) == 1:
+            against = reference.block(0)
+        else:
+            against = reference.of(part.codes)
+            places = np.searchsorted(part.codes, part.pairs).astype(np.int32)
+            part = replace(part, pairs=places, codes=np.arange(len(part.codes), dtype=np.int32))
+        closer.append(Closer.of(part, against, late, settings.horizon_days))
+    back = np.argsort(np.concatenate(goes))
     chosen = found.q_bh <= level
     return look_closer(
-        closer,
+        pairs,
+        Closer(*(np.concatenate(each)[back] for each in zip(*closer, strict=True))),
         found.observed[chosen] > found.expected[chosen],
         candidate[chosen],
         observed,
         level,
-        shared["settings"].horizon_days,
         int(found.tested.sum()),
     )
+
+
+def _goes(
+    pairs: NDArray[np.int32], records: NDArray[np.int64], blocks: list[Block]
+) -> list[NDArray[np.int64]]:
+    """Which pairs go together: not too many records, and where there are blocks of codes the codes of one block."""
+    order = np.arange(len(pairs))
+    tile = np.zeros(len(pairs), np.int64)
+    if len(blocks) > 1:
+        half = max(1, min(high - low for low, high in blocks) // HALVES)
+        tile = pairs[:, 0].astype(np.int64) // half << 32 | pairs[:, 1] // half
+        order = np.argsort(tile, kind="stable")
+    full = np.cumsum(records[order]) // _RECORDS_AT_ONCE
+    cuts = np.flatnonzero((np.diff(full) != 0) | (np.diff(tile[order]) != 0)) + 1
+    return np.split(order, cuts)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES
+from experiments.kernels.grouping import Block
 from experiments.kernels.packing import shrink
 from experiments.kernels.reference import BARRED, OUTCOMES, ReferenceCounts
 
@@ -19,6 +20,16 @@ _KINDS = 2
 _ROWS_AT_ONCE = 4
 
 
+def shift_for(persons: NDArray[np.int64]) -> int:
+    """Bits behind the point that leave sums over so many persons exact in a double."""
+    return min(_FINEST_SHIFT, _DOUBLE_BITS - int(persons.sum()).bit_length())
+
+
+def rounder_for(persons: NDArray[np.int64]) -> float:
+    """Adding this and taking it off rounds a number below 1 to the grid of :func:`shift_for`."""
+    return float(1.5 * 2.0 ** (_DOUBLE_BITS - shift_for(persons)))
+
+
 @dataclass(frozen=True)
 class Baseline:
     """Outcomes and exposures not at risk of the reference, one byte each where they are small.
@@ -26,7 +37,8 @@ class Baseline:
     ``small`` [stratum, half, 0 outcomes or 1 not at risk, code]; where it is ``packing.ESCAPE`` the count stands in
     ``values`` at the same position as the flat index in ``places`` (ascending). Where too many counts are
     large, ``small`` holds them all as they are and ``places`` is empty. ``exposures`` [stratum, half]
-    counts exposures of any code, ``persons`` those of each half, ``keys`` are the strata's.
+    counts exposures of any code, ``persons`` those of each half, ``keys`` are the strata's. The codes are those
+    of the reference, from ``low``.
     """
 
     keys: NDArray[np.int64]
@@ -35,6 +47,12 @@ class Baseline:
     small: NDArray[Any]
     places: NDArray[np.int64]
     values: NDArray[Any]
+    low: int = 0
+
+    @property
+    def block(self) -> Block:
+        """The codes whose outcomes these are."""
+        return self.low, self.low + self.small.shape[3]
 
     @classmethod
     def of(cls, reference: ReferenceCounts) -> Baseline:
@@ -48,21 +66,22 @@ class Baseline:
         return cls(
             reference.keys,
             reference.persons,
-            reference.exposures(),
+            reference.every,
             (small if found >= 0 else counts).reshape(cells.shape),
             places,
             counts[places],
+            reference.low,
         )
 
     @property
     def shift(self) -> int:
         """Probabilities are multiples of 2**-shift: coarse enough for every sum over persons to be exact."""
-        return min(_FINEST_SHIFT, _DOUBLE_BITS - int(self.persons.sum()).bit_length())
+        return shift_for(self.persons)
 
     @property
     def rounder(self) -> float:
         """Adding this and taking it off rounds a number below 1 to that grid."""
-        return float(1.5 * 2.0 ** (_DOUBLE_BITS - self.shift))
+        return rounder_for(self.persons)
 
     def probabilities(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
         """p by [code, place in ``rows``, 0 everybody or 1 the open half], on the grid; 0 where nobody is at risk."""

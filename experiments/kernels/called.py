@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,24 +33,41 @@ _RECORDS_HELD = 1 << 24
 _RECORDS_AT_ONCE = 1 << 20
 
 
+class Present(NamedTuple):
+    """All that the third pass needs of a reference: its strata and, a bit each, which codes are exposures there."""
+
+    keys: NDArray[np.int64]
+    bits: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, *blocks: ReferenceCounts) -> Present:
+        """Of a merged reference, or of its blocks of codes in order."""
+        found = [part.cells[:, :, EXPOSED].any(axis=1) for part in blocks]
+        return cls(blocks[0].keys, np.packbits(np.concatenate(found, axis=1), axis=1, bitorder="little"))
+
+    @classmethod
+    def everywhere(cls, keys: NDArray[np.int64], n_codes: int) -> Present:
+        """Every code in every stratum: nothing counted is left out."""
+        return cls(keys, np.full((len(keys), (n_codes + 7) // 8), 255, np.uint8))
+
+
 class CalledPass:
     """Counts ``CalledCounts`` over batches of persons."""
 
-    def __init__(
-        self, settings: PairScanSettings, reference: ReferenceCounts, pairs: NDArray[np.int32]
-    ) -> None:
+    def __init__(self, settings: PairScanSettings, present: Present, pairs: NDArray[np.int32]) -> None:
         n = settings.n_codes
         self._settings = settings
         self._pairs = np.ascontiguousarray(pairs, np.int32).reshape(-1, 2)
-        self._keys = reference.keys
-        self._strata = StrataIndex(reference.keys)
+        self._keys = present.keys
+        self._strata = StrataIndex(present.keys)
         self._finder = ExposureFinder(settings)
-        self._number = np.full((n, n), -1, np.int32)
-        self._number[self._pairs[:, 0], self._pairs[:, 1]] = np.arange(len(self._pairs))
         self._codes = np.unique(self._pairs)
-        self._present = reference.cells[:, :, EXPOSED].sum(axis=1) > 0
+        self._present = present.bits
         self._place = np.full(n, -1, np.int32)
         self._place[self._codes] = np.arange(len(self._codes))
+        self._number = np.full((len(self._codes), len(self._codes)), -1, np.int32)
+        a, b = self._place[self._pairs.T]
+        self._number[a, b] = np.arange(len(self._pairs))
         self._incidence = (0, np.zeros((len(self._codes), 0), np.int32))
         self._cells: list[Entries] = []
         self._lags: list[Entries] = []
@@ -96,6 +115,7 @@ class CalledPass:
                 rows,
                 persons.half,
                 self._settings.horizon_days,
+                self._place,
                 self._number,
                 self._present,
                 pairs,
@@ -144,8 +164,9 @@ def _record(
     rows: NDArray[np.int32],
     halves: NDArray[np.int8],
     horizon: int,
+    place: NDArray[np.int32],
     number: NDArray[np.int32],
-    present: NDArray[np.bool_],
+    present: NDArray[np.uint8],
     pairs: NDArray[np.int32],
     places: NDArray[np.int32],
     lags: NDArray[np.int32],
@@ -161,8 +182,12 @@ def _record(
             if size + (end - start) * (end - start + 1) > len(pairs):
                 return person, exposure, size
             a, day_a = codes[exposure], np.int64(days[exposure])
+            place_a = place[a]
+            if place_a < 0:
+                continue
             for other in range(start, end):
-                pair = number[a, codes[other]]
+                place_b = place[codes[other]]
+                pair = number[place_a, place_b] if place_b >= 0 else -1
                 if pair < 0:
                     continue
                 day_b = np.int64(days[other])
@@ -175,7 +200,7 @@ def _record(
                 for any_exposure in range(start, end):
                     day, row = np.int64(days[any_exposure]), rows[any_exposure]
                     what = _what(day, day_a, day_b, horizon)
-                    if what >= 0 and present[row, a]:
+                    if what >= 0 and present[row, a >> 3] >> (a & 7) & 1:
                         pairs[size] = pair
                         places[size] = (np.int64(row) * HALVES + half) * WHAT + what
                         lags[size] = -1

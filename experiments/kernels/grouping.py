@@ -18,12 +18,19 @@ START, FIRST, LATER, REACH, END, ROW, CODE, HALF = range(8)
 """Columns of :attr:`Batch.facts`."""
 
 
+Block = tuple[int, int]
+"""Codes from the first number up to the second, which is not of them."""
+
+_OUTSIDE = np.uint32(2**32 - 1)
+
+
 class Batch(NamedTuple):
     """Exposures of a batch of persons, ready to be walked in any order.
 
     ``facts`` [exposure, 8] says of each where its person starts, where its day starts, where the next day
     starts, the first exposure beyond its horizon, where its person ends, its row, code and half (indices of
     exposures; one cache line). ``codes`` and ``rows`` hold two of these again, for runs of neighbours.
+    Within a block of codes ``codes`` and every index are of the block's exposures alone, counted from its first.
     """
 
     facts: NDArray[np.uint32]
@@ -31,12 +38,36 @@ class Batch(NamedTuple):
     rows: NDArray[np.uint32]
 
 
-def batch_of(exposures: Exposures, rows: NDArray[np.int32], half: NDArray[np.int8], horizon: int) -> Batch:
-    """Exposures with the rows of their strata and the half of each person."""
+def batch_of(
+    exposures: Exposures,
+    rows: NDArray[np.int32],
+    half: NDArray[np.int8],
+    horizon: int,
+    *,
+    looking_back: bool = False,
+) -> Batch:
+    """Exposures with the rows of their strata and the half of each person.
+
+    ``looking_back`` puts the first exposure of the horizon before the day where the person's start would be.
+    """
     codes = exposures.codes.view(np.uint32)
     facts = np.empty((len(codes), 8), np.uint32)
-    _describe(exposures.offsets, codes, exposures.days, rows, half.view(np.uint8), horizon, facts)
+    arrays = (exposures.offsets, codes, exposures.days, rows, half.view(np.uint8))
+    _describe(*arrays, horizon, looking_back, facts)
     return Batch(facts, codes, rows.view(np.uint32))
+
+
+def within(batch: Batch, block: Block) -> Batch:
+    """The same exposures, each beside those alone whose code lies in a block; codes outside it are no number of it."""
+    codes = batch.codes - np.uint32(block[0])
+    inside = codes < block[1] - block[0]
+    kept = np.zeros(len(codes) + 1, np.uint32)
+    np.cumsum(inside, out=kept[1:])
+    facts = batch.facts
+    for column in (START, FIRST, LATER, REACH, END):
+        facts[:, column] = kept[facts[:, column]]
+    facts[:, CODE] = np.where(inside, codes, _OUTSIDE)
+    return Batch(facts, codes[inside], batch.rows[inside])
 
 
 def order_by(keys: NDArray[np.uint32], groups: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
@@ -63,11 +94,12 @@ def _describe(
     rows: NDArray[np.int32],
     halves: NDArray[np.uint8],
     horizon: int,
+    looking_back: bool,
     facts: NDArray[np.uint32],
 ) -> None:
     for person in range(len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], halves[person]
-        first, reach = start, start
+        first, reach, back = start, start, start
         while first < end:
             day = np.int64(days[first])
             later = first
@@ -76,7 +108,9 @@ def _describe(
             reach = max(reach, later)
             while reach < end and np.int64(days[reach]) <= day + horizon:
                 reach += 1
+            while looking_back and np.int64(days[back]) < day - horizon:
+                back += 1
             for at in range(first, later):
-                facts[at, 0], facts[at, 1], facts[at, 2], facts[at, 3] = start, first, later, reach
+                facts[at, 0], facts[at, 1], facts[at, 2], facts[at, 3] = back, first, later, reach
                 facts[at, 4], facts[at, 5], facts[at, 6], facts[at, 7] = end, rows[at], codes[at], half
             first = later

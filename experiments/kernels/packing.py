@@ -67,13 +67,23 @@ def shrink(values: NDArray[Any], small: NDArray[np.uint8], places: NDArray[np.in
     return count
 
 
-def _unpack(part: Packed) -> NDArray[np.generic]:
-    kind = np.dtype(part.dtype)
+def escaped(part: Packed) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[Any]] | None:
+    """One byte a value, where the larger values stand, and these; None for an array packed as it is. Nothing is copied."""
     if part.layout == "plain":
-        return np.frombuffer(part.content, kind).reshape(part.shape).copy()
+        return None
+    kind = np.dtype(part.dtype)
     count = int(np.frombuffer(part.content, np.int64, 1)[0])
     places = np.frombuffer(part.content, np.int64, count, 8)
     values = np.frombuffer(part.content, kind, count, 8 + 8 * count)
-    flat = np.frombuffer(part.content, np.uint8, -1, 8 + (8 + kind.itemsize) * count).astype(kind)
+    return np.frombuffer(part.content, np.uint8, -1, 8 + (8 + kind.itemsize) * count), places, values
+
+
+def _unpack(part: Packed) -> NDArray[np.generic]:
+    kind = np.dtype(part.dtype)
+    apart = escaped(part)
+    if apart is None:
+        return np.frombuffer(part.content, kind).reshape(part.shape).copy()
+    small, places, values = apart
+    flat = small.astype(kind)
     flat[places] = values
     return flat.reshape(part.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
 from experiments.kernels.exposures import ExposureFinder
-from experiments.kernels.grouping import batch_of, order_by
+from experiments.kernels.grouping import Block, batch_of, order_by, within
+from experiments.kernels.packing import ESCAPE, Packed, escaped, unpack
 from experiments.kernels.persons import Persons
 from experiments.kernels.strata import StrataIndex
 
@@ -30,12 +32,15 @@ class ReferenceCounts:
 
     ``what`` is 0 for exposures (of any code) followed by the code within the horizon, 1 for exposures not at
     risk of it (it had happened on or before that day, the code itself included), 2 for exposures of the code.
-    ``keys`` are stratum keys, ascending once merged; ``persons`` counts persons by half.
+    ``keys`` are stratum keys, ascending once merged; ``persons`` counts persons by half, ``every`` exposures of
+    any code by stratum and half. The codes may be a block of all, from ``low``.
     """
 
     keys: NDArray[np.int64]
     cells: NDArray[np.signedinteger]
     persons: NDArray[np.int64]
+    every: NDArray[np.int64]
+    low: int = 0
 
     @property
     def exposed(self) -> NDArray[np.int64]:
@@ -43,11 +48,10 @@ class ReferenceCounts:
         exposed: NDArray[np.int64] = self.cells[:, :, EXPOSED].astype(np.int64)
         return exposed
 
-    def exposures(self) -> NDArray[np.int64]:
-        """Exposures of any code by stratum and half."""
-        total = np.empty((len(self.keys), HALVES), np.int64)
-        _row_sums(self.cells, EXPOSED, total)
-        return total
+    @property
+    def block(self) -> Block:
+        """The codes counted."""
+        return self.low, self.low + self.cells.shape[3]
 
     def outcomes(self, half: int | None = None) -> NDArray[np.int64]:
         """M[s, b]: exposures at risk of b with the outcome, of one half or of both."""
@@ -55,7 +59,7 @@ class ReferenceCounts:
 
     def at_risk(self, half: int | None = None) -> NDArray[np.int64]:
         """N[s, b]: exposures at risk of b, of one half or of both."""
-        every = self.exposures()
+        every = self.every
         exposures = every.sum(axis=1, keepdims=True) if half is None else every[:, half : half + 1]
         return exposures - self._of(BARRED, half)
 
@@ -66,7 +70,7 @@ class ReferenceCounts:
         """
         p = np.empty((len(self.keys), self.cells.shape[3]))
         halves = (0, HALVES) if half is None else (half, half + 1)
-        _probabilities(self.cells, self.exposures(), *halves, rounder, p)
+        _probabilities(self.cells, self.every, *halves, rounder, p)
         return p
 
     def persons_with(self, half: int | None = None) -> NDArray[np.int64]:
@@ -85,33 +89,50 @@ class ReferenceCounts:
         keys = np.unique(np.concatenate([part.keys for part in counts]))
         if len(counts) == 1 and np.array_equal(keys, counts[0].keys):
             return counts[0]
-        persons = np.sum([part.persons for part in counts], axis=0)
-        shape = (len(keys), *counts[0].cells.shape[1:])
-        most_exposures = int(persons.sum()) * shape[3]
-        cells = np.zeros(shape, np.int32 if most_exposures <= _INT32_MAX else np.int64)
+        merged = _empty(keys, counts, counts[0].cells.shape)
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda rows: _add_up(cells, keys, counts, rows), _slices(len(keys))))
-        return ReferenceCounts(keys, cells, persons)
+            list(pool.map(lambda rows: _add_up(merged.cells, keys, counts, rows), _slices(len(keys))))
+        return merged
+
+    @staticmethod
+    def merge_packed(parts: list[list[Packed]]) -> ReferenceCounts:
+        """The same from packed counts, whose cells are added without being laid out one part beside another."""
+        heads = [
+            ReferenceCounts.from_arrays(
+                {"cells": np.empty(0, np.int32)} | unpack(a for a in part if a.name != "cells")
+            )
+            for part in parts
+        ]
+        cells = [next(array for array in part if array.name == "cells") for part in parts]
+        merged = _empty(np.unique(np.concatenate([head.keys for head in heads])), heads, cells[0].shape)
+        for head, part in zip(heads, cells, strict=True):
+            _add_packed(merged.cells, np.searchsorted(merged.keys, head.keys), part)
+        return merged
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Arrays that ``from_arrays`` turns back into these counts."""
-        return {"keys": self.keys, "cells": self.cells, "persons": self.persons}
+        arrays = {name: getattr(self, name) for name in ("keys", "cells", "persons", "every")}
+        return arrays | {"low": np.array([self.low], np.int64)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> ReferenceCounts:
         """Counts from what ``to_arrays`` gave."""
-        return cls(**arrays)  # type: ignore[arg-type]
+        return cls(**{**arrays, "low": int(arrays["low"][0])})  # type: ignore[arg-type]
 
 
 class ReferencePass:
-    """Counts ``ReferenceCounts`` over batches of persons."""
+    """Counts ``ReferenceCounts`` over batches of persons, of all codes or of a block of them."""
 
-    def __init__(self, settings: PairScanSettings) -> None:
+    def __init__(self, settings: PairScanSettings, block: Block | None = None) -> None:
         self._settings = settings
         self._finder = ExposureFinder(settings)
         self._strata = StrataIndex()
-        room = max(_FEWEST_STRATA, _RESERVED_BYTES // (4 * HALVES * 3 * settings.n_codes))
-        self._cells = np.zeros((room, HALVES, 3, settings.n_codes), np.int32)
+        self._block = block
+        self._low, high = block or (0, settings.n_codes)
+        width = high - self._low
+        room = max(_FEWEST_STRATA, _RESERVED_BYTES // (4 * HALVES * 3 * width))
+        self._cells = np.zeros((room, HALVES, 3, width), np.int32)
+        self._every = np.zeros((room, HALVES), np.int64)
         self._persons = np.zeros(HALVES, np.int64)
 
     def add(self, persons: Persons) -> None:
@@ -122,19 +143,22 @@ class ReferencePass:
     def result(self) -> ReferenceCounts:
         """Everything counted so far, strata in order of encounter (``merge`` puts them in order of keys)."""
         count = self._strata.count
-        return ReferenceCounts(self._strata.keys.copy(), self._cells[:count], self._persons.copy())
+        keys, every = self._strata.keys.copy(), self._every[:count].copy()
+        return ReferenceCounts(keys, self._cells[:count], self._persons.copy(), every, self._low)
 
     def _add(self, persons: Persons) -> None:
         exposures = self._finder.find(persons)
         rows = self._strata.rows(exposures.keys)
         if self._strata.count > len(self._cells):
-            grown = np.zeros((2 * self._strata.count, *self._cells.shape[1:]), np.int32)
-            grown[: len(self._cells)] = self._cells
-            self._cells = grown
+            more = np.zeros((self._strata.count, *self._cells.shape[1:]), np.int32)
+            self._cells = np.concatenate([self._cells, more])
+            self._every = np.concatenate([self._every, np.zeros(more.shape[:2], np.int64)])
         self._persons += np.bincount(persons.half, minlength=HALVES)
         batch = batch_of(exposures, rows, persons.half, self._settings.horizon_days)
         order, _ = order_by(batch.rows, self._strata.count)
-        _count(order, batch.facts, batch.codes, self._cells)
+        if self._block:
+            batch = within(batch, self._block)
+        _count(order, batch.facts, batch.codes, self._cells, self._every)
 
 
 @compiled
@@ -155,12 +179,43 @@ def _probabilities(
             p[row, code] = (m / n + rounder) - rounder if n > 0 else 0.0
 
 
+def _empty(keys: NDArray[np.int64], counts: list[ReferenceCounts], shape: tuple[int, ...]) -> ReferenceCounts:
+    """Counts of nobody in all strata, but with the persons and exposures of every part; no cell exceeds the exposures."""
+    if len({part.low for part in counts}) != 1:
+        raise ValueError("counts of different blocks of codes do not add up")
+    every = np.zeros((len(keys), HALVES), np.int64)
+    for part in counts:
+        every[np.searchsorted(keys, part.keys)] += part.every
+    kind = np.int32 if int(np.abs(every).sum()) <= _INT32_MAX else np.int64
+    persons = np.sum([part.persons for part in counts], axis=0)
+    return ReferenceCounts(keys, np.zeros((len(keys), *shape[1:]), kind), persons, every, counts[0].low)
+
+
+def _add_packed(total: NDArray[np.signedinteger], rows: NDArray[np.int64], cells: Packed) -> None:
+    """Add the cells of one part at their rows."""
+    apart = escaped(cells)
+    if apart is None:
+        array: NDArray[Any] = unpack([cells])["cells"]
+        _add_rows(total, rows, array, np.arange(len(rows)))
+        return
+    small, places, values = apart
+    small = small.reshape(cells.shape)
+    with ThreadPoolExecutor(HALVES) as pool:
+        list(pool.map(lambda half: _add_small(total[:, half], rows, small[:, half]), range(HALVES)))
+    width = int(np.prod(cells.shape[1:]))
+    row, rest = np.divmod(places, width)
+    total.reshape(-1)[rows[row] * width + rest] += values
+
+
 @compiled
-def _row_sums(cells: NDArray[np.signedinteger], what: int, total: NDArray[np.int64]) -> None:
-    """Sums over codes, by stratum and half."""
-    for row in range(cells.shape[0]):
-        for half in range(cells.shape[1]):
-            total[row, half] = cells[row, half, what].sum()
+def _add_small(total: NDArray[np.signedinteger], rows: NDArray[np.int64], small: NDArray[np.uint8]) -> None:
+    """Add one byte a cell, leaving out what stands elsewhere."""
+    for at in range(len(rows)):
+        for what in range(small.shape[1]):
+            for code in range(small.shape[2]):
+                number = small[at, what, code]
+                if number != ESCAPE:
+                    total[rows[at], what, code] += number
 
 
 def _slices(rows: int) -> list[slice]:
@@ -195,6 +250,7 @@ def _count(
     facts: NDArray[np.uint32],
     codes: NDArray[np.uint32],
     cells: NDArray[np.int32],
+    every: NDArray[np.int64],
 ) -> None:
     """Every ordered pair of a person's first days once, stratum by stratum."""
     for at in range(len(order)):
@@ -205,4 +261,6 @@ def _count(
             barred[codes[other]] += 1
         for other in range(fact[2], fact[3]):
             outcomes[codes[other]] += 1
-        counts[2, fact[6]] += 1
+        every[fact[5], fact[7]] += 1
+        if fact[6] < counts.shape[1]:
+            counts[2, fact[6]] += 1

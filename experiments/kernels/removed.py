@@ -21,14 +21,20 @@ from experiments.kernels.design import HALVES
 from experiments.kernels.reference import BARRED, EXPOSED, OUTCOMES, ReferenceCounts
 
 _OUTCOMES_AT_ONCE = 16
-ALL, LOCKED = 0, 1
-"""Which persons: everybody, or the locked half against its own reference."""
+ALL, LOCKED, EARLY, LATE = range(4)
+"""Whose exposures: everybody's, the locked half's against its own reference, those of earlier or of later strata."""
 
 
 def exposed_removed(
-    reference: ReferenceCounts, counts: CalledCounts, threads: int = 2
+    reference: ReferenceCounts,
+    counts: CalledCounts,
+    late: NDArray[np.bool_] | None = None,
+    threads: int = 2,
 ) -> NDArray[np.float64]:
-    """Sums over strata for each called pair: [pair, 0 all or 1 locked half, (O, E before, E after, V, W)].
+    """Sums over strata for each called pair: [pair, whose, (O, E before, E after, V, W)].
+
+    ``late`` says which strata are later ones; without it all are earlier ones. The pairs' codes are numbered as
+    the reference's columns are.
 
     The reference of a pair (a, b) is every exposure, of any code, by persons at risk of b who have not had a by
     that day: not the exposures of a alone, since a person who has had a carries its effect into every later
@@ -37,10 +43,11 @@ def exposed_removed(
     Strata without a reference count neither in O nor in the rest.
     """
     pairs, cells = counts.pairs, reference.cells
-    sums = np.zeros((len(pairs), 2, 5))
+    sums = np.zeros((len(pairs), 4, 5))
     if not len(pairs):
         return sums
-    exposures = cells[:, :, EXPOSED].sum(axis=2, dtype=np.int64)
+    exposures = reference.every
+    period = np.full(len(cells), EARLY) if late is None else np.where(late, LATE, EARLY)
     starts = np.searchsorted(counts.cells[0], np.arange(len(pairs) + 1))
     codes_a, place_a = np.unique(pairs[:, 0], return_inverse=True)
     by_outcome = np.argsort(pairs[:, 1], kind="stable")
@@ -52,8 +59,8 @@ def exposed_removed(
         if low == high:
             return
         columns = cells[:, :, :EXPOSED, first : first + _OUTCOMES_AT_ONCE].transpose(3, 0, 1, 2)
-        reference = columns.astype(np.int64)
-        reference[..., BARRED] = exposures - reference[..., BARRED]
+        others = columns.astype(np.int64)
+        others[..., BARRED] = exposures - others[..., BARRED]
         chosen = by_outcome[low:high]
         places = (pairs[chosen, 1] - first).astype(np.int64)
         _remove(
@@ -61,7 +68,8 @@ def exposed_removed(
             places,
             place_a[chosen],
             *strata,
-            reference,
+            period,
+            others,
             starts,
             counts.cells,
             counts.cell_counts,
@@ -118,6 +126,7 @@ def _remove(
     strata_starts: NDArray[np.int64],
     strata: NDArray[np.int64],
     with_a: NDArray[np.int64],
+    period: NDArray[np.int64],
     reference: NDArray[np.int64],
     starts: NDArray[np.int64],
     entries: NDArray[np.int32],
@@ -136,6 +145,7 @@ def _remove(
             locked = _free_of(with_a[place, 1], block[row, 1], own[row, 1])
             _add_stratum(sums[pair, ALL], opened, locked)
             _add_stratum(sums[pair, LOCKED], (0, 0, 0, 0, 0), locked)
+            _add_stratum(sums[pair, period[row]], opened, locked)
         for entry in range(starts[pair], starts[pair + 1]):
             own[entries[1, entry]] = 0
 

@@ -25,6 +25,7 @@ from experiments.mining.held import Held
 from experiments.mining.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
+    from pyspark import SparkContext
     from pyspark.sql import DataFrame
 
 COLUMNS = ("split", "sex", "birth_year", "code", "day", "setting")
@@ -88,8 +89,8 @@ def shipped(
             yield pa.RecordBatch.from_arrays(columns, schema=SHIPPED)
 
 
-def received(table: pa.Table) -> list[dict[str, NDArray[np.generic]]]:
-    """The arrays of every task, put together again from their blocks."""
+def received(table: pa.Table) -> list[list[Packed]]:
+    """The arrays of every task, put together again from their blocks and packed as they were."""
     tasks: dict[int, dict[int, tuple[Packed, list[Any]]]] = {}
     order = np.lexsort([np.asarray(table.column(name)) for name in ("block", "array", "task")])
     facts = table.drop_columns("content").to_pylist()
@@ -99,8 +100,7 @@ def received(table: pa.Table) -> list[dict[str, NDArray[np.generic]]]:
         _, blocks = tasks.setdefault(fact["task"], {}).setdefault(fact["array"], (packed, []))
         blocks.append(table.column("content")[int(row)].as_buffer())
     return [
-        unpack(_whole(packed, b"".join(blocks)) for packed, blocks in arrays.values())
-        for arrays in tasks.values()
+        [_whole(packed, b"".join(blocks)) for packed, blocks in arrays.values()] for arrays in tasks.values()
     ]
 
 
@@ -113,18 +113,66 @@ def _whole(packed: Packed, content: bytes) -> Packed:
     return packed._replace(layout=packed.layout.removeprefix(SHARED), content=memoryview(mapped))
 
 
+_ALIGNED = 64
+
+
 class InMemory(NamedTuple):
-    """What a broadcast is elsewhere: bytes that every worker can read."""
+    """What a broadcast is elsewhere: arguments that every worker sees in one and the same memory."""
 
     path: Path
 
-    @property
-    def value(self) -> bytes:
-        """The bytes."""
-        return self.path.read_bytes()
+    @classmethod
+    def put(cls, memory: SharedMemory, content: Any) -> InMemory | None:
+        """Lay arguments down with their arrays apart, so that whoever opens them copies none; None without room."""
+        buffers: list[pickle.PickleBuffer] = []
+        head = pickle.dumps(content, protocol=5, buffer_callback=buffers.append)
+        pieces = [memoryview(head), *(buffer.raw() for buffer in buffers)]
+        sizes = np.array([len(pieces), *(piece.nbytes for piece in pieces)], np.int64)
+        path = memory.put("parcel", [part for piece in (sizes.data, *pieces) for part in _padded(piece)])
+        return cls(path) if path else None
+
+    def open(self) -> Any:
+        """The arguments. Pages are private: whoever writes into an array changes no one else's."""
+        with self.path.open("rb") as file:
+            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+        count = int(np.frombuffer(mapped, np.int64, 1)[0])
+        sizes = np.frombuffer(mapped, np.int64, count, 8).tolist()
+        pieces, start = [], _room(8 * (count + 1))
+        for size in sizes:
+            pieces.append(mapped[start : start + size])
+            start += _room(size)
+        return pickle.loads(pieces[0], buffers=pieces[1:])
 
     def destroy(self) -> None:
         """Nothing: the folder goes as a whole."""
+
+
+class Sent(NamedTuple):
+    """Arguments as a broadcast."""
+
+    broadcast: Any
+
+    @classmethod
+    def put(cls, context: SparkContext, content: Any) -> Sent:
+        """As one bytes object: an encrypted broadcast cannot take the buffers that pickled arrays come in."""
+        return cls(context.broadcast(pickle.dumps(content, protocol=5)))
+
+    def open(self) -> Any:
+        """The arguments."""
+        return pickle.loads(self.broadcast.value)
+
+    def destroy(self) -> None:
+        """Take the broadcast back."""
+        self.broadcast.destroy()
+
+
+def _room(size: int) -> int:
+    """Bytes that so many take when what follows is to lie aligned."""
+    return -(-size // _ALIGNED) * _ALIGNED
+
+
+def _padded(piece: memoryview) -> tuple[memoryview, bytes]:
+    return piece, bytes(_room(piece.nbytes) - piece.nbytes)
 
 
 class Parcel(NamedTuple):
@@ -187,10 +235,9 @@ class OverSpark:
         """Counts of one pass over all persons, merged; the arguments are broadcast once."""
         context = self._timeline.sparkSession.sparkContext
         memory = SharedMemory.of(context)
-        # As one bytes object: an encrypted broadcast cannot take the buffers that pickled arrays come in.
-        content = pickle.dumps((self._code_map, parcelled(arguments)), protocol=5)
-        path = memory.put("parcel", [content]) if memory else None
-        parcel = InMemory(path) if path else context.broadcast(content)
+        content = (self._code_map, parcelled(arguments))
+        parcel = (InMemory.put(memory, content) if memory else None) or Sent.put(context, content)
+        del content
         counting, kind = classes(name)
         held = self._held
         again = self._tasks is not None
@@ -198,7 +245,7 @@ class OverSpark:
         def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             from pyspark import TaskContext
 
-            code_map, packed = pickle.loads(parcel.value)
+            code_map, packed = parcel.open()
             counter = counting(**unparcelled(packed))
             task = TaskContext.get()
             partition = task.partitionId() if task else 0
@@ -219,7 +266,11 @@ class OverSpark:
                 table = source.mapInArrow(count, SHIPPED_DDL).toArrow()
             if held and not again:
                 self._tasks = self._keep(held, len(table.column("task").unique()))
-            return kind.merge([kind.from_arrays(arrays) for arrays in received(table)])
+            parts = received(table)
+            del table
+            if merge := getattr(kind, "merge_packed", None):
+                return merge(parts)
+            return kind.merge([kind.from_arrays(unpack(arrays)) for arrays in parts])
         finally:
             parcel.destroy()
             if memory:

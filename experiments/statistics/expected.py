@@ -19,6 +19,7 @@ def expected_counts(
     exposed: NDArray[np.signedinteger],
     probabilities: NDArray[np.float64],
     barred: NDArray[np.float64],
+    rounder: float = 0.0,
     threads: int = 2,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """E[a, b] and V[a, b] for all ordered pairs.
@@ -26,7 +27,7 @@ def expected_counts(
     ``exposed`` [s, a] counts exposures, ``probabilities`` [s, b] is p, ``barred`` [a, b, 2] holds the sums of
     p and p(1-p) over exposures of a not at risk of b, which the product over all exposures counts too much.
     """
-    return at_risk(*over_all_exposures(exposed, probabilities, threads), barred)
+    return at_risk(*over_all_exposures(exposed, probabilities, rounder, threads), barred)
 
 
 def at_risk(
@@ -40,21 +41,25 @@ def at_risk(
 
 
 def over_all_exposures(
-    exposed: NDArray[np.signedinteger], probabilities: NDArray[np.float64], threads: int = 2
+    exposed: NDArray[np.signedinteger],
+    probabilities: NDArray[np.float64],
+    rounder: float = 0.0,
+    threads: int = 2,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sums [a, b] of p and p(1-p) over all exposures of a, at risk of b or not.
 
-    Strata with few of the codes are added code by code, the others by dense products.
+    Strata with few of the codes are added code by code, the others by dense products. Where p lies on the grid
+    of ``rounder``, p(1-p) is rounded to it too and every sum is exact: the same in whatever order and blocks.
     """
-    n = exposed.shape[1]
-    mean, variance = np.zeros((n, n)), np.zeros((n, n))
+    n, outcomes = exposed.shape[1], probabilities.shape[1]
+    mean, variance = np.zeros((n, outcomes)), np.zeros((n, outcomes))
     filled = np.count_nonzero(exposed, axis=1)
     dense = np.flatnonzero(filled > _SPARSE * n)
     for start in range(0, len(dense), _ROWS_AT_ONCE):
         rows = dense[start : start + _ROWS_AT_ONCE]
         left, p = exposed[rows].astype(np.float64).T, probabilities[rows]
         mean += left @ p
-        variance += left @ (p * (1.0 - p))
+        variance += left @ ((p * (1.0 - p) + rounder) - rounder)
     sparse = np.flatnonzero((filled > 0) & (filled <= _SPARSE * n))
     place, code = np.nonzero(exposed[sparse])
     counts = exposed[sparse][place, code].astype(np.float64)
@@ -62,10 +67,11 @@ def over_all_exposures(
 
     def add(first: int) -> None:
         span = slice(first, first + _COLUMNS_AT_ONCE)
-        _add_sparse(sparse, starts, code, counts, probabilities[:, span], mean[:, span], variance[:, span])
+        arrays = (sparse, starts, code, counts, probabilities[:, span], rounder)
+        _add_sparse(*arrays, mean[:, span], variance[:, span])
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(add, range(0, n, _COLUMNS_AT_ONCE)))
+        list(pool.map(add, range(0, outcomes, _COLUMNS_AT_ONCE)))
     return mean, variance
 
 
@@ -76,6 +82,7 @@ def _add_sparse(
     codes: NDArray[np.int64],
     counts: NDArray[np.float64],
     probabilities: NDArray[np.float64],
+    rounder: float,
     expected: NDArray[np.float64],
     variance: NDArray[np.float64],
 ) -> None:
@@ -85,7 +92,7 @@ def _add_sparse(
     for at in range(len(rows)):
         for b in range(width):
             p[b] = probabilities[rows[at], b]
-            spread[b] = p[b] * (1.0 - p[b])
+            spread[b] = (p[b] * (1.0 - p[b]) + rounder) - rounder
         for entry in range(starts[at], starts[at + 1]):
             count, mean_row, spread_row = counts[entry], expected[codes[entry]], variance[codes[entry]]
             for b in range(width):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.kernels import called as module
+from experiments.kernels.called import Present
 from experiments.kernels.pair_scan import CalledCounts, CalledPass, PairScanSettings, Persons, ReferencePass
 from experiments.kernels.reference import ReferenceCounts
 from experiments.kernels.removed import ALL, LOCKED, exposed_removed
@@ -28,7 +29,7 @@ def reference_of(persons: Persons, settings: PairScanSettings) -> ReferenceCount
 def count(parts: list[Persons], reference: ReferenceCounts, settings: PairScanSettings) -> CalledCounts:
     counts = []
     for part in parts:
-        counter = CalledPass(settings, reference, all_pairs(settings.n_codes))
+        counter = CalledPass(settings, Present.of(reference), all_pairs(settings.n_codes))
         counter.add(part)
         counts.append(counter.result())
     return CalledCounts.merge(counts)
@@ -90,7 +91,7 @@ def test_counts__do_not_depend_on_parts_batches_or_memory(monkeypatch: pytest.Mo
         monkeypatch.setattr(module, "_RECORDS_HELD", 10)
         monkeypatch.setattr(module, "_RECORDS_AT_ONCE", 20)
         single = [persons.part(at, at + 1) for at in range(persons.count)]
-        counter = CalledPass(settings, reference, all_pairs(n))
+        counter = CalledPass(settings, Present.of(reference), all_pairs(n))
         for person in single:
             counter.add(person)
         for other in (count(single, reference, settings), counter.result()):
@@ -105,7 +106,7 @@ def test_merge__refuses_counts_of_different_things() -> None:
     settings = PairScanSettings(n)
     persons = as_persons(people, n)
     reference = reference_of(persons, settings)
-    one = CalledPass(settings, reference, np.array([[0, 1]], np.int32)).result()
-    other = CalledPass(settings, reference, np.array([[1, 0]], np.int32)).result()
+    one = CalledPass(settings, Present.of(reference), np.array([[0, 1]], np.int32)).result()
+    other = CalledPass(settings, Present.of(reference), np.array([[1, 0]], np.int32)).result()
     with pytest.raises(ValueError, match="different pairs"):
         CalledCounts.merge([one, other])

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.kernels.baseline import Baseline
+from experiments.kernels.called import Present
+from experiments.kernels.packing import unpack
 from experiments.kernels.pair_scan import COUNTS, PASSES, PairScanSettings
 from experiments.kernels.persons import Persons, roll_up
 from experiments.mining import carrier
@@ -70,7 +72,7 @@ def in_one_process(persons: Persons) -> dict[str, dict[str, np.ndarray]]:
 
     reference = run("ReferencePass")
     run("PairPass", baseline=Baseline.of(reference))
-    run("CalledPass", reference=reference, pairs=PAIRS)
+    run("CalledPass", present=Present.of(reference), pairs=PAIRS)
     return arrays
 
 
@@ -84,7 +86,7 @@ def test_counts_do_not_depend_on_partitions(
     expected = in_one_process(persons)
     reference = run("ReferencePass", {"settings": SCAN})
     pairs = run("PairPass", {"settings": SCAN, "baseline": Baseline.of(reference)})
-    called = run("CalledPass", {"settings": SCAN, "reference": reference, "pairs": PAIRS})
+    called = run("CalledPass", {"settings": SCAN, "present": Present.of(reference), "pairs": PAIRS})
     for counts, name in ((reference, "ReferencePass"), (pairs, "PairPass"), (called, "CalledPass")):
         for field, array in counts.to_arrays().items():
             np.testing.assert_array_equal(array, expected[name][field], err_msg=f"{name}.{field}")
@@ -151,7 +153,7 @@ def test_large_arrays_are_shipped_in_blocks_and_put_together(monkeypatch: pytest
         for task in (1, 0):
             yield from carrier.shipped(task, {name: array + task for name, array in arrays.items()})
 
-    first, second = carrier.received(pa.Table.from_batches(list(rows())))
+    first, second = map(unpack, carrier.received(pa.Table.from_batches(list(rows()))))
     for number, got in (
         ((0, second), (1, first)) if (first["wide"] != arrays["wide"]).any() else ((0, first), (1, second))
     ):

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.kernels.called import Present
 from experiments.kernels.design import PairScanSettings, describe_strata
-from experiments.kernels.removed import ALL, exposed_removed
-from experiments.pair_periods import _sums, middle_year
+from experiments.kernels.removed import ALL, EARLY, LATE, exposed_removed
+from experiments.pair_periods import later_strata, middle_year
 from experiments.pair_scan import InProcess, scan
 from tests.oracles import pair_scan as definition
 from tests.support.small_worlds import as_persons, small_world
@@ -28,11 +29,12 @@ def test_the_periods__add_up_to_the_whole_and_keep_to_their_years(seed: int) -> 
     pairs = np.array([(a, b) for a in present for b in present if a != b], np.int32).reshape(-1, 2)
     if not len(pairs):
         return
-    counts = run("CalledPass", {"settings": settings_, "reference": reference, "pairs": pairs})
-    years = describe_strata(reference.keys)["year"]
-    cut = middle_year(reference, years)
-    early, late = (_sums(counts, reference, chosen) for chosen in (years < cut, years >= cut))
-    assert early + late == pytest.approx(exposed_removed(reference, counts)[:, ALL], abs=1e-9)
+    counts = run("CalledPass", {"settings": settings_, "present": Present.of(reference), "pairs": pairs})
+    every = reference.every.sum(axis=1)
+    cut = middle_year(every, describe_strata(reference.keys)["year"])
+    sums = exposed_removed(reference, counts, later_strata(reference.keys, every))
+    late = sums[:, LATE]
+    assert sums[:, EARLY] + late == pytest.approx(sums[:, ALL], abs=1e-9)
     first = [definition.first_days(person) for person in people]
     for (a, b), sums in zip(pairs.tolist(), late, strict=True):
         seen = sum(

@@ -5,6 +5,8 @@ No halves, no packing, no exact sums, no third pass: what counting alone costs o
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
 import numba
 import numpy as np
 
@@ -53,14 +55,19 @@ def second_pass(offsets, codes, days, rows, horizon, p, observed, exposed, corre
 
 
 def two_passes(persons: Persons, settings: PairScanSettings) -> int:
-    """Run both passes; the number of ordered pairs of codes seen at least once."""
+    """Run both passes over persons in memory; the number of ordered pairs of codes seen at least once."""
+    return two_passes_over(lambda: [persons], settings)
+
+
+def two_passes_over(source: Callable[[], Iterable[Persons]], settings: PairScanSettings) -> int:
+    """Run both passes, each over what ``source`` gives anew; the number of ordered pairs seen at least once."""
     n, horizon = settings.n_codes, settings.horizon_days
     finder, strata = ExposureFinder(settings), StrataIndex()
     rooms = 1024
     followed, barred = np.zeros((rooms, n), np.int32), np.zeros((rooms, n), np.int32)
     exposures = np.zeros(rooms, np.int64)
-    for start in range(0, persons.count, BATCH):
-        found = finder.find(persons.part(start, min(start + BATCH, persons.count)))
+    for part in batches(source()):
+        found = finder.find(part)
         rows = strata.rows(found.keys)
         if strata.count > rooms:
             rooms = 2 * strata.count
@@ -72,12 +79,19 @@ def two_passes(persons: Persons, settings: PairScanSettings) -> int:
     observed, exposed = np.zeros((n, n), np.int32), np.zeros((n, strata.count), np.int32)
     corrected, spread = np.zeros((n, n)), np.zeros((n, n))
     finder = ExposureFinder(settings)
-    for start in range(0, persons.count, BATCH):
-        found = finder.find(persons.part(start, min(start + BATCH, persons.count)))
+    for part in batches(source()):
+        found = finder.find(part)
         rows = strata.rows(found.keys)
         arrays = (found.offsets, found.codes, found.days, rows)
         second_pass(*arrays, horizon, p, observed, exposed, corrected, spread)
     return int((observed > 0).sum())
+
+
+def batches(parts: Iterable[Persons]) -> Iterator[Persons]:
+    """Parts cut small enough for what is made of them to stay in cache."""
+    for persons in parts:
+        for start in range(0, persons.count, BATCH):
+            yield persons.part(start, min(start + BATCH, persons.count))
 
 
 def grown(array: np.ndarray, rooms: int) -> np.ndarray:

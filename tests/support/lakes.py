@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,11 +68,28 @@ def write_lake(
     spark: SparkSession, settings: Settings, persons: Persons, code_names: list[str], *, files: int = 4
 ) -> None:
     """Write ``persons`` as the gold tables of a foreign lake; tables not derived from timelines stay empty."""
+    cuts = np.linspace(0, persons.count, files + 1).astype(int)
+    parts = (persons.part(start, stop) for start, stop in itertools.pairwise(cuts))
+    write_lake_of(spark, settings, parts, code_names)
+
+
+def write_lake_of(
+    spark: SparkSession,
+    settings: Settings,
+    parts: Iterable[Persons],
+    code_names: list[str],
+    spread: bool = False,
+) -> None:
+    """The same from persons of whom only a part is in memory at a time; each part is one staged file.
+
+    ``spread`` lays them out by sex and birth year, as an ingest does.
+    """
     staged = settings.home / "staged"
     staged.mkdir(parents=True, exist_ok=True)
-    cuts = np.linspace(0, persons.count, files + 1).astype(int)
-    for number, (start, stop) in enumerate(itertools.pairwise(cuts)):
-        pq.write_table(timeline_of(persons.part(start, stop), start), staged / f"timeline-{number}.parquet")
+    start = 0
+    for number, part in enumerate(parts):
+        pq.write_table(timeline_of(part, start), staged / f"timeline-{number:03d}.parquet")
+        start += part.count
     (settings.home / "lake").mkdir(parents=True, exist_ok=True)
     (settings.home / "lake" / "lake.toml").write_text('kind = "foreign"\n')
     settings.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -79,7 +98,9 @@ def write_lake(
         key.write_bytes(secrets.token_bytes(32))
     for table in GOLD.values():
         create_table(spark, table_path(settings, table.name), table.ddl, table.keep_statistics)
-    append(spark, settings, "gold.timeline", staged)
+    append(spark, settings, "gold.timeline", staged, ("sex", "birth_year", "person_id") if spread else ())
+    if spread:
+        shutil.rmtree(staged)
     vocabulary = pa.table(
         {
             "code_id": pa.array(range(len(code_names)), pa.int32()),
@@ -96,9 +117,14 @@ def write_lake(
     append(spark, settings, "gold.vocabulary", words)
 
 
-def append(spark: SparkSession, settings: Settings, table: str, folder: Path) -> None:
-    """Append Parquet files to a gold table in its declared types."""
+def append(
+    spark: SparkSession, settings: Settings, table: str, folder: Path, by: tuple[str, ...] = ()
+) -> None:
+    """Append Parquet files to a gold table in its declared types, ordered ``by`` columns as an ingest does."""
     types = {column.name: column.type for column in GOLD[table].columns}
     frame = spark.read.parquet(str(folder))
     frame = frame.selectExpr(*(f"CAST(`{name}` AS {type}) AS `{name}`" for name, type in types.items()))
+    if by:
+        partitions = 2 * spark.sparkContext.defaultParallelism
+        frame = frame.repartitionByRange(partitions, *by[:-1]).sortWithinPartitions(*by)
     frame.write.format("delta").mode("append").save(str(table_path(settings, table)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,29 @@ def simulate(
     """Persons, what codes depend on, and every occasion on which a code was written down before death."""
     people = _people(rng, persons)
     coding = _coding(rng, codes)
+    return people, coding, _occasions(rng, people, coding, np.cumsum(coding.chance, axis=1), bursts)
+
+
+def in_blocks(
+    seed: int, persons: int, codes: int, block: int = 200_000, busier: float = 1.0
+) -> Iterator[Persons]:
+    """A null world with stays, in order of sex and birth year, of which no more than a block is ever in memory.
+
+    ``busier`` multiplies how often everybody goes to care.
+    """
+    rng = np.random.default_rng(seed)
+    people, coding = _people(rng, persons), _coding(rng, codes)
+    people = people._replace(frailty=people.frailty * busier)
+    cumulative = np.cumsum(coding.chance, axis=1)
+    for start in range(0, persons, block):
+        part = People(*(column[start : start + block] for column in people))
+        yield as_persons(part, _occasions(rng, part, coding, cumulative, bursts=True), codes)
+
+
+def _occasions(
+    rng: np.random.Generator, people: People, coding: Coding, cumulative: NDArray[np.float64], bursts: bool
+) -> Slots:
+    """Every occasion on which a code was written down; ``cumulative`` sums up the chances of each cell."""
     person, day, setting = _visits(rng, people)
     if bursts:
         stays = _stays(rng, people)
@@ -78,8 +102,8 @@ def simulate(
     age = 2017 + day // 365.25 - people.birth_year[person]
     cell = _cell(setting, people.sex[person], age, np.minimum(day * QUARTERS // DAYS, QUARTERS - 1))
     code = np.empty(len(cell), np.int32)
-    _draw(np.cumsum(coding.chance, axis=1), cell, rng.random(len(cell)), code)
-    return people, coding, Slots(person, day, setting, cell, code)
+    _draw(cumulative, cell, rng.random(len(cell)), code)
+    return Slots(person, day, setting, cell, code)
 
 
 def _people(rng: np.random.Generator, persons: int) -> People:

@@ -1,0 +1,267 @@
+"""``make bench``: a country on one machine: the pair scan beside the bare kernel at growing sizes, and its memory.
+
+Each size has a lake of its own, written straight into gold. The bare kernel reads the very files the scan reads;
+its time is that of its two passes, reading taken off. Memory is that of all processes of the scan's tree: every
+page once, what lies in shared memory included. Ratios and growth matter, seconds depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from experiments.kernels.persons import Persons, join_persons
+
+CODES = 1_500
+SIZES = (100_000, 1_000_000, 7_200_000)
+LONG_PERSONS = 1_000_000
+USUAL, LONGER = 0.83, 10.5
+"""Use of care that gives about 17 events a person, and that which gives 150 distinct codes."""
+
+KERNEL, MEMORY_GB, GROWTH = 2.5, 8.0, 1.05
+ROUNDS = 3
+MEMORY = Path("/dev/shm")
+SECONDS_BETWEEN = 0.5
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    found, pending = [], [pid]
+    while pending:
+        process = pending.pop()
+        try:
+            for task in Path(f"/proc/{process}/task").iterdir():
+                pending += [int(child) for child in (task / "children").read_text().split()]
+        except OSError:
+            continue
+        found.append(process)
+    return found
+
+
+def memory_of(pid: int) -> int:
+    """Bytes of a tree of processes, every page once: proportional sets, and files in shared memory as they lie.
+
+    Pages of such files that a process has mapped are its own only where the file is gone.
+    """
+    processes = tree(pid)
+    total = sum(map(proportional, processes))
+    for process in processes:
+        for file in MEMORY.glob(f"patternlake-{process}-*/*"):
+            try:
+                total += file.stat().st_blocks * 512
+            except OSError:
+                continue
+    return total
+
+
+def proportional(process: int) -> int:
+    """Proportional set of a process without mapped files of shared memory that still have a name."""
+    try:
+        lines = Path(f"/proc/{process}/smaps").read_bytes().splitlines()
+    except OSError:
+        return 0
+    total, counted = 0, True
+    for line in lines:
+        if line.startswith(b"Pss:"):
+            total += int(line.split()[1]) * 1024 if counted else 0
+        elif line[:1] in b"0123456789abcdef" and b"-" in line[:20]:
+            counted = b" /dev/shm/patternlake-" not in line or line.endswith(b"(deleted)")
+    return total
+
+
+def measured(command: list[str]) -> dict[str, Any]:
+    """Run a step in a process of its own: its figures and the peak memory of its tree."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    peak, done = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(SECONDS_BETWEEN):
+            peak = max(peak, memory_of(process.pid))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    out, _ = process.communicate()
+    done.set()
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    figures: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+    return figures | {"peak_gb": peak / 1e9}
+
+
+def prepare(home: Path, persons: int, codes: int, busier: float) -> dict[str, Any]:
+    """A lake of persons and a study that may read all of it."""
+    from lakehouse.governance.permits import grant_all
+    from lakehouse.session import spark_session
+    from lakehouse.settings import load_settings
+    from tests.support.lakes import write_lake_of
+    from tests.support.populations import in_blocks
+
+    events = 0
+
+    def counted() -> Iterator[Persons]:
+        nonlocal events
+        seed = int(time.time())
+        for part in in_blocks(seed, persons, codes - 1, int(min(200_000, 1 + 2_000_000 / busier)), busier):
+            events += len(part.codes)
+            yield part
+
+    settings = load_settings(home, "local")
+    spark = spark_session(settings, "bench")
+    names = [f"BENCH//{code:05d}" for code in range(codes)]
+    write_lake_of(spark, settings, counted(), names, spread=True)
+    spark.stop()
+    grant_all(settings, "bench")
+    return {"persons": persons, "events": events, "files": len(files_of(home))}
+
+
+def files_of(home: Path) -> list[Path]:
+    """The Parquet files that are the timelines, in the order the log names them."""
+    from lakehouse.direct_read import live_files
+    from lakehouse.settings import load_settings
+    from lakehouse.tables import table_path
+
+    table = table_path(load_settings(home, "local"), "gold.timeline")
+    live = live_files(table)
+    assert live is not None
+    return [table / unquote(path) for path in live.files]
+
+
+def kernel(home: Path, codes: int) -> dict[str, Any]:
+    """Both passes of the bare kernel on one core, over the files one row group at a time; reading is told apart."""
+    from experiments.kernels.design import PairScanSettings
+    from experiments.mining.carrier import COLUMNS, persons_of
+    from tests.support.bare import two_passes, two_passes_over
+    from tests.support.populations import in_blocks
+
+    settings = PairScanSettings(n_codes=codes)
+    two_passes(next(in_blocks(1, 1_000, codes - 1)), settings)
+    reading = 0.0
+
+    def read() -> Iterator[Persons]:
+        nonlocal reading
+        for path in files_of(home):
+            file = pq.ParquetFile(path)
+            for group in range(file.num_row_groups):
+                began = time.perf_counter()
+                table = file.read_row_group(group, columns=list(COLUMNS), use_threads=False)
+                part = join_persons([persons_of(batch) for batch in table.to_batches()])
+                reading += time.perf_counter() - began
+                yield part
+
+    began = time.perf_counter()
+    pairs = two_passes_over(read, settings)
+    whole = time.perf_counter() - began
+    return {"seconds": whole - reading, "reading": reading, "pairs": pairs}
+
+
+def ours(home: Path, rounds: int) -> dict[str, Any]:
+    """The whole scan, warm: once in a new session, then again; from Delta to the pattern table."""
+    from experiments.mining.pairs import PairParams, scan_pairs
+    from lakehouse.session import spark_session
+    from lakehouse.settings import load_settings
+    from lakehouse.study import open_data
+
+    settings = load_settings(home, "local")
+    spark = spark_session(settings, "bench")
+    times, steps = [], {}
+    for _ in range(rounds):
+        began = time.perf_counter()
+        with open_data(spark, settings, "bench") as study:
+            findings = scan_pairs(study, PairParams())
+            findings.patterns.write(home / "patterns.parquet")
+        times.append(time.perf_counter() - began)
+    spark.stop()
+    table = findings.patterns.table
+    figures = {"strata": findings.metrics["strata"], "exposures": findings.metrics["exposures"]}
+    return {"seconds": min(times[1:]), "cold": times[0], "pairs": table.num_rows} | figures | steps
+
+
+def compare(sizes: list[int], codes: int, busier: float, rounds: int, beside: bool) -> list[dict[str, Any]]:
+    """Figures of one size after another, each with a lake that is gone before the next."""
+    figures = []
+    print(f"{'persons':>10}{'events':>13}{'kernel s':>10}{'reading':>9}{'scan s':>9}{'cold':>8}"
+          f"{'ratio':>7}{'peak GB':>9}{'strata':>9}{'pairs':>11}", flush=True)  # fmt: skip
+    for persons in sizes:
+        with tempfile.TemporaryDirectory(prefix="patternlake-bench-") as folder:
+            base = [sys.executable, "-m", "tests.bench_country", "--home", folder, "--codes", str(codes)]
+            base += ["--rounds", str(rounds), "--busier", str(busier), "--persons", str(persons)]
+            size = measured([*base, "--step", "prepare"])
+            bare = measured([*base, "--step", "kernel"]) if beside else {"seconds": math.nan, "reading": 0.0}
+            scan = measured([*base, "--step", "ours"])
+            ratio = scan["seconds"] / bare["seconds"]
+            figures.append({**size, **scan, "ratio": ratio, "kernel": bare["seconds"]})
+            print(f"{persons:>10,}{size['events']:>13,}{bare['seconds']:>10.1f}{bare['reading']:>9.1f}"
+                  f"{scan['seconds']:>9.1f}{scan['cold']:>8.1f}{ratio:>7.2f}{scan['peak_gb']:>9.2f}"
+                  f"{scan['strata']:>9,}{scan['pairs']:>11,}", flush=True)  # fmt: skip
+    return figures
+
+
+def main() -> int:
+    """Every size, then long timelines; 1 when a promise falls short."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--sizes", type=lambda text: [int(each) for each in text.split(",")], default=[*SIZES]
+    )
+    parser.add_argument("--long", type=int, default=LONG_PERSONS, help="persons of 150 codes each; 0: none")
+    parser.add_argument("--codes", type=int, default=CODES)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--persons", type=int)
+    parser.add_argument("--busier", type=float, default=1.0)
+    parser.add_argument("--step", choices=["prepare", "kernel", "ours"])
+    given = parser.parse_args()
+    if given.step == "prepare":
+        print(json.dumps(prepare(given.home, given.persons, given.codes, given.busier)))
+    elif given.step == "kernel":
+        print(json.dumps(kernel(given.home, given.codes)))
+    elif given.step == "ours":
+        print(json.dumps(ours(given.home, given.rounds)))
+    else:
+        return judge(given.sizes, given.long, given.codes, given.rounds)
+    return 0
+
+
+def judge(sizes: list[int], long: int, codes: int, rounds: int) -> int:
+    """Run everything and hold it against what is promised."""
+    print(f"{os.cpu_count()} cores, {codes:,} codes")
+    figures = compare(sizes, codes, USUAL, rounds, True)
+    first, last = figures[0], figures[-1]
+    promises = [
+        (f"scan / bare kernel at {last['persons']:,}", last["ratio"], KERNEL),
+        (f"memory of all processes at {last['persons']:,}, GB", last["peak_gb"], MEMORY_GB),
+    ]
+    if len(figures) > 1:
+        times = [math.log(each["seconds"]) for each in (first, last)]
+        sizes_log = [math.log(each["persons"]) for each in (first, last)]
+        growth = float(np.diff(times)[0] / np.diff(sizes_log)[0])
+        promises.append((f"exponent of growth from {first['persons']:,}", growth, GROWTH))
+    if long:
+        print(f"\ntimelines of about {150} distinct codes a person")
+        figures = compare([long], codes, LONGER, 2, True)
+        print(f"{figures[0]['exposures'] / long:.0f} distinct codes a person; it runs")
+    print()
+    short = 0
+    for title, figure, bound in promises:
+        short += figure > bound
+        print(f"{'ok   ' if figure <= bound else 'SHORT'} {title:<48} {figure:6.2f}   promised <= {bound:g}")
+    return 1 if short else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
