@@ -45,6 +45,9 @@ RunPass = Callable[[str, dict[str, Any]], Counts]
 MEMORY = 4 << 30
 """Bytes that the counters of one process may take unless told otherwise."""
 
+ALL_AT_ONCE = 1 << 62
+"""As ``memory``: for whoever needs the reference of all codes in one piece."""
+
 _RECORDS_AT_ONCE = 48_000_000
 _STRATA = 1 << 14
 """So many strata are expected before any is met."""

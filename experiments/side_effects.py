@@ -21,7 +21,7 @@ from experiments.kernels.cases import NEVER, CasePass, Cases
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.reactions import ReactionCounts, ReactionPass, ReactionSettings
 from experiments.kernels.spans import SpanPass
-from experiments.pair_scan import PairScan, scan
+from experiments.pair_scan import MEMORY, PairScan, scan
 from experiments.side_effect_table import Designs, side_effect_table
 from experiments.statistics.disproportionality import ebgm, fit_prior, max_statistic_p, temporal_ic
 from experiments.statistics.error_rates import q_values
@@ -81,6 +81,7 @@ def find_side_effects(
     terminal: tuple[int, ...] = (),
     family: NDArray[np.int64] | None = None,
     seed: int = 0,
+    memory: int = MEMORY,
 ) -> SideEffects:
     """All medicine-event pairs by all designs."""
     pairs = scan(
@@ -90,6 +91,7 @@ def find_side_effects(
         min_persons=wanted.min_persons,
         level=wanted.level,
         family=family,
+        memory=memory,
     )
     span = run_pass(SpanPass, {})
     within = (span.first_day, span.last_day)

@@ -21,7 +21,7 @@ from experiments.kernels.design import PairScanSettings
 from experiments.kernels.reference import ReferenceCounts
 from experiments.kernels.spans import SpanPass
 from experiments.kernels.trajectories import LONGEST, PathCounts, PathPass
-from experiments.pair_scan import PairScan, scan
+from experiments.pair_scan import ALL_AT_ONCE, PairScan, scan
 from experiments.statistics.error_rates import q_values
 from experiments.statistics.relative_risk import relative_risk
 from experiments.statistics.replication import replicate
@@ -121,6 +121,7 @@ def find_trajectories(
         min_persons=wanted.min_persons,
         level=wanted.level,
         family=family,
+        memory=ALL_AT_ONCE,
     )
     reference = remembering.reference
     assert reference is not None

@@ -18,6 +18,10 @@ SMALL_CELL_FLOOR = 5
 """Fewest persons a released count may stand for. A profile or a permit may raise it, never lower it."""
 
 
+COUNTER_MEMORY_GB = 3.0
+"""Memory that one process may give to the counters of a scan, where a profile names none."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Resolved settings of one process.
@@ -25,6 +29,8 @@ class Settings:
     ``home`` holds everything the platform writes. The lake (Delta tables) is one folder below it;
     keys, raw results and the tracking store lie beside the lake, never inside it. ``anchors`` are the folders that
     keep the ledger's signed heads; a profile should name two that another account or machine holds.
+    ``counter_memory`` are the bytes that one counting process may give to its counters: with more codes than fit,
+    persons are passed over several times.
     """
 
     home: Path
@@ -33,6 +39,7 @@ class Settings:
     tracking_uri: str
     small_cell: int
     anchors: tuple[Path, ...] = ()
+    counter_memory: int = int(COUNTER_MEMORY_GB * 1e9)
 
     @property
     def lake(self) -> Path:
@@ -168,6 +175,13 @@ def load_settings(home: str | Path | None = None, profile: str | None = None) ->
             f"The coded floor is {SMALL_CELL_FLOOR}: a profile may raise it, never lower it.",
             "Raise or remove the line.",
         )
+    memory = values.get("counter_memory_gb", COUNTER_MEMORY_GB)
+    if not isinstance(memory, int | float) or not 0 < memory < float("inf"):
+        raise ConfigurationError(
+            f"{path} sets counter_memory_gb = {memory!r}.",
+            "It is a number of gigabytes above 0.",
+            "Correct it.",
+        )
     uri = os.environ.get("MLFLOW_TRACKING_URI") or values.get("tracking_uri") or ""
     return Settings(
         home=root,
@@ -176,4 +190,5 @@ def load_settings(home: str | Path | None = None, profile: str | None = None) ->
         tracking_uri=uri or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
         small_cell=floor,
         anchors=tuple(Path(place).expanduser() for place in values.get("anchors", ())),
+        counter_memory=int(memory * 1e9),
     )

@@ -76,6 +76,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         min_persons=params.min_persons,
         level=params.q_level,
         family=codes.family,
+        memory=study.settings.counter_memory,
     )
     if not found.persons:
         raise DataError(

@@ -80,6 +80,7 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
         terminal=read.codes.terminal,
         family=read.codes.family,
         seed=study.seed,
+        memory=study.settings.counter_memory,
     )
     some_persons(found.pairs.persons)
     table, names = with_branches(found.table, names, params.q_level, study.seed)
