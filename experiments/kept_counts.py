@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.barred import BarredCounts, BarredPass, add_up
-from experiments.kernels.baseline import Baseline
+from experiments.kernels.baseline import rounder_for, shift_for
 from experiments.kernels.called import Present
 from experiments.kernels.called_counts import PLACES, CalledCounts, add_incidence, cells_of
-from experiments.kernels.design import OPEN, PairScanSettings
+from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs import PairCounts
 from experiments.kernels.reference import ReferenceCounts
 from experiments.pair_scan import RunPass
@@ -45,9 +45,7 @@ class KeptCounts:
             part = KeptCounts.of(run_pass, self.settings)
             reference = _signed(part.reference, gone)
             self.reference = _without_empty(ReferenceCounts.merge([self.reference, reference]))
-            self.barred = (
-                self.barred.minus(part.barred) if gone else BarredCounts.merge([self.barred, part.barred])
-            )
+            self.barred = self.barred.plus(part.barred, -1 if gone else 1)
             if self.called is not None:
                 seen = count_called(run_pass, self.settings, part.reference.keys, self.called.pairs)
                 self.called = combine(self.called, seen, self.reference.keys, -1 if gone else 1)
@@ -55,24 +53,16 @@ class KeptCounts:
     def over(self, everybody: RunPass) -> RunPass:
         """Runs the passes of a scan from what is kept; pairs never looked at before are counted over ``everybody``."""
 
-        def run_pass(name: str, arguments: dict[str, Any]) -> Any:
-            if name == "ReferencePass":
-                return self.reference
-            if name == "PairPass":
-                return self._pair_counts()
-            return self._called(everybody, arguments["pairs"])
+        return _FromKept(self, everybody)
 
-        return run_pass
-
-    def _pair_counts(self) -> PairCounts:
+    def pair_counts(self) -> PairCounts:
         """The second pass against the reference as it is now."""
-        baseline = Baseline.of(self.reference)
-        grid, grid_open = (self.reference.probabilities(half, baseline.rounder) for half in (None, OPEN))
-        barred = self.barred.weighed(self.reference.keys, grid, grid_open, baseline.rounder)
-        preceded = self.barred.followed.transpose(1, 0, 2)
-        return PairCounts(preceded, self.barred.same_day.T, barred, baseline.shift)
+        persons = self.reference.persons
+        barred = self.barred.weighed(self.reference, rounder_for(persons))
+        return PairCounts(self.barred.preceded, self.barred.beside, barred, shift_for(persons))
 
-    def _called(self, everybody: RunPass, pairs: NDArray[np.int32]) -> CalledCounts:
+    def called_counts(self, everybody: RunPass, pairs: NDArray[np.int32]) -> CalledCounts:
+        """The third pass for pairs: those never looked at before are counted over ``everybody``."""
         keys, known = self.reference.keys, self.called
         have = set() if known is None else set(map(tuple, known.pairs.tolist()))
         missing = np.array([pair for pair in pairs.tolist() if tuple(pair) not in have], np.int32)
@@ -82,6 +72,22 @@ class KeptCounts:
         self.called = known
         assert known is not None
         return chosen(known, pairs)
+
+
+@dataclass
+class _FromKept:
+    """Runs the passes of a scan from what is kept."""
+
+    kept: KeptCounts
+    everybody: RunPass
+    weighs: bool = True
+
+    def __call__(self, name: str, arguments: dict[str, Any]) -> Any:
+        if name == "ReferencePass":
+            return self.kept.reference
+        if name == "PairPass":
+            return self.kept.pair_counts()
+        return self.kept.called_counts(self.everybody, arguments["pairs"])
 
 
 def count_called(

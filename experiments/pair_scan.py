@@ -40,7 +40,10 @@ from experiments.statistics.expected import at_risk, over_all_exposures
 from experiments.statistics.screen import Screen, screen, screen_half
 
 RunPass = Callable[[str, dict[str, Any]], Counts]
-"""Runs the pass of that name, made with these arguments, over all persons and merges what it counts."""
+"""Runs the pass of that name, made with these arguments, over all persons and merges what it counts.
+
+One with a true attribute ``weighs`` has the reference already and is given no baseline of it.
+"""
 
 MEMORY = 4 << 30
 """Bytes that the counters of one process may take unless told otherwise."""
@@ -116,7 +119,9 @@ def scan(
         part = reference.block(number)
         with ThreadPoolExecutor(1) as beside:
             product = beside.submit(_over_all_exposures, reference, number, None, rounder)
-            arguments = {"settings": settings, "baseline": Baseline.of(part)}
+            arguments: dict[str, Any] = {"settings": settings}
+            if not getattr(run_pass, "weighs", False):
+                arguments["baseline"] = Baseline.of(part)
             del part
             counts.append(cast("PairCounts", run_pass("PairPass", arguments)))
         barred = counts[-1].barred.transpose(1, 0, 2)[:, :, :2]

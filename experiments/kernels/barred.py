@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,38 +13,58 @@ from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
 from experiments.kernels.exposures import ExposureFinder
 from experiments.kernels.persons import Persons
+from experiments.kernels.reference import BARRED, OUTCOMES, PERSONS_AT_ONCE, ReferenceCounts
 
 MOST_CODES = 1 << 15
 _HELD = 1 << 24
+_OUTCOMES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
 class BarredCounts:
     """Additive over persons, and free of any reference.
 
-    ``followed`` [a, b, half] and ``same_day`` [a, b] as in the pair scan. ``cells`` (ascending) and ``numbers``:
-    exposures of a in a stratum by persons no longer at risk of b, one entry for each such cell that occurs:
-    stratum key, a, b and half packed into one integer.
+    ``preceded`` [b, a, half] and ``beside`` [b, a] as in the pair scan. The rest counts exposures of a in a stratum
+    by persons no longer at risk of b, for each such cell that occurs: ``groups`` are outcome b and stratum key
+    (b in the upper 32 bits), ascending; the cells of group i are ``starts[i]`` to ``starts[i + 1]``; ``what`` is
+    twice a, one more for the locked half, ascending in a group; ``numbers`` are the counts. In this order weighing
+    is one walk that stays with one outcome's sums.
     """
 
-    followed: NDArray[np.int32]
-    same_day: NDArray[np.int32]
-    cells: NDArray[np.int64]
-    numbers: NDArray[np.int64]
+    preceded: NDArray[np.int32]
+    beside: NDArray[np.int32]
+    groups: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    what: NDArray[np.uint16]
+    numbers: NDArray[np.int32]
 
     @staticmethod
     def merge(counts: list[BarredCounts]) -> BarredCounts:
         """Sum of counts over disjoint sets of persons."""
-        return BarredCounts(
-            np.sum([part.followed for part in counts], axis=0, dtype=np.int32),
-            np.sum([part.same_day for part in counts], axis=0, dtype=np.int32),
-            *add_up([(part.cells, part.numbers) for part in counts]),
-        )
+        parts = list(counts)
+        while len(parts) > 1:
+            parts = [
+                parts[at].plus(parts[at + 1]) if at + 1 < len(parts) else parts[at]
+                for at in range(0, len(parts), 2)
+            ]
+        return parts[0]
 
-    def minus(self, other: BarredCounts) -> BarredCounts:
-        """Without the persons of ``other``."""
-        gone = BarredCounts(-other.followed, -other.same_day, other.cells, -other.numbers)
-        return BarredCounts.merge([self, gone])
+    def plus(self, other: BarredCounts, sign: int = 1) -> BarredCounts:
+        """With the persons of ``other``, or (``sign`` -1) without them; cells that come to 0 are gone."""
+        groups = np.empty(len(self.groups) + len(other.groups), np.int64)
+        starts = np.zeros(len(groups) + 1, np.int64)
+        what = np.empty(len(self.what) + len(other.what), np.uint16)
+        numbers = np.empty(len(what), np.int32)
+        mine, theirs = ((each.groups, each.starts, each.what, each.numbers) for each in (self, other))
+        used, cells = _merge(*mine, *theirs, sign, groups, starts, what, numbers)
+        return BarredCounts(
+            self.preceded + sign * other.preceded,
+            self.beside + sign * other.beside,
+            groups[:used],
+            starts[: used + 1],
+            what[:cells],
+            numbers[:cells],
+        )
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Arrays that ``from_arrays`` turns back into these counts."""
@@ -54,16 +75,25 @@ class BarredCounts:
         """Counts from what ``to_arrays`` gave."""
         return cls(**arrays)  # type: ignore[arg-type]
 
-    def weighed(
-        self, keys: NDArray[np.int64], p: NDArray[np.float64], p_open: NDArray[np.float64], rounder: float
-    ) -> NDArray[np.float64]:
+    def weighed(self, reference: ReferenceCounts, rounder: float, threads: int = 2) -> NDArray[np.float64]:
         """``barred`` of the pair scan, [b, a, (Σ p, Σ p(1-p), open half Σ p, Σ p(1-p))], against a reference.
 
-        ``keys`` are its strata, ``p`` and ``p_open`` [stratum, code] lie on the grid of ``rounder``, on which every
-        sum is exact: the order of adding does not matter.
+        p lies on the grid of ``rounder``, on which every sum is exact: the order of adding does not matter. The
+        reference must know every stratum of the counts.
         """
-        out = np.zeros((*self.same_day.shape, 4))
-        _weigh(self.cells, self.numbers, keys, p, p_open, rounder, out)
+        n = len(self.beside)
+        out = np.zeros((n, n, 4))
+
+        def weigh(first: int) -> None:
+            last = min(first + _OUTCOMES_AT_ONCE, n)
+            p = np.empty((last - first, len(reference.keys), HALVES))
+            _chances(reference.cells, reference.every, first, rounder, p)
+            low, high = np.searchsorted(self.groups, [first << 32, last << 32])
+            arrays = (self.groups[low:high], self.starts[low : high + 1], self.what, self.numbers)
+            _weigh(*arrays, reference.keys, first, p, rounder, out)
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(weigh, range(0, n, _OUTCOMES_AT_ONCE)))
         return out
 
 
@@ -94,12 +124,27 @@ class BarredPass:
             raise ValueError(f"counts can be kept for at most {MOST_CODES} codes")
         self._settings = settings
         self._finder = ExposureFinder(settings)
-        self._followed, self._same_day = np.zeros((n, n, HALVES), np.int32), np.zeros((n, n), np.int32)
-        self._parts = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+        self._preceded, self._beside = np.zeros((n, n, HALVES), np.int32), np.zeros((n, n), np.int32)
+        self._loose: list[NDArray[np.int64]] = []
         self._held = 0
+        self._runs: list[BarredCounts] = []
 
     def add(self, persons: Persons) -> None:
         """Count a batch of whole persons."""
+        for start in range(0, persons.count, PERSONS_AT_ONCE):
+            self._add(persons.part(start, min(start + PERSONS_AT_ONCE, persons.count)))
+
+    def result(self) -> BarredCounts:
+        """Everything counted so far."""
+        self._sort()
+        runs = self._runs or [_nothing()]
+        whole = runs[-1]
+        for run in reversed(runs[:-1]):
+            whole = run.plus(whole)
+        whole = replace(whole, preceded=self._preceded, beside=self._beside)
+        return whole
+
+    def _add(self, persons: Persons) -> None:
         exposures = self._finder.find(persons)
         sizes = np.diff(exposures.offsets)
         out = np.empty(int((sizes * sizes).sum()), np.int64)
@@ -110,18 +155,48 @@ class BarredPass:
             exposures.keys,
             persons.half,
             self._settings.horizon_days,
-            self._followed,
-            self._same_day,
+            self._preceded,
+            self._beside,
             out,
         )
-        self._parts.append((out[:found], np.ones(found, np.int64)))
+        self._loose.append(out[:found].copy())
         self._held += found
         if self._held > _HELD:
-            self._parts, self._held = [add_up(self._parts)], 0
+            self._sort()
 
-    def result(self) -> BarredCounts:
-        """Everything counted so far."""
-        return BarredCounts(self._followed, self._same_day, *add_up(self._parts))
+    def _sort(self) -> None:
+        """Loose cells become a sorted run; runs of like size are merged, so that each cell is moved few times."""
+        if not self._held:
+            return
+        cells = np.concatenate(self._loose)
+        self._loose, self._held = [], 0
+        cells.sort()
+        groups, starts = np.empty(len(cells), np.int64), np.zeros(len(cells) + 1, np.int64)
+        what, numbers = np.empty(len(cells), np.uint16), np.empty(len(cells), np.int32)
+        used, count = _run_lengths(cells, groups, starts, what, numbers)
+        run = replace(
+            _nothing(),
+            groups=groups[:used].copy(),
+            starts=starts[: used + 1].copy(),
+            what=what[:count].copy(),
+            numbers=numbers[:count].copy(),
+        )
+        self._runs.append(run)
+        while len(self._runs) > 1 and len(self._runs[-2].what) <= 2 * len(self._runs[-1].what):
+            last = self._runs.pop()
+            self._runs.append(self._runs.pop().plus(last))
+
+
+def _nothing() -> BarredCounts:
+    """Counts of nobody, of no code."""
+    return BarredCounts(
+        np.zeros((0, 0, HALVES), np.int32),
+        np.zeros((0, 0), np.int32),
+        np.empty(0, np.int64),
+        np.zeros(1, np.int64),
+        np.empty(0, np.uint16),
+        np.empty(0, np.int32),
+    )
 
 
 @compiled
@@ -132,10 +207,11 @@ def _count(
     keys: NDArray[np.int64],
     halves: NDArray[np.int8],
     horizon: int,
-    followed: NDArray[np.int32],
-    same_day: NDArray[np.int32],
+    preceded: NDArray[np.int32],
+    beside: NDArray[np.int32],
     out: NDArray[np.int64],
 ) -> int:
+    """Cells one by one: outcome, stratum key, exposure and half in one integer."""
     found = 0
     for person in range(len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], np.int64(halves[person])
@@ -146,35 +222,148 @@ def _count(
                 if lag > horizon:
                     break
                 if lag > 0:
-                    followed[a, b, half] += 1
+                    preceded[b, a, half] += 1
                     continue
                 if lag == 0 and other != exposure:
-                    same_day[a, b] += 1
-                out[found] = keys[exposure] << 31 | a << 16 | b << 1 | half
+                    beside[b, a] += 1
+                out[found] = b << 48 | keys[exposure] << 16 | a << 1 | half
                 found += 1
     return found
 
 
 @compiled
-def _weigh(
+def _run_lengths(
     cells: NDArray[np.int64],
-    numbers: NDArray[np.int64],
-    keys: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    what: NDArray[np.uint16],
+    numbers: NDArray[np.int32],
+) -> tuple[int, int]:
+    """Sorted cells as groups of counted entries; how many of both."""
+    used, count = 0, 0
+    last, group = np.int64(-1), np.int64(-1)
+    for at in range(len(cells)):
+        cell = cells[at]
+        if cell == last:
+            numbers[count - 1] += 1
+            continue
+        last = cell
+        if cell >> 16 != group:
+            group = cell >> 16
+            groups[used], starts[used] = group, count
+            used += 1
+        what[count], numbers[count] = cell & 0xFFFF, 1
+        count += 1
+    starts[used] = count
+    return used, count
+
+
+@compiled
+def _merge(
+    groups_1: NDArray[np.int64],
+    starts_1: NDArray[np.int64],
+    what_1: NDArray[np.uint16],
+    numbers_1: NDArray[np.int32],
+    groups_2: NDArray[np.int64],
+    starts_2: NDArray[np.int64],
+    what_2: NDArray[np.uint16],
+    numbers_2: NDArray[np.int32],
+    sign: int,
+    groups: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    what: NDArray[np.uint16],
+    numbers: NDArray[np.int32],
+) -> tuple[int, int]:
+    """Both in one walk; groups that only the first has, up to the next of the second, are copied together."""
+    used, count, one, two = 0, 0, 0, 0
+    while one < len(groups_1) or two < len(groups_2):
+        if two == len(groups_2) or (one < len(groups_1) and groups_1[one] < groups_2[two]):
+            stop = one + 1
+            while stop < len(groups_1) and (two == len(groups_2) or groups_1[stop] < groups_2[two]):
+                stop += 1
+            low, shift = starts_1[one], count - starts_1[one]
+            for group in range(one, stop):
+                groups[used], starts[used] = groups_1[group], starts_1[group] + shift
+                used += 1
+            for at in range(low, starts_1[stop]):
+                what[at + shift], numbers[at + shift] = what_1[at], numbers_1[at]
+            count += starts_1[stop] - low
+            one = stop
+            continue
+        group, first = groups_2[two], count
+        at_1, end_1 = 0, 0
+        if one < len(groups_1) and groups_1[one] == group:
+            at_1, end_1 = starts_1[one], starts_1[one + 1]
+            one += 1
+        at_2, end_2 = starts_2[two], starts_2[two + 1]
+        two += 1
+        while at_1 < end_1 or at_2 < end_2:
+            if at_2 == end_2 or (at_1 < end_1 and what_1[at_1] < what_2[at_2]):
+                what[count], numbers[count] = what_1[at_1], numbers_1[at_1]
+                at_1 += 1
+            elif at_1 == end_1 or what_2[at_2] < what_1[at_1]:
+                what[count], numbers[count] = what_2[at_2], sign * numbers_2[at_2]
+                at_2 += 1
+            else:
+                what[count], numbers[count] = what_1[at_1], numbers_1[at_1] + sign * numbers_2[at_2]
+                at_1 += 1
+                at_2 += 1
+            if numbers[count] != 0:
+                count += 1
+        if count > first:
+            groups[used], starts[used] = group, first
+            used += 1
+    starts[used] = count
+    return used, count
+
+
+@compiled
+def _chances(
+    cells: NDArray[np.signedinteger],
+    every: NDArray[np.int64],
+    first: int,
+    rounder: float,
     p: NDArray[np.float64],
-    p_open: NDArray[np.float64],
+) -> None:
+    """p of some outcomes by [outcome, stratum, 0 everybody or 1 the open half]."""
+    for row in range(len(every)):
+        for at in range(p.shape[0]):
+            code = first + at
+            open_n = every[row, 0] - cells[row, 0, BARRED, code]
+            open_m = np.int64(cells[row, 0, OUTCOMES, code])
+            n = open_n + every[row, 1] - cells[row, 1, BARRED, code]
+            m = open_m + cells[row, 1, OUTCOMES, code]
+            p[at, row, 0] = (m / n + rounder) - rounder if n > 0 else 0.0
+            p[at, row, 1] = (open_m / open_n + rounder) - rounder if open_n > 0 else 0.0
+
+
+@compiled
+def _weigh(
+    groups: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    what: NDArray[np.uint16],
+    numbers: NDArray[np.int32],
+    keys: NDArray[np.int64],
+    first: int,
+    p: NDArray[np.float64],
     rounder: float,
     out: NDArray[np.float64],
 ) -> None:
-    row = 0
-    for at in range(len(cells)):
-        cell, number = cells[at], numbers[at]
-        key, a, b = cell >> 31, (cell >> 16) & 0x7FFF, (cell >> 1) & 0x7FFF
+    row, last = 0, -1
+    for group in range(len(groups)):
+        b, key = groups[group] >> 32, groups[group] & 0xFFFFFFFF
+        if b != last:
+            row, last = 0, b
         while keys[row] != key:
             row += 1
-        chance = p[row, b]
-        out[b, a, 0] += number * chance
-        out[b, a, 1] += number * ((chance * (1.0 - chance) + rounder) - rounder)
-        if cell & 1 == 0:
-            chance = p_open[row, b]
-            out[b, a, 2] += number * chance
-            out[b, a, 3] += number * ((chance * (1.0 - chance) + rounder) - rounder)
+        sums, chance, chance_open = out[b], p[b - first, row, 0], p[b - first, row, 1]
+        spread = (chance * (1.0 - chance) + rounder) - rounder
+        spread_open = (chance_open * (1.0 - chance_open) + rounder) - rounder
+        for at in range(starts[group], starts[group + 1]):
+            entry, number = what[at], np.float64(numbers[at])
+            a = entry >> 1
+            sums[a, 0] += number * chance
+            sums[a, 1] += number * spread
+            if entry & 1 == 0:
+                sums[a, 2] += number * chance_open
+                sums[a, 3] += number * spread_open

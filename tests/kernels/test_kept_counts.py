@@ -78,8 +78,9 @@ def test_counts__travel_as_arrays_and_too_many_codes_are_refused() -> None:
     people, n_codes = small_world(5)
     counts = OverPersons(as_persons(people, n_codes))(BarredPass, {"settings": PairScanSettings(n_codes)})
     sent = BarredCounts.from_arrays(counts.to_arrays())
-    assert np.array_equal(sent.cells, counts.cells)
-    nothing = counts.minus(counts)
-    assert not nothing.cells.size and not nothing.followed.any()
+    for name, array in counts.to_arrays().items():
+        assert np.array_equal(getattr(sent, name), array)
+    nothing = counts.plus(counts, -1)
+    assert not nothing.groups.size and not nothing.what.size and not nothing.preceded.any()
     with pytest.raises(ValueError, match="at most"):
         BarredPass(PairScanSettings(40_000))
