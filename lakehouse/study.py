@@ -147,12 +147,15 @@ class Study:
         if refusal is not None:
             raise refusal from error
 
-    def table(self, name: str, columns: Iterable[str] | None = None) -> DataFrame:
+    def table(
+        self, name: str, columns: Iterable[str] | None = None, *, version: int | None = None
+    ) -> DataFrame:
         """A gold table as far as the permit goes: granted columns and rows, at the pinned version.
 
         Without ``columns`` all columns granted for direct use are there; columns granted only for filtering
         or joining must be named, and the record shows whether they were used for nothing else. Persons
-        carry pseudonyms of this study. Raises :class:`PermissionRefused` naming everything that is missing.
+        carry pseudonyms of this study. ``version`` asks for an earlier one than the pinned, narrowed by the rules of
+        today, which the record names beside it. Raises :class:`PermissionRefused` naming everything that is missing.
         """
         self._check_open()
         uses = self.permit.uses(name)
@@ -167,11 +170,21 @@ class Study:
             )
         if name not in self.versions:
             raise DataError(f"The lake has no {name}.", "The permit grants it, but nothing was ingested.", "")
+        earlier = version is not None and version != self.versions[name]
+        if earlier and not 0 < (version or 0) < self.versions[name]:
+            raise UsageError(
+                f"{name} has no earlier version {version}.",
+                f"The study is pinned to {self.versions[name]}.",
+                "Ask for a smaller number from 1.",
+            )
         self._tables.add(name)
-        label = openings.issue(self.id, self._serial, name, tuple(wanted))
+        label = openings.issue(
+            self.id, self._serial, name, tuple(wanted), version=version if earlier else None
+        )
         self._guard.handed_out(label.rpartition("#")[2])
         with platform_at_work():
-            return self.rules.narrow(self._spark, name, wanted).alias(label)
+            rules = self.rules.at(name, version) if earlier and version else self.rules
+            return rules.narrow(self._spark, name, wanted).alias(label)
 
     def pandas(self, name: str, columns: Iterable[str] | None = None) -> pyspark.pandas.DataFrame[Any]:
         """The same table as a ``pyspark.pandas`` frame."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.governance.event_log import Logged, LoggedScan, columns_by_table
+from lakehouse.governance.openings import EARLIER
 from lakehouse.governance.reconcile import Declared, Verdict
 from lakehouse.governance.sightings import Sightings, below
 
@@ -45,10 +46,11 @@ def hold_log(observed: Sightings, declared: Declared, verdict: Verdict) -> None:
 
 
 def _place(scan: LoggedScan, declared: Declared, verdict: Verdict) -> None:
+    read = {name.partition(EARLIER)[0] for name in verdict.tables}
     for path in scan.paths:
         table = declared.paths.get(path)
         if table is not None:
-            if table not in verdict.tables and not declared.own.get(table):
+            if table not in read and not declared.own.get(table):
                 told = verdict.gaps if table in declared.permit.tables else verdict.breaches
                 told.append(f"{table} was scanned, and no query that the recorder knows reads it.")
         elif path not in declared.lists and any(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -95,6 +95,10 @@ class RowRules:
     def everyone(self) -> bool:
         """Whether no person is left out."""
         return self.cut or (not self.predicates and self.opted_out is None)
+
+    def at(self, table: str, version: int) -> RowRules:
+        """The same rules with a table at another version."""
+        return replace(self, versions={**self.versions, table: version})
 
     def read(self, spark: SparkSession, table: str) -> DataFrame:
         """The whole table at its pinned version."""

@@ -7,12 +7,16 @@ import threading
 import time
 from dataclasses import dataclass
 
+EARLIER = "@"
+"""Between a table's name and the number of an earlier version."""
+
 
 @dataclass
 class Opening:
     """One table handed out: to which study, with which columns; ``closed`` is when that study ended.
 
-    ``platform`` marks the platform's own counting, which other open studies see but need not explain.
+    ``platform`` marks the platform's own counting, which other open studies see but need not explain;
+    ``version`` is that of the table where it is an earlier one than the study is pinned to.
     """
 
     study: str
@@ -21,6 +25,12 @@ class Opening:
     columns: tuple[str, ...]
     platform: bool = False
     closed: float | None = None
+    version: int | None = None
+
+    @property
+    def reading(self) -> str:
+        """What is read, by the name records have it under: the table, and an earlier version's number behind it."""
+        return self.table if self.version is None else f"{self.table}{EARLIER}{self.version}"
 
     def open_at(self, moment: float) -> bool:
         """Whether reads at this moment belonged to an open study."""
@@ -31,11 +41,19 @@ _register: dict[str, Opening] = {}
 _lock = threading.Lock()
 
 
-def issue(study: str, serial: int, table: str, columns: tuple[str, ...], *, platform: bool = False) -> str:
+def issue(
+    study: str,
+    serial: int,
+    table: str,
+    columns: tuple[str, ...],
+    *,
+    platform: bool = False,
+    version: int | None = None,
+) -> str:
     """Enter an opening and return the name under which its table goes into plans."""
     nonce = secrets.token_hex(4)
     with _lock:
-        _register[nonce] = Opening(study, serial, table, columns, platform)
+        _register[nonce] = Opening(study, serial, table, columns, platform, version=version)
     return f"{table}@{study}#{nonce}"
 
 

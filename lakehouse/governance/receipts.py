@@ -136,6 +136,12 @@ def require(settings: Settings, receipt: Mapping[str, Any] | None, folder: Path 
         )
 
 
+def named(read: Mapping[str, Any], receipt: Mapping[str, Any]) -> str:
+    """A read by its table, and apart where it was of an earlier version than the run was pinned to."""
+    pinned = receipt.get("versions", {}).get(read["table"], read["version"])
+    return str(read["table"]) if read["version"] == pinned else f"{read['table']} (earlier version)"
+
+
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """What two receipts do not have in common, one line a fact."""
     lines = []
@@ -153,7 +159,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     ):
         if one.get(name) != other.get(name):
             lines.append(f"{name}: {one.get(name)} | {other.get(name)}")
-    mine, theirs = ({read["table"]: read for read in each["reads"]} for each in (one, other))
+    mine, theirs = ({named(read, each): read for read in each["reads"]} for each in (one, other))
     for table in sorted(mine.keys() | theirs.keys()):
         if table not in mine or table not in theirs:
             lines.append(

@@ -160,7 +160,7 @@ def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict)
         output = node.trees("output") or node.trees("outputObjAttr")
         leaf = query.leaves.get(identity_of(output[0]) if output else -1) or Leaf(node.name)
         _outside(leaf, declared, verdict)
-    _scans(query, declared, verdict)
+    _scans(query, gated, declared, verdict)
     _command(query, declared, verdict)
     for target in query.writes:
         if any(below(target, root) for root in (declared.lake, *declared.closed)):
@@ -180,19 +180,19 @@ def _gate(gate: GateUse, query: QuerySeen, gated: Gated, declared: Declared, ver
         leaf = query.leaves.get(identity)
         if leaf is None or leaf.path is None:
             verdict.gaps.append(f"A source under {gate.table} could not be identified.")
-        elif leaf.path not in declared.lists and not _pinned(leaf, gate.table, declared):
+        elif leaf.path not in declared.lists and not _pinned(leaf, opening, declared):
             verdict.breaches.append(f"{described(leaf)} was read under the name of {gate.table}.")
     if not declared.permit.valid_on(query.on):
         verdict.breaches.append(
             f"{gate.table} was read on {query.on}, outside the permit's {declared.permit.valid_from} to "
             f"{declared.permit.valid_to}."
         )
-    _uses(gate, declared, verdict)
+    _uses(gate, opening.reading, declared, verdict)
 
 
-def _uses(gate: GateUse, declared: Declared, verdict: Verdict) -> None:
+def _uses(gate: GateUse, reading: str, declared: Declared, verdict: Verdict) -> None:
     """Add one use of a table to the record; a column used beyond its grant is a breach."""
-    seen = verdict.tables.setdefault(gate.table, TableSeen())
+    seen = verdict.tables.setdefault(reading, TableSeen())
     seen.queries += 1
     seen.conditions.add(tuple(sorted(set(gate.conditions))))
     uses = declared.permit.uses(gate.table)
@@ -205,10 +205,12 @@ def _uses(gate: GateUse, declared: Declared, verdict: Verdict) -> None:
             verdict.breaches.append(f"{gate.table}.{column} was used {how}, but is granted {allowed}.")
 
 
-def _pinned(leaf: Leaf, gate: str, declared: Declared) -> bool:
+def _pinned(leaf: Leaf, opening: Opening, declared: Declared) -> bool:
     """Whether a source under a gate is what the gate is made of: its own table, or the permitted persons."""
     table = declared.paths.get(leaf.path or "")
-    return table in (gate, "gold.person") and declared.versions.get(table or "") == leaf.version
+    if table == opening.table and opening.version is not None:
+        return leaf.version == opening.version
+    return table in (opening.table, "gold.person") and declared.versions.get(table or "") == leaf.version
 
 
 def _outside(leaf: Leaf, declared: Declared, verdict: Verdict) -> None:
@@ -233,15 +235,21 @@ def _outside(leaf: Leaf, declared: Declared, verdict: Verdict) -> None:
         )
 
 
-def _scans(query: QuerySeen, declared: Declared, verdict: Verdict) -> None:
+def _scans(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:
     """What was executed must be what was planned."""
     planned = {leaf.path for leaf in query.leaves.values()} | set(declared.lists)
     gates = {gate.table for gate in query.use.gates}
     for scan in query.scans:
         for path in scan.paths:
             table = declared.paths.get(path)
-            if table in gates and table in verdict.tables:
-                verdict.tables[table].columns.update(scan.columns)
+            readings = {
+                gated.openings[gate.nonce].reading
+                for gate in query.use.gates
+                if gate.table == table and gate.nonce in gated.openings
+            } & verdict.tables.keys()
+            if table in gates and readings:
+                for reading in readings:
+                    verdict.tables[reading].columns.update(scan.columns)
             elif path not in planned and _forbidden(path, declared):
                 verdict.breaches.append(f"{path} was scanned though no source of the query names it.")
 

@@ -15,6 +15,7 @@ from lakehouse.governance.counting import MOST_CONDITIONS, count_reads
 from lakehouse.governance.file_watch import platform_at_work
 from lakehouse.governance.lineage import Role
 from lakehouse.governance.narrowing import RowRules
+from lakehouse.governance.openings import EARLIER
 from lakehouse.governance.person_sets import PersonSets
 from lakehouse.governance.reconcile import TableSeen, Verdict
 from lakehouse.governance.scope import Read, Scope
@@ -78,7 +79,7 @@ def make_scope(
         denials=run.denials,
         remarks=remarks,
         versions=dict(rules.versions),
-        unused=sorted(set(permit.tables) - set(verdict.tables)),
+        unused=sorted(set(permit.tables) - {name.partition(EARLIER)[0] for name in verdict.tables}),
         queries=verdict.queries,
         failed_queries=verdict.failed,
         opt_outs=digest_of_list(run.listed) if rules.opted_out else "",
@@ -103,7 +104,10 @@ def _entry(
     sets: PersonSets,
     everybody: BitMap,
 ) -> Read:
-    """One table's entry; the persons behind it join ``everybody``."""
+    """One table's entry, or that of an earlier version of one; the persons behind it join ``everybody``."""
+    table, _, earlier = table.partition(EARLIER)
+    if earlier:
+        rules = rules.at(table, int(earlier))
     rows: int | None = None
     persons: int | None = None
     try:
