@@ -85,9 +85,10 @@ bench-scope: setup ## What scope accounting costs beside bare Spark; fails when 
 	@$(BIN)/python -m tests.bench_scope
 
 .PHONY: bench
-bench: setup ## Every promised ratio beside its peers, each in one run; fails when one falls short (BENCH_PERSONS=1000000)
+bench: setup ## Every promised ratio beside its peers, each in one run; fails when one falls short (BENCH_PERSONS=1000000, COUNTRY=--short)
 	@failed=0; \
 	$(BIN)/python -m tests.bench --persons $(or $(BENCH_PERSONS),1000000) || failed=1; \
+	$(BIN)/python -m tests.bench_country $(COUNTRY) || failed=1; \
 	$(BIN)/python -m tests.bench_ingest || failed=1; \
 	$(BIN)/python -m tests.bench_pseudonym --rows $(or $(BENCH_ROWS),10000000) || failed=1; \
 	$(BIN)/python -m tests.bench_scope || failed=1; \

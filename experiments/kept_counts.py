@@ -50,6 +50,22 @@ class KeptCounts:
                 seen = count_called(run_pass, self.settings, part.reference.keys, self.called.pairs)
                 self.called = combine(self.called, seen, self.reference.keys, -1 if gone else 1)
 
+    def renumbered(self, places: NDArray[np.int64], n_codes: int) -> KeptCounts:
+        """The same under other numbers: code i is now ``places[i]``, which ascend, of ``n_codes``."""
+        cells = np.zeros((*self.reference.cells.shape[:3], n_codes), self.reference.cells.dtype)
+        cells[..., places] = self.reference.cells
+        called = self.called and replace(
+            self.called,
+            pairs=places[self.called.pairs].astype(np.int32),
+            codes=places[self.called.codes].astype(np.int32),
+        )
+        return KeptCounts(
+            replace(self.settings, n_codes=n_codes),
+            replace(self.reference, cells=cells),
+            self.barred.renumbered(places, n_codes),
+            called,
+        )
+
     def over(self, everybody: RunPass) -> RunPass:
         """Runs the passes of a scan from what is kept; pairs never looked at before are counted over ``everybody``."""
 

@@ -20,6 +20,7 @@ class Params:
     artefacts: bool = True  # look for breaks in coding and flag the pairs of such codes
     incidence: bool = True  # cumulative incidence of called pairs, death competing
     emigration: bool = False  # gold.observation_period (must be granted) ends follow-up too
+    keep: bool = False  # keep counts in the study: a later run counts only whose timelines changed since
     q_level: float = 0.05  # false discovery rate at which a pair is called
 
 

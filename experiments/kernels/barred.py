@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,14 +66,29 @@ class BarredCounts:
             numbers[:cells],
         )
 
+    def renumbered(self, places: NDArray[np.int64], n_codes: int) -> BarredCounts:
+        """The same under other numbers: code i is now ``places[i]``, which ascend, of ``n_codes``."""
+        preceded = np.zeros((n_codes, n_codes, HALVES), np.int32)
+        beside = np.zeros((n_codes, n_codes), np.int32)
+        preceded[np.ix_(places, places)] = self.preceded
+        beside[np.ix_(places, places)] = self.beside
+        groups = places[self.groups >> 32] << 32 | self.groups & 0xFFFFFFFF
+        what = (places.astype(np.uint16) << 1)[self.what >> 1] | self.what & np.uint16(1)
+        return replace(self, preceded=preceded, beside=beside, groups=groups, what=what)
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Arrays that ``from_arrays`` turns back into these counts."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """Arrays that ``from_arrays`` turns back into these counts; groups tell their sizes, which are small."""
+        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "starts"}
+        return arrays | {"sizes": np.diff(self.starts).astype(np.int32)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> BarredCounts:
         """Counts from what ``to_arrays`` gave."""
-        return cls(**arrays)  # type: ignore[arg-type]
+        given: dict[str, NDArray[Any]] = dict(arrays)
+        sizes = given.pop("sizes")
+        starts = np.zeros(len(sizes) + 1, np.int64)
+        np.cumsum(sizes, out=starts[1:])
+        return cls(starts=starts, **given)
 
     def weighed(self, reference: ReferenceCounts, rounder: float, threads: int = 2) -> NDArray[np.float64]:
         """``barred`` of the pair scan, [b, a, (Σ p, Σ p(1-p), open half Σ p, Σ p(1-p))], against a reference.
@@ -141,8 +156,7 @@ class BarredPass:
         whole = runs[-1]
         for run in reversed(runs[:-1]):
             whole = run.plus(whole)
-        whole = replace(whole, preceded=self._preceded, beside=self._beside)
-        return whole
+        return replace(whole, preceded=self._preceded, beside=self._beside)
 
     def _add(self, persons: Persons) -> None:
         exposures = self._finder.find(persons)

@@ -203,17 +203,23 @@ class OverSpark:
 
     ``timeline`` holds the columns of :data:`COLUMNS`; ``code_map`` (int32, one entry a vocabulary code) says
     what each code is counted as, −1 to leave it out; ``watch`` shows progress while Spark works. On one machine the
-    first pass holds the persons in memory for those that follow; they go when the object does.
+    first pass holds the persons in memory for those that follow, unless told not to ``hold``; they go when the object
+    does.
     """
 
     def __init__(
-        self, timeline: DataFrame, code_map: NDArray[np.int32], watch: Watch = lambda step: nullcontext()
+        self,
+        timeline: DataFrame,
+        code_map: NDArray[np.int32],
+        watch: Watch = lambda step: nullcontext(),
+        *,
+        hold: bool = True,
     ) -> None:
         self._timeline = timeline.select(*COLUMNS)
-        self._code_map = np.ascontiguousarray(code_map, dtype=np.int32)
+        self.code_map = np.ascontiguousarray(code_map, dtype=np.int32)
         self.watch = watch
         self._tasks: int | None = None
-        memory = SharedMemory.of(timeline.sparkSession.sparkContext)
+        memory = SharedMemory.of(timeline.sparkSession.sparkContext) if hold else None
         self._held = Held(memory) if memory else None
         if memory:
             weakref.finalize(self, memory.close)
@@ -235,7 +241,7 @@ class OverSpark:
         """Counts of one pass over all persons, merged; the arguments are broadcast once."""
         context = self._timeline.sparkSession.sparkContext
         memory = SharedMemory.of(context)
-        content = (self._code_map, parcelled(arguments))
+        content = (self.code_map, parcelled(arguments))
         parcel = (InMemory.put(memory, content) if memory else None) or Sent.put(context, content)
         del content
         counting, kind = classes(name)

@@ -10,9 +10,10 @@ from experiments.findings import Findings
 from experiments.kernels.pair_scan import PairScanSettings
 from experiments.mining.carrier import COLUMNS, OverSpark, Watch
 from experiments.mining.codes import mined_codes
+from experiments.mining.kept import recounted
 from experiments.mining.pair_follow_up import enrich
 from experiments.pair_extras import BrokenCode
-from experiments.pair_scan import scan
+from experiments.pair_scan import ALL_AT_ONCE, scan
 from experiments.patterns import PatternMeta, Patterns
 from lakehouse.errors import DataError, UsageError
 from lakehouse.progress import current
@@ -25,6 +26,9 @@ STEPS = {
     "CompetingPass": "following the called pairs until death or the end of observation",
     "ReferencePass": "pass 1 of 3: what usually follows in each stratum",
     "PairPass": "pass 2 of 3: what followed each code",
+    "FingerprintPass": "whose timelines changed since the last run",
+    "ChosenPass": "fetching the timelines that changed",
+    "BarredPass": "counting so that the counts can be kept",
     "CalledPass": "pass 3 of 3: a closer look at what was called",
 }
 
@@ -69,14 +73,18 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
     codes = mined_codes(study.table("gold.vocabulary", wanted).toArrow(), params.level)
     timeline = study.table("gold.timeline", list(COLUMNS))
     over = OverSpark(timeline, codes.code_map, watch_on(timeline.sparkSession))
+    options = PairScanSettings(n_codes=len(codes.names), horizon_days=params.horizon_days)
+    kept = None
+    if getattr(params, "keep", False) and not study.rules.cut:
+        kept = recounted(study, over, codes.names, options, params.level)
     found = scan(
-        over,
-        PairScanSettings(n_codes=len(codes.names), horizon_days=params.horizon_days),
+        kept.run_pass if kept else over,
+        options,
         terminal=codes.terminal,
         min_persons=params.min_persons,
         level=params.q_level,
         family=codes.family,
-        memory=study.settings.counter_memory,
+        memory=ALL_AT_ONCE if kept else study.settings.counter_memory,
     )
     if not found.persons:
         raise DataError(
@@ -84,6 +92,8 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
             "No person with dated events is left under the permit's population, period and opt-outs.",
             "Widen the study, or ingest a delivery.",
         )
+    if kept:
+        kept.save()
     meta = PatternMeta(
         job=job,
         study=study.id,
@@ -101,7 +111,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         rule=f"a q-value of at most {params.q_level:g}",
         window=_in_words(params.horizon_days),
         metrics={"exposures": found.exposures, "strata": found.strata, "codes.broken": len(broken)},
-        remarks=_broken(broken, codes.names),
+        remarks=(*((kept.remark,) if kept else ()), *_broken(broken, codes.names)),
     )
 
 

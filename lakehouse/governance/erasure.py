@@ -26,6 +26,7 @@ from lakehouse.direct_read import rows_of
 from lakehouse.doorstep import erased_file
 from lakehouse.errors import ScopeBreach
 from lakehouse.governance import ledger
+from lakehouse.governance.kept_results import drop_kept
 from lakehouse.governance.person_sets import TOKEN_BYTES, PersonSets
 from lakehouse.governance.residue import Scan, clean, needles_of, scan
 from lakehouse.governance.token_tables import TokenTable, token_tables
@@ -116,6 +117,7 @@ def erase(
                     rows += deleted
                     if deleted:
                         touched.add(table.path)
+        drop_kept(settings)
         needles = needles_of([*known, *studies], texts)
         shredded = forget_in_vault(settings, persons)
         nobody = {token: f"ff{secrets.token_hex(16)}" for token in persons}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.kept_counts import KeptCounts
+from experiments.kept_store import Kept, read_kept, write_kept
 from experiments.kernels.barred import BarredCounts, BarredPass
 from experiments.kernels.design import PairScanSettings
+from experiments.kernels.fingerprints import Fingerprints
 from experiments.kernels.passes import OverPersons
 from experiments.pair_scan import scan
 from tests.oracles.pair_scan import Person
@@ -79,8 +82,64 @@ def test_counts__travel_as_arrays_and_too_many_codes_are_refused() -> None:
     counts = OverPersons(as_persons(people, n_codes))(BarredPass, {"settings": PairScanSettings(n_codes)})
     sent = BarredCounts.from_arrays(counts.to_arrays())
     for name, array in counts.to_arrays().items():
-        assert np.array_equal(getattr(sent, name), array)
+        assert np.array_equal(sent.to_arrays()[name], array)
     nothing = counts.plus(counts, -1)
     assert not nothing.groups.size and not nothing.what.size and not nothing.preceded.any()
     with pytest.raises(ValueError, match="at most"):
         BarredPass(PairScanSettings(40_000))
+
+
+def equal(one: KeptCounts, other: KeptCounts) -> None:
+    assert one.settings == other.settings
+    for name in ("reference", "barred", "called"):
+        mine, theirs = getattr(one, name), getattr(other, name)
+        assert (mine is None) == (theirs is None)
+        for field, array in mine.to_arrays().items() if mine else ():
+            np.testing.assert_array_equal(array, theirs.to_arrays()[field], err_msg=f"{name}.{field}")
+            assert array.dtype == theirs.to_arrays()[field].dtype
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**40), st.data())
+def test_other_numbers_of_codes__give_the_counts_of_persons_with_these_numbers(
+    seed: int, data: st.DataObject
+) -> None:
+    people, n_codes = small_world(seed)
+    more = n_codes + data.draw(st.integers(0, 5))
+    places = np.array(sorted(data.draw(st.permutations(range(more)))[:n_codes]))
+    persons = as_persons(people, n_codes)
+    moved = persons._replace(codes=places[persons.codes].astype(np.int32))
+    kept, other = (
+        KeptCounts.of(OverPersons(crowd), PairScanSettings(n))
+        for crowd, n in ((persons, n_codes), (moved, more))
+    )
+    for each, crowd in ((kept, persons), (other, moved)):
+        scan(each.over(OverPersons(crowd)), each.settings, min_persons=1, level=0.9)
+    equal(kept.renumbered(places, more), other)
+
+
+def test_kept_counts__come_back_from_disk_and_a_torn_file_is_none(tmp_path: Path) -> None:
+    people, n_codes = small_world(random.randrange(2**31))
+    run = OverPersons(as_persons(people, n_codes))
+    kept = KeptCounts.of(run, PairScanSettings(n_codes))
+    prints = Fingerprints(np.sort(np.random.default_rng().integers(0, 2**64, 30, np.uint64)))
+    path = tmp_path / "folder" / "kept"
+    for _ in range(2):
+        write_kept(path, Kept(kept, prints, ["a", "ø"], 7))
+        back = read_kept(path)
+        assert back is not None and (back.names, back.version) == (["a", "ø"], 7)
+        equal(back.counts, kept)
+        np.testing.assert_array_equal(back.prints.values, prints.values)
+        scan(kept.over(run), kept.settings, min_persons=1, level=0.9)
+    assert path.stat().st_mode & 0o077 == 0 and [*path.parent.iterdir()] == [path]
+    whole = path.read_bytes()
+    for torn in (
+        b"",
+        whole[:100],
+        whole[:-1],
+        whole + b"x",
+        whole.replace(b'"format": 1', b'"format": 0', 1),
+    ):
+        path.write_bytes(torn)
+        assert read_kept(path) is None
+    assert read_kept(tmp_path / "nothing") is None

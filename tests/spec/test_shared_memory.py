@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from experiments.kernels.packing import unpack
 from experiments.mining import shared_memory
-from experiments.mining.carrier import received, shipped
+from experiments.mining.carrier import InMemory, received, shipped
 from experiments.mining.shared_memory import SharedMemory
 
 
@@ -40,7 +41,7 @@ ARRAYS: dict[str, np.ndarray] = {
 def test_arrays_arrive_as_they_were_by_either_way(memory: SharedMemory, shared: bool) -> None:
     rows = pa.Table.from_batches(list(shipped(3, ARRAYS, memory if shared else None)))
     assert any(memory.folder.iterdir()) == shared
-    (arrays,) = received(rows)
+    (arrays,) = map(unpack, received(rows))
     assert arrays.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(arrays[name], array)
@@ -63,7 +64,23 @@ def test_a_second_attempt_of_a_task_does_not_write_over_the_first(memory: Shared
     assert memory.put("3-0", [b"second"]) is None
     assert first is not None
     rows = pa.Table.from_batches(list(shipped(3, {"sums": ARRAYS["sums"]}, memory)))
-    np.testing.assert_array_equal(received(rows)[0]["sums"], ARRAYS["sums"])
+    np.testing.assert_array_equal(unpack(received(rows)[0])["sums"], ARRAYS["sums"])
+
+
+def test_arguments__are_opened_where_they_lie_and_whoever_writes_changes_no_one_elses(
+    memory: SharedMemory,
+) -> None:
+    parcel = InMemory.put(memory, ("words", ARRAYS, 7))
+    assert parcel is not None
+    for _ in range(2):
+        words, arrays, number = parcel.open()
+        assert (words, number) == ("words", 7)
+        for name, array in ARRAYS.items():
+            np.testing.assert_array_equal(arrays[name], array)
+            assert arrays[name].dtype == array.dtype and arrays[name].flags.aligned
+            assert not array.size or not arrays[name].flags.owndata
+            arrays[name][...] = 1
+    assert InMemory.put(memory, "again") is None, "a second parcel does not write over the first"
 
 
 def test_only_this_account_can_enter(memory: SharedMemory) -> None:
