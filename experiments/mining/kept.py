@@ -36,7 +36,10 @@ TIMELINE = "gold.timeline"
 
 
 class Recounted(NamedTuple):
-    """A scan's passes from kept counts; ``remark`` says what was counted, ``save`` keeps the counts for the next run."""
+    """A scan's passes from kept counts; ``remark`` says what was counted.
+
+    ``save`` keeps the counts for the next run, unless a repeated earlier run made them.
+    """
 
     run_pass: RunPass
     remark: str
@@ -62,8 +65,11 @@ def recounted(
     if counts is None:
         counts = KeptCounts.of(over, settings)
     kept = Kept(counts, now, names, study.versions[TIMELINE])
+    superseded = before is not None and before.version > kept.version
 
     def save() -> None:
+        if superseded:
+            return
         with platform_at_work():
             write_kept(path, kept)
 
@@ -103,8 +109,9 @@ def _brought_forward(
     counts = before.counts
     if before.names != names:
         counts = counts.renumbered(places, len(names))
-    if persons.count or earlier is not None:
-        counts.update(OverPersons(persons), OverPersons(earlier) if earlier is not None else None)
+    counts.update(
+        OverPersons(persons) if persons.count else None, None if earlier is None else OverPersons(earlier)
+    )
     changed = 100 * (came[1].sum() + left[1].sum()) / max(len(now.values), 1)
     return counts, (
         f"Counts kept of version {before.version} of {TIMELINE} were brought forward to version "

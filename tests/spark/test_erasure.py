@@ -16,6 +16,7 @@ from lakehouse.errors import ScopeBreach
 from lakehouse.governance import erasure, ledger
 from lakehouse.governance.erasure import Certificate, erase
 from lakehouse.governance.identified import read_numbers
+from lakehouse.governance.kept_results import kept_folder
 from lakehouse.governance.optouts import change, current
 from lakehouse.governance.person_sets import PersonSets
 from lakehouse.governance.residue import scan
@@ -24,6 +25,7 @@ from lakehouse.governance.token_tables import delta_folders
 from lakehouse.governance.vault import open_vault
 from lakehouse.ingest import ingest
 from lakehouse.lake import gold_versions
+from lakehouse.private_files import write_private
 from lakehouse.pseudonym import person_tokens, tokeniser
 from lakehouse.row_ids import kept
 from lakehouse.settings import Settings, load_settings
@@ -136,6 +138,7 @@ def leave_traces(
     (settings.home / "logs" / "job.log").write_text(f"first\nfailed on {tokens['anna']}\nlast\n")
     settings.scratch.mkdir(exist_ok=True)
     (settings.scratch / "spill.bin").write_bytes(b"\0\1" + tokens["anna"].encode())
+    write_private(kept_folder(settings, "cut") / "pairs-1", b"counts of everybody")
     change(settings, "research", add=[tokens["anna"], tokens["carl"]])
     PersonSets(settings).numbers(tokens.values())
 
@@ -147,6 +150,7 @@ def test_e1_no_byte_of_the_person_is_left(erased: Erased) -> None:
     assert looked > 50
     assert erased.certificate.residues == 0
     assert erased.certificate.rows > 5
+    assert not kept_folder(erased.settings, "cut").exists(), "kept counts hold everybody, the erased too"
     assert not [*(erased.settings.home / "erasures").glob("staged-*")]
 
 
