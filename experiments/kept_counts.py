@@ -6,13 +6,13 @@ with it: exposures no longer at risk are kept by stratum, and weighed anew with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.kernels.barred import BarredCounts, BarredPass, add_up
+from experiments.kernels.barred import BarredCounts, BarredPass, add_up, weighed
 from experiments.kernels.baseline import rounder_for, shift_for
 from experiments.kernels.called import Present
 from experiments.kernels.called_counts import PLACES, CalledCounts, add_incidence, cells_of
@@ -21,15 +21,22 @@ from experiments.kernels.pairs import PairCounts
 from experiments.kernels.reference import ReferenceCounts
 from experiments.pair_scan import RunPass
 
+_SMALL = 0.1
+"""Changes up to this share of what they change cost less to weigh than to merge."""
+
 
 @dataclass
 class KeptCounts:
-    """Counts of a pair scan over persons that may change; ``called`` are those of pairs once looked at closely."""
+    """Counts of a pair scan over persons that may change; ``called`` are those of pairs once looked at closely.
+
+    ``changes`` are counts to be added to ``barred``: small beside it, they are weighed with it and not yet merged.
+    """
 
     settings: PairScanSettings
     reference: ReferenceCounts
     barred: BarredCounts
     called: CalledCounts | None = None
+    changes: list[BarredCounts] = field(default_factory=list)
 
     @classmethod
     def of(cls, run_pass: RunPass, settings: PairScanSettings) -> KeptCounts:
@@ -45,10 +52,18 @@ class KeptCounts:
             part = KeptCounts.of(run_pass, self.settings)
             reference = _signed(part.reference, gone)
             self.reference = _without_empty(ReferenceCounts.merge([self.reference, reference]))
-            self.barred = self.barred.plus(part.barred, -1 if gone else 1)
+            self.changes.append(part.barred.negative() if gone else part.barred)
             if self.called is not None:
                 seen = count_called(run_pass, self.settings, part.reference.keys, self.called.pairs)
                 self.called = combine(self.called, seen, self.reference.keys, -1 if gone else 1)
+
+    def settle(self, share: float = _SMALL) -> None:
+        """Merge the changes, and where they have come to a share of what they change merge them into that."""
+        if not self.changes:
+            return
+        self.changes = [BarredCounts.merge(self.changes)]
+        if len(self.changes[0].what) >= share * len(self.barred.what):
+            self.barred, self.changes = self.barred.plus(self.changes[0]), []
 
     def renumbered(self, places: NDArray[np.int64], n_codes: int) -> KeptCounts:
         """The same under other numbers: code i is now ``places[i]``, which ascend, of ``n_codes``."""
@@ -64,6 +79,7 @@ class KeptCounts:
             replace(self.reference, cells=cells),
             self.barred.renumbered(places, n_codes),
             called,
+            [part.renumbered(places, n_codes) for part in self.changes],
         )
 
     def over(self, everybody: RunPass) -> RunPass:
@@ -73,9 +89,13 @@ class KeptCounts:
 
     def pair_counts(self) -> PairCounts:
         """The second pass against the reference as it is now."""
-        persons = self.reference.persons
-        barred = self.barred.weighed(self.reference, rounder_for(persons))
-        return PairCounts(self.barred.preceded, self.barred.beside, barred, shift_for(persons))
+        persons, parts = self.reference.persons, [self.barred, *self.changes]
+        barred = weighed(parts, self.reference, rounder_for(persons))
+        preceded, beside = self.barred.preceded.copy(), self.barred.beside.copy()
+        for part in self.changes:
+            preceded += part.preceded
+            beside += part.beside
+        return PairCounts(preceded, beside, barred, shift_for(persons))
 
     def called_counts(self, everybody: RunPass, pairs: NDArray[np.int32]) -> CalledCounts:
         """The third pass for pairs: those never looked at before are counted over ``everybody``."""

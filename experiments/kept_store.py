@@ -24,6 +24,7 @@ FORMAT = 1
 SECTIONS: dict[str, Any] = {
     "reference": ReferenceCounts,
     "barred": BarredCounts,
+    "change": BarredCounts,
     "called": CalledCounts,
     "prints": Fingerprints,
 }
@@ -41,11 +42,13 @@ class Kept:
 
 def write_kept(path: Path, kept: Kept) -> None:
     """Write in one step, after everything is on disk; a killed writer leaves the file that was there before."""
+    kept.counts.settle()
     sections: dict[str, Any] = {
         "reference": kept.counts.reference,
         "barred": kept.counts.barred,
         "prints": kept.prints,
     }
+    sections |= {f"change {number}": part for number, part in enumerate(kept.counts.changes)}
     if kept.counts.called is not None:
         sections["called"] = kept.counts.called
     packed = [(name, array) for name, part in sections.items() for array in pack(part.to_arrays())]
@@ -86,9 +89,15 @@ def read_kept(path: Path) -> Kept | None:
         array = Packed(name, dtype, tuple(shape), layout, content[start : start + size])
         sections.setdefault(section, []).append(array)
         start += size
-    found = {name: SECTIONS[name].from_arrays(unpack(arrays)) for name, arrays in sections.items()}
+    found = {
+        name: SECTIONS[name.partition(" ")[0]].from_arrays(unpack(arrays))
+        for name, arrays in sections.items()
+    }
+    changes = [part for name, part in found.items() if name.startswith("change ")]
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in head["settings"].items()
     }
-    counts = KeptCounts(PairScanSettings(**given), found["reference"], found["barred"], found.get("called"))
+    counts = KeptCounts(
+        PairScanSettings(**given), found["reference"], found["barred"], found.get("called"), changes
+    )
     return Kept(counts, found["prints"], head["names"], head["version"])

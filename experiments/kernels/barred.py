@@ -90,26 +90,34 @@ class BarredCounts:
         np.cumsum(sizes, out=starts[1:])
         return cls(starts=starts, **given)
 
-    def weighed(self, reference: ReferenceCounts, rounder: float, threads: int = 2) -> NDArray[np.float64]:
-        """``barred`` of the pair scan, [b, a, (Σ p, Σ p(1-p), open half Σ p, Σ p(1-p))], against a reference.
+    def negative(self) -> BarredCounts:
+        """What takes these persons off where it is added."""
+        return replace(self, preceded=-self.preceded, beside=-self.beside, numbers=-self.numbers)
 
-        p lies on the grid of ``rounder``, on which every sum is exact: the order of adding does not matter. The
-        reference must know every stratum of the counts.
-        """
-        n = len(self.beside)
-        out = np.zeros((n, n, 4))
 
-        def weigh(first: int) -> None:
-            last = min(first + _OUTCOMES_AT_ONCE, n)
-            p = np.empty((last - first, len(reference.keys), HALVES))
-            _chances(reference.cells, reference.every, first, rounder, p)
-            low, high = np.searchsorted(self.groups, [first << 32, last << 32])
-            arrays = (self.groups[low:high], self.starts[low : high + 1], self.what, self.numbers)
+def weighed(
+    parts: list[BarredCounts], reference: ReferenceCounts, rounder: float, threads: int = 2
+) -> NDArray[np.float64]:
+    """``barred`` of the pair scan, [b, a, (Σ p, Σ p(1-p), open half Σ p, Σ p(1-p))], against a reference.
+
+    ``parts`` are summed on the way. p lies on the grid of ``rounder``, on which every sum is exact: the order of
+    adding does not matter. The reference knows every stratum in which anything is left of the sum.
+    """
+    n = len(parts[0].beside)
+    out = np.zeros((n, n, 4))
+
+    def weigh(first: int) -> None:
+        last = min(first + _OUTCOMES_AT_ONCE, n)
+        p = np.empty((last - first, len(reference.keys), HALVES))
+        _chances(reference.cells, reference.every, first, rounder, p)
+        for part in parts:
+            low, high = np.searchsorted(part.groups, [first << 32, last << 32])
+            arrays = (part.groups[low:high], part.starts[low : high + 1], part.what, part.numbers)
             _weigh(*arrays, reference.keys, first, p, rounder, out)
 
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(weigh, range(0, n, _OUTCOMES_AT_ONCE)))
-        return out
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(weigh, range(0, n, _OUTCOMES_AT_ONCE)))
+    return out
 
 
 def add_up(
@@ -363,21 +371,30 @@ def _weigh(
     rounder: float,
     out: NDArray[np.float64],
 ) -> None:
+    """A stratum that the reference does not know is one in which nothing is left: it is passed over.
+
+    Both halves add four numbers, the locked one zeros to the open half's sums: halves alternate without a pattern,
+    and a wrongly guessed branch would cost more than both additions.
+    """
     row, last = 0, -1
+    weights = np.zeros((HALVES, 4))
     for group in range(len(groups)):
         b, key = groups[group] >> 32, groups[group] & 0xFFFFFFFF
         if b != last:
             row, last = 0, b
-        while keys[row] != key:
+        while row < len(keys) and keys[row] < key:
             row += 1
+        if row == len(keys) or keys[row] != key:
+            continue
         sums, chance, chance_open = out[b], p[b - first, row, 0], p[b - first, row, 1]
-        spread = (chance * (1.0 - chance) + rounder) - rounder
-        spread_open = (chance_open * (1.0 - chance_open) + rounder) - rounder
+        weights[0, 0] = weights[1, 0] = chance
+        weights[0, 1] = weights[1, 1] = (chance * (1.0 - chance) + rounder) - rounder
+        weights[0, 2] = chance_open
+        weights[0, 3] = (chance_open * (1.0 - chance_open) + rounder) - rounder
         for at in range(starts[group], starts[group + 1]):
             entry, number = what[at], np.float64(numbers[at])
-            a = entry >> 1
-            sums[a, 0] += number * chance
-            sums[a, 1] += number * spread
-            if entry & 1 == 0:
-                sums[a, 2] += number * chance_open
-                sums[a, 3] += number * spread_open
+            a, half = entry >> 1, entry & 1
+            sums[a, 0] += number * weights[half, 0]
+            sums[a, 1] += number * weights[half, 1]
+            sums[a, 2] += number * weights[half, 2]
+            sums[a, 3] += number * weights[half, 3]

@@ -54,6 +54,12 @@ def test_tables__are_identical_whoever_came_left_or_changed(seed: int, choice: i
     again = scan(kept.over(OverPersons(as_persons(now, n_codes))), options, min_persons=1, level=0.9)
     whole = scan(OverPersons(as_persons(now, n_codes)), options, min_persons=1, level=0.9)
     same(again.table, whole.table)
+    kept.settle(0.0)
+    assert not kept.changes
+    same(
+        scan(kept.over(OverPersons(as_persons(now, n_codes))), options, min_persons=1, level=0.9).table,
+        whole.table,
+    )
     assert (again.strata, again.persons, again.called) == (whole.strata, whole.persons, whole.called)
 
 
@@ -90,7 +96,10 @@ def test_counts__travel_as_arrays_and_too_many_codes_are_refused() -> None:
 
 
 def equal(one: KeptCounts, other: KeptCounts) -> None:
-    assert one.settings == other.settings
+    assert one.settings == other.settings and len(one.changes) == len(other.changes)
+    for mine, theirs in zip(one.changes, other.changes, strict=True):
+        for field, array in mine.to_arrays().items():
+            np.testing.assert_array_equal(array, theirs.to_arrays()[field])
     for name in ("reference", "barred", "called"):
         mine, theirs = getattr(one, name), getattr(other, name)
         assert (mine is None) == (theirs is None)
@@ -131,6 +140,7 @@ def test_kept_counts__come_back_from_disk_and_a_torn_file_is_none(tmp_path: Path
         equal(back.counts, kept)
         np.testing.assert_array_equal(back.prints.values, prints.values)
         scan(kept.over(run), kept.settings, min_persons=1, level=0.9)
+        kept.update(OverPersons(as_persons(people[:1], n_codes)))
     assert path.stat().st_mode & 0o077 == 0 and [*path.parent.iterdir()] == [path]
     whole = path.read_bytes()
     for torn in (
