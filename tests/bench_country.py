@@ -236,7 +236,9 @@ def again(home: Path, codes: int) -> dict[str, Any]:
     KeptCounts.of(OverPersons(everybody.part(0, 1000)), settings)
     whole = timed("full scan", lambda: scan(full, settings, memory=ALL_AT_ONCE))
     kept = timed("keeping", lambda: KeptCounts.of(OverPersons(old), settings))
-    timed("first scan of kept counts", lambda: scan(kept.over(full), settings, memory=ALL_AT_ONCE))
+    timed(
+        "first scan of kept counts", lambda: scan(kept.over(OverPersons(old)), settings, memory=ALL_AT_ONCE)
+    )
     timed("adding", lambda: kept.update(OverPersons(came)))
     inner = kept.over(full)
 
