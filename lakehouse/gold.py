@@ -225,7 +225,7 @@ def death_events(person: DataFrame) -> DataFrame:
 
 
 def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[str, DataFrame]:
-    """Frames that events may be joined with, by role; the stays and parents' children are among them."""
+    """Frames that events may be joined with, by role; stays (of nobody, if need be) and parents' children among them."""
     frames: dict[str, list[DataFrame]] = {}
     for _, table in current.tables():
         if table.kin:
@@ -238,14 +238,7 @@ def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[s
     }
     if any(join is UNIT for _, table in current.tables() for event in table.events for join in event.joins):
         found[UNIT.frame] = unit_rows(spark, settings)
-    path = table_path(settings, "silver.encounter")
-    if any(
-        join.frame == "encounter"
-        for _, table in current.tables()
-        for event in table.events
-        for join in event.joins
-    ):
-        found["encounter"] = rows_of(spark, path)
+    found["encounter"] = rows_of(spark, table_path(settings, "silver.encounter"))
     return found
 
 
@@ -369,10 +362,7 @@ def events(
         everyone = union(copies)
         assert everyone is not None
         found.append(best_copies(everyone) if len(copies) > 1 else everyone.drop(RANK))
-    extra = [death_events(person)]
-    if "encounter" in frames:
-        extra.append(contact_events(frames["encounter"]))
-    for frame in extra:
+    for frame in (death_events(person), contact_events(frames["encounter"])):
         found.append(as_events(frame, {name: name for name in frame.columns}))
     everything = union(found)
     assert everything is not None

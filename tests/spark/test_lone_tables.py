@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +10,13 @@ import pytest
 from lakehouse.delivery import all_sources
 from lakehouse.door import EXTRA
 from lakehouse.gold import event_rows, marked
+from lakehouse.ingest import ingest
 from lakehouse.schema import Source, Table
+from lakehouse.settings import load_settings
 from lakehouse.silver import silver_frame
 from lakehouse.stays import ENCOUNTER
+from lakehouse.tables import table_path
+from tests.support.deliveries import ANNA, contact, persons, write_delivery
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,3 +40,15 @@ def test_events_without_anything_to_look_up(spark: SparkSession, source: Source,
     for event in table.events:
         made = event_rows(rows, source, table, event, {"encounter": contacts})
         assert "person_id" in made.columns
+
+
+def test_contacts_of_whom_nothing_else_is_delivered_are_events(spark: SparkSession, tmp_path: Path) -> None:
+    files = {
+        "cpr/cpr3_t_person.csv": persons(),
+        "lpr_f/kontakter.csv": [contact("41", ANNA, "2020-01-01 08:00", "2020-01-03 09:00")],
+    }
+    settings = load_settings(tmp_path / "home", "test")
+    ingest(spark, settings, write_delivery(tmp_path / "out", files))
+    events = spark.read.format("delta").load(str(table_path(settings, "gold.event")))
+    codes = [row.code for row in events.where("domain = 'contact'").collect()]
+    assert codes == ["LPR//ADMISSION"]
