@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 
 def newest_commit(table: Path) -> Path | None:
@@ -52,18 +51,3 @@ def added_rows_by_file(table: Path) -> dict[str, int]:
         file_id = add["partitionValues"]["file_id"]
         rows[file_id] = rows.get(file_id, 0) + json.loads(add["stats"])["numRecords"]
     return rows
-
-
-def all_files_there(table: Path, version: int) -> bool:
-    """Whether every file of a version still lies there, by a log that tells all commits up to it."""
-    live: set[str] = set()
-    for number in range(version + 1):
-        commit = table / "_delta_log" / f"{number:020d}.json"
-        if not commit.is_file():
-            return False
-        for action in actions(commit):
-            if "add" in action:
-                live.add(action["add"]["path"])
-            elif "remove" in action:
-                live.discard(action["remove"]["path"])
-    return all((table / unquote(path)).is_file() for path in live)

@@ -70,8 +70,14 @@ def schema_of(spark: SparkSession, table: Path) -> StructType:
     )
 
 
-def live_files(table: Path) -> Live | None:
-    """What the newest version is made of; None where its log holds what this module does not understand."""
+def all_files_there(table: Path, version: int) -> bool:
+    """Whether every file of a version still lies there, by a log that tells of all of it."""
+    live = live_files(table, version)
+    return live is not None and all((table / unquote(path)).is_file() for path in live.files)
+
+
+def live_files(table: Path, version: int | None = None) -> Live | None:
+    """What a version (None: the newest) is made of; None where its log holds what this module does not understand."""
     log = table / "_delta_log"
     said: dict[str, Any] = {}
     files: dict[str, dict[str, str | None]] = {}
@@ -79,18 +85,25 @@ def live_files(table: Path) -> Live | None:
     if (log / "_last_checkpoint").is_file():
         import pyarrow.parquet as pq
 
-        start = int(json.loads((log / "_last_checkpoint").read_text(encoding="utf-8"))["version"])
-        checkpoint = log / f"{start:020d}.checkpoint.parquet"
-        if not checkpoint.is_file():
-            return None
-        for row in pq.read_table(checkpoint, columns=["add", "metaData", "protocol"]).to_pylist():
-            if not _apply({name: given for name, given in row.items() if given is not None}, said, files):
+        last = int(json.loads((log / "_last_checkpoint").read_text(encoding="utf-8"))["version"])
+        if version is None or last <= version:
+            start = last
+            checkpoint = log / f"{start:020d}.checkpoint.parquet"
+            if not checkpoint.is_file():
                 return None
-    commits = [path for path in log.glob("*.json") if path.stem.isdigit() and int(path.stem) > start]
-    for number, commit in enumerate(sorted(commits), start + 1):
-        if int(commit.stem) != number or not all(_apply(each, said, files) for each in actions(commit)):
+            for row in pq.read_table(checkpoint, columns=["add", "metaData", "protocol"]).to_pylist():
+                if not _apply({name: given for name, given in row.items() if given is not None}, said, files):
+                    return None
+    told = start
+    for commit in sorted(
+        path for path in log.glob("*.json") if path.stem.isdigit() and int(path.stem) > start
+    ):
+        if told == version:
+            break
+        told += 1
+        if int(commit.stem) != told or not all(_apply(each, said, files) for each in actions(commit)):
             return None
-    if "schema" not in said:
+    if "schema" not in said or version not in (None, told):
         return None
     return Live(said["schema"], said["partitioned"], files)
 

@@ -8,6 +8,7 @@ the finished pattern table. Ratios matter, seconds depend on the machine.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,32 +31,46 @@ PAIRS_SQL = f"""
 """
 
 
-def tree_memory(pid: int) -> int:
-    """Resident memory of a process and all its children, bytes (shared pages counted once per process)."""
-    total = 0
-    pending = [pid]
+def tree(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    found, pending = [], [pid]
     while pending:
         process = pending.pop()
         try:
-            total += int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
             for task in Path(f"/proc/{process}/task").iterdir():
                 pending += [int(child) for child in (task / "children").read_text().split()]
         except (OSError, ValueError):
             continue
-    return total
+        found.append(process)
+    return found
 
 
-def measured(command: list[str]) -> dict[str, Any]:
-    """Run a contender; its own figures, the wall time and the peak memory of its process tree."""
+def resident(pid: int) -> dict[str, int]:
+    """Resident memory of a process and all its descendants, bytes (shared pages counted once per process)."""
+    total = 0
+    for process in tree(pid):
+        with contextlib.suppress(OSError):
+            pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+            total += pages * os.sysconf("SC_PAGE_SIZE")
+    return {"resident": total}
+
+
+def measured(
+    command: list[str], memory: Callable[[int], dict[str, int]] = resident, every: float = 0.1
+) -> dict[str, Any]:
+    """Run a step in a process of its own: its figures, the wall time and the peak memory of its process tree.
+
+    ``memory`` gives bytes of a tree by kind, looked at ``every`` so many seconds; ``peak`` tells them apart, in GB.
+    """
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    peak = 0
+    peak: dict[str, int] = {}
     done = threading.Event()
 
     def watch() -> None:
         nonlocal peak
-        while not done.wait(0.1):
-            peak = max(peak, tree_memory(process.pid))
+        while not done.wait(every):
+            peak = max(peak, memory(process.pid), key=lambda each: sum(each.values()))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -64,7 +80,11 @@ def measured(command: list[str]) -> dict[str, Any]:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed")
     figures: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
-    return figures | {"wall": time.perf_counter() - began, "peak_gb": peak / 1e9}
+    return figures | {
+        "wall": time.perf_counter() - began,
+        "peak_gb": sum(peak.values()) / 1e9,
+        "peak": {name: round(size / 1e9, 2) for name, size in peak.items()},
+    }
 
 
 def prepare(home: Path, persons: int, codes: int) -> dict[str, Any]:

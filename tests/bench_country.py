@@ -11,10 +11,8 @@ import argparse
 import json
 import math
 import os
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +23,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from experiments.kernels.persons import Persons, join_persons
+from tests import bench
 
 CODES = 1_500
 SIZES = (100_000, 1_000_000, 7_200_000)
@@ -38,28 +37,13 @@ MEMORY = Path("/dev/shm")
 SECONDS_BETWEEN = 1.0
 
 
-def tree(pid: int) -> list[int]:
-    """A process and all its descendants."""
-    found, pending = [], [pid]
-    while pending:
-        process = pending.pop()
-        try:
-            for task in Path(f"/proc/{process}/task").iterdir():
-                pending += [int(child) for child in (task / "children").read_text().split()]
-        except OSError:
-            continue
-        found.append(process)
-    return found
-
-
 def memory_of(pid: int) -> dict[str, int]:
     """Bytes of a tree of processes by program, every page once: proportional sets, and files in shared memory.
 
     Pages of such files that a process has mapped are its own only where the file is gone.
     """
-    processes = tree(pid)
     total = {"shared memory": 0}
-    for process in processes:
+    for process in bench.tree(pid):
         name = program(process)
         total[name] = total.get(name, 0) + proportional(process)
         for file in MEMORY.glob(f"patternlake-{process}-*/*"):
@@ -96,27 +80,7 @@ def proportional(process: int) -> int:
 
 def measured(command: list[str]) -> dict[str, Any]:
     """Run a step in a process of its own: its figures and the peak memory of its tree."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    peak: dict[str, int] = {}
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(SECONDS_BETWEEN):
-            peak = max(peak, memory_of(process.pid), key=lambda each: sum(each.values()))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    out, _ = process.communicate()
-    done.set()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed")
-    figures: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
-    return figures | {
-        "peak_gb": sum(peak.values()) / 1e9,
-        "peak": {name: round(size / 1e9, 2) for name, size in peak.items()},
-    }
+    return bench.measured(command, memory_of, SECONDS_BETWEEN)
 
 
 def prepare(home: Path, persons: int, codes: int, busier: float) -> dict[str, Any]:

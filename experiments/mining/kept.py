@@ -25,7 +25,7 @@ from experiments.kernels.fingerprints import ChosenPass, FingerprintPass, Finger
 from experiments.kernels.passes import OverPersons
 from experiments.mining.carrier import COLUMNS, OverSpark
 from experiments.pair_scan import RunPass
-from lakehouse.delta_log import all_files_there
+from lakehouse.direct_read import all_files_there
 from lakehouse.governance.file_watch import platform_at_work
 from lakehouse.governance.kept_results import kept_folder
 

@@ -15,25 +15,14 @@ _SPARSE = 0.08
 _NOTHING = 1e-9
 
 
-def expected_counts(
-    exposed: NDArray[np.signedinteger],
-    probabilities: NDArray[np.float64],
-    barred: NDArray[np.float64],
-    rounder: float = 0.0,
-    threads: int = 2,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """E[a, b] and V[a, b] for all ordered pairs.
-
-    ``exposed`` [s, a] counts exposures, ``probabilities`` [s, b] is p, ``barred`` [a, b, 2] holds the sums of
-    p and p(1-p) over exposures of a not at risk of b, which the product over all exposures counts too much.
-    """
-    return at_risk(*over_all_exposures(exposed, probabilities, rounder, threads), barred)
-
-
 def at_risk(
     mean: NDArray[np.float64], variance: NDArray[np.float64], barred: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """E and V of the exposures at risk, from those of all exposures less what is barred; in place."""
+    """E[a, b] and V[a, b] of the exposures at risk, from those of all exposures less what is barred; in place.
+
+    ``barred`` [a, b, 2] holds the sums of p and p(1-p) over exposures of a not at risk of b, which the product over all
+    exposures counts too much.
+    """
     for total, part in ((mean, barred[:, :, 0]), (variance, barred[:, :, 1])):
         total -= part
         total[total < _NOTHING] = 0.0
@@ -48,6 +37,7 @@ def over_all_exposures(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sums [a, b] of p and p(1-p) over all exposures of a, at risk of b or not.
 
+    ``exposed`` [s, a] counts exposures, ``probabilities`` [s, b] is p.
     Strata with few of the codes are added code by code, the others by dense products. Where p lies on the grid
     of ``rounder``, p(1-p) is rounded to it too and every sum is exact: the same in whatever order and blocks.
     """

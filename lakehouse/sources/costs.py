@@ -19,6 +19,13 @@ FROM_CONTACT = {
     "setting": "encounter.setting",
 }
 """Costs hang on a contact: person, time and place are the contact's."""
+GROUPED_TO = FROM_CONTACT | {
+    "code_system": "'DRG'",
+    "code_raw": "row.drg",
+    "code": prefixed("DRG", "row.drg"),
+    "cost_dkk": "row.value",
+}
+"""The group is the code, and what it is worth the cost."""
 TO_CONTACT = (Join("encounter", "contact_id", "contact_id"),)
 
 
@@ -44,14 +51,7 @@ GROUPED = Table(
     ),
     events=(
         Event(
-            FROM_CONTACT
-            | {
-                "code_system": "'DRG'",
-                "code_raw": "row.drg",
-                "code": prefixed("DRG", "row.drg"),
-                "cost_dkk": "row.value",
-                "status": "CASE WHEN row.dearest = 'LPR2' THEN 'superseded' ELSE 'active' END",
-            },
+            GROUPED_TO | {"status": "CASE WHEN row.dearest = 'LPR2' THEN 'superseded' ELSE 'active' END"},
             joins=TO_CONTACT,
         ),
     ),
@@ -82,18 +82,7 @@ GROUPED_BEFORE = Table(
         Field("municipality", Type.CODE, aliases=("c_kom",), required=False, pad=4, pattern=r"\d{4}"),
         Field("region", Type.CODE, aliases=("c_region",), required=False, pattern=r"\d{4}"),
     ),
-    events=(
-        Event(
-            FROM_CONTACT
-            | {
-                "code_system": "'DRG'",
-                "code_raw": "row.drg",
-                "code": prefixed("DRG", "row.drg"),
-                "cost_dkk": "row.value",
-            },
-            joins=TO_CONTACT,
-        ),
-    ),
+    events=(Event(GROUPED_TO, joins=TO_CONTACT),),
     stay_cost=StayCost("contact_id", "value"),
 )
 """Until the change of registers. Its copies of diagnoses and procedures are the patient register's, and left there."""

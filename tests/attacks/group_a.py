@@ -44,6 +44,12 @@ class World:
         """One data file of a table."""
         return str(next((self.gold / table).glob("*.parquet")))
 
+    def empty_jar(self) -> Path:
+        """A JAR of the attacker's own."""
+        jar = self.own / "evil.jar"
+        jar.write_bytes(b"PK\x05\x06" + bytes(18))
+        return jar
+
 
 Attack = Callable[[World], Any]
 ATTACKS: dict[str, Attack] = {}
@@ -301,17 +307,13 @@ def _(w: World) -> Any:
 
 @attack("A24 ADD JAR")
 def _(w: World) -> Any:
-    jar = w.own / "evil.jar"
-    jar.write_bytes(b"PK\x05\x06" + bytes(18))
-    w.spark.sql(f"ADD JAR '{jar}'")
+    w.spark.sql(f"ADD JAR '{w.empty_jar()}'")
     return w.spark.sql("LIST JARS").collect()
 
 
 @attack("A24 ADD JAR in a script")
 def _(w: World) -> Any:
-    jar = w.own / "evil.jar"
-    jar.write_bytes(b"PK\x05\x06" + bytes(18))
-    w.spark.sql(f"/* a remark */ BEGIN IF true THEN ADD JAR '{jar}'; END IF; END")
+    w.spark.sql(f"/* a remark */ BEGIN IF true THEN ADD JAR '{w.empty_jar()}'; END IF; END")
     return w.spark.sql("LIST JARS").collect()
 
 

@@ -11,7 +11,7 @@ from experiments.kernels.baseline import Baseline
 from experiments.kernels.pair_scan import PairPass, PairScanSettings, Persons, ReferencePass, roll_up
 from experiments.kernels.pairs import PairCounts
 from experiments.kernels.reference import ReferenceCounts
-from experiments.statistics.expected import expected_counts
+from experiments.statistics.expected import at_risk, over_all_exposures
 from tests.oracles import pair_scan as oracle
 from tests.support.small_worlds import as_persons, small_world
 
@@ -33,9 +33,8 @@ def count(parts: list[Persons], settings: PairScanSettings) -> tuple[ReferenceCo
 
 
 def expected(reference: ReferenceCounts, pairs: PairCounts) -> tuple[np.ndarray, np.ndarray]:
-    return expected_counts(
-        reference.exposed.sum(axis=1), reference.probabilities(), pairs.barred[:, :, :2].transpose(1, 0, 2)
-    )
+    product = over_all_exposures(reference.exposed.sum(axis=1), reference.probabilities())
+    return at_risk(*product, pairs.barred[:, :, :2].transpose(1, 0, 2))
 
 
 @pytest.mark.parametrize("block", range(8))
@@ -75,11 +74,8 @@ def test_halves__are_scans_of_their_own() -> None:
             np.testing.assert_array_equal(reference.outcomes(half)[rows], alone.outcomes())
             np.testing.assert_array_equal(pairs.followed[:, :, half], pairs_alone.followed.sum(axis=2))
             if half == 0:
-                e, v = expected_counts(
-                    reference.exposed[:, 0],
-                    reference.probabilities(0),
-                    pairs.barred[:, :, 2:].transpose(1, 0, 2),
-                )
+                product = over_all_exposures(reference.exposed[:, 0], reference.probabilities(0))
+                e, v = at_risk(*product, pairs.barred[:, :, 2:].transpose(1, 0, 2))
                 e_alone, v_alone = expected(alone, pairs_alone)
                 np.testing.assert_allclose(e, e_alone, atol=1e-9)
                 np.testing.assert_allclose(v, v_alone, atol=1e-9)

@@ -7,9 +7,11 @@ import random
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
+from lakehouse.delta_log import newest_version
 from lakehouse.direct_read import live_files, rows_of
 
 if TYPE_CHECKING:
@@ -70,6 +72,16 @@ def test_after_any_writes__the_rows_are_delta_s(spark: SparkSession, tmp_path: P
     ).is_file():  # steps that changed nothing left no commit
         frame(spark, numbers, names[:1]).write.format("delta").mode("append").save(str(path))
     same(spark, path)
+    for version in range(newest_version(path) + 1):
+        then, told = (
+            spark.read.format("delta").option("versionAsOf", version).load(str(path)),
+            live_files(path, version),
+        )
+        assert told is not None
+        assert {unquote(name).rpartition("/")[2] for name in told.files} == {
+            unquote(name).rpartition("/")[2] for name in then.inputFiles()
+        }
+    assert live_files(path, newest_version(path) + 1) is None
     assert live_files(path) is not None
     spark.createDataFrame([], DDL).write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(
         str(path)

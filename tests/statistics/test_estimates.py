@@ -12,7 +12,7 @@ from experiments.statistics.direction import BACKWARD, FORWARD, NONE, judge_orde
 from experiments.statistics.disproportionality import information_component
 from experiments.statistics.empirical_null import EmpiricalNull, calibrated_log10_p, empirical_null
 from experiments.statistics.error_rates import q_values
-from experiments.statistics.expected import expected_counts
+from experiments.statistics.expected import at_risk, over_all_exposures
 from experiments.statistics.relative_risk import relative_risk
 from experiments.statistics.replication import NO, UNTESTED, YES, replicate
 from experiments.statistics.tails import log_binomial, mid_p_tails
@@ -22,7 +22,7 @@ def test_three_strata__give_the_worked_numbers() -> None:
     strata = [(50, 1000, 20), (30, 500, 25), (20, 2000, 10)]
     exposed = np.array([[50, 0], [30, 0], [20, 0]])
     p = np.array([[0.0, outcomes / reference] for _, reference, outcomes in strata])
-    expected, variance = expected_counts(exposed, p, np.zeros((2, 2, 2)))
+    expected, variance = at_risk(*over_all_exposures(exposed, p), np.zeros((2, 2, 2)))
     assert expected[0, 1] == pytest.approx(2.6)
     assert variance[0, 1] == pytest.approx(2.5045)
     none = np.zeros(1)
