@@ -55,7 +55,7 @@ class GuardedState:
             elif door == "handing" and any(below(what, root) or below(root, what) for root in roots):
                 report(f"Spark was given {what} to hand to its workers")
             elif door == "sql" and (command := self.never_run(what)):
-                report(f"{command} was asked for, which brings code or files into Spark that no plan shows")
+                report(f"{command} would bring code or files into Spark unseen")
 
         self._watcher = watcher
         side_doors.add(self._spark, watcher)
