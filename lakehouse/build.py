@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lakehouse.settings import Settings
 
-FORM = 4
+FORM = 5
 """Counts up when gold is computed differently, so that lakes are rebuilt by the next ingest."""
 ENCOUNTER, UNLINKED, DEATHS = "silver.encounter", "quarantine.unlinked", "silver.person_facts"
 UNLINKED_DDL = "file_id STRING, source_table STRING, row_number BIGINT, reason STRING, example STRING"

@@ -14,7 +14,7 @@ from lakehouse.doubles import RANK, best_copies
 from lakehouse.lab_tables import UNIT
 from lakehouse.latest import latest_of_key, without_gone
 from lakehouse.links import link_frame, relinked
-from lakehouse.marked import with_repeats, with_reversals
+from lakehouse.marked import with_repeats, with_reversals, with_together
 from lakehouse.quality import with_life
 from lakehouse.schema import Event, Facts, Join, Kin, Source, Table
 from lakehouse.stays import contact_events, contact_rows
@@ -117,6 +117,7 @@ def event_silver(spark: SparkSession, settings: Settings, current: Current, tabl
 def marked(rows: DataFrame, table: Table) -> DataFrame:
     """Rows with what other rows of their table say of them."""
     rows = with_reversals(rows, table.reversal) if table.reversal else rows
+    rows = with_together(rows, table.together) if table.together else rows
     return with_repeats(rows, table.repeats) if table.repeats else rows
 
 

@@ -1,11 +1,11 @@
-"""Rows marked for what other rows say of them: taken back by a later one, or repeating an earlier one of the week."""
+"""Rows marked for what other rows say of them: taken back later, repeating one of the week, parts of one set."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from lakehouse.latest import content_of
-from lakehouse.schema import Repeats, Reversal
+from lakehouse.schema import Repeats, Reversal, Together
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -57,3 +57,9 @@ def with_repeats(rows: DataFrame, declared: Repeats) -> DataFrame:
     return rows.join(again, ["file_id", "row_number"], "left").withColumn(
         "repeated", functions.coalesce("repeated", functions.lit(False))
     )
+
+
+def with_together(rows: DataFrame, declared: Together) -> DataFrame:
+    """Every row with what all rows of its set say together."""
+    partition = ", ".join(declared.same)
+    return rows.selectExpr("*", f"{declared.aggregate} OVER (PARTITION BY {partition}) AS {declared.column}")

@@ -203,6 +203,18 @@ class Repeats:
 
 
 @dataclass(frozen=True)
+class Together:
+    """What the rows of one set say together: an aggregate (SQL) over all rows with equal ``same`` columns.
+
+    Every row of the set gets it as ``column``, for the events to see.
+    """
+
+    same: tuple[str, ...]
+    column: str
+    aggregate: str
+
+
+@dataclass(frozen=True)
 class Reversal:
     """Rows of a negative amount that take back an earlier row.
 
@@ -294,6 +306,7 @@ class Table:
     derived: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     reversal: Reversal | None = None
     repeats: Repeats | None = None
+    together: Together | None = None
     dated: tuple[Dated, ...] = ()
     known: Known | None = None
     links: tuple[Links, ...] = ()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lakehouse.declare import person, prefixed
-from lakehouse.schema import DATED, FORMS, Event, Field, Source, Table, Type
+from lakehouse.declare import codelist, person, prefixed
+from lakehouse.schema import DATED, FORMS, Event, Field, Source, Table, Together, Type
 from lakehouse.tables import Setting
 
 COLOURS = {"GRØN": "GREEN", "GUL": "YELLOW", "RØD": "RED", "GREEN": "GREEN", "YELLOW": "YELLOW", "RED": "RED"}
@@ -16,6 +16,48 @@ WHEN = {
     "place": "row.place",
     "setting": f"{Setting.OUTPATIENT:d}",
 }
+
+DECREMENTS = {row["item"] + row["answer"]: row["decrement"] for row in codelist("eq5d5l")}
+"""What each answer of EQ-5D-5L takes off full health, by item and answer.
+
+The Danish value set: Jensen CE, Sørensen SS, Gudex C, Jensen MB, Pedersen KM, Ehlers LH, Appl Health Econ Health
+Policy 2021;19:579-591. From 1 (11111) to -0.758 (55555).
+"""
+WHOLE = (
+    "size(row.answers) = 5 AND size(array_distinct(transform(row.answers, x -> left(x, length(x) - 1)))) = 5"
+)
+"""SQL: the set has five answers, one to each item."""
+TAKEN = "map({})".format(", ".join(f"'{answer}', {much}D" for answer, much in DECREMENTS.items()))
+INDEX = f"round(1 - aggregate(row.answers, 0D, (sum, x) -> sum + try_element_at({TAKEN}, x)), 3)"
+"""SQL: the utility of a set; null where an answer is missing."""
+STATE = (
+    "concat_ws('', transform(array('MO', 'SC', 'UA', 'PD', 'AD'), "
+    "x -> right(try_element_at(filter(row.answers, y -> startswith(y, x)), 1), 1)))"
+)
+"""SQL: the five answers in order, as health states are written."""
+WELL_BEING = (
+    "4 * aggregate(row.answers, 0, (sum, x) -> sum + "
+    "CASE WHEN right(x, 1) BETWEEN '0' AND '5' THEN CAST(right(x, 1) AS INT) END)"
+)
+"""SQL: WHO-5 from 0 to 100."""
+
+
+def of_the_set(code: str, number: str, text: str, instrument: str, first: str) -> Event:
+    """One event a whole set of five answers, on its first item; without one that was not answered."""
+    value = f"CASE WHEN {WHOLE} THEN CAST({number} AS DOUBLE) END"
+    return Event(
+        WHEN
+        | {
+            "domain": "'questionnaire'",
+            "code_raw": f"'{code}'",
+            "code": prefixed("PRO", f"'{instrument}//{code}'"),
+            "value_num": value,
+            "value_text": text,
+            "flag": "'N'",
+        },
+        where=f"instrument = '{instrument}' AND item = '{first}' AND ({value.replace('row.', '')}) IS NOT NULL",
+    )
+
 
 ANSWERS = Table(
     name="pro_answers",
@@ -35,7 +77,14 @@ ANSWERS = Table(
         Field("colour", Type.CODE, aliases=("algorithm_colour",), values=COLOURS, required=False),
         Field("place", Type.CODE, aliases=("sor",), required=False, pattern=r"\d{6,}"),
     ),
+    together=Together(
+        same=("response_id", "person_id", "instrument"),
+        column="answers",
+        aggregate="collect_set(CASE WHEN item <> 'VAS' AND length(answer) = 1 THEN concat(item, answer) END)",
+    ),
     events=(
+        of_the_set("INDEX", INDEX, STATE, "EQ5D5L", "MO"),
+        of_the_set("SCORE", WELL_BEING, "NULL", "WHO5", "1"),
         Event(
             WHEN
             | {

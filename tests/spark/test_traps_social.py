@@ -206,11 +206,25 @@ def test_t39_numbers_in_free_text_are_scrubbed_and_the_text_stays_outside_silver
     for name in ("pro_answers", "dpsd_reports"):
         frame = lake.spark.read.format("delta").load(str(table_path(lake.settings, f"silver.{name}")))
         assert not {"answer_text", "description", "headline"} & set(frame.columns)
-    assert lake.events("pro_answers", "code", "value_num", "flag") == [
+    assert lake.events("pro_answers", "code", "value_num", "flag")[:4] == [
         ("PRO//TELEPRO//1", 3.0, "N"),
         ("PRO//TELEPRO//RED", None, None),
         ("PRO//TELEPRO//2", 1.0, "N"),
         ("PRO//EQ5D5L//MO", None, "N"),
+    ]
+
+
+def test_whole_sets_of_answers_have_their_index_and_others_none(lake: Lake) -> None:
+    """The Danish value set of EQ-5D-5L: worst -0.758; a missing answer gives no index, nor does a missing item."""
+    found = [
+        row
+        for row in lake.events("pro_answers", "who", "code", "value_num", "value_text")
+        if row[1] in ("PRO//EQ5D5L//INDEX", "PRO//WHO5//SCORE")
+    ]
+    assert found == [
+        ("Bent", "PRO//EQ5D5L//INDEX", -0.758, "55555"),
+        ("Carl", "PRO//EQ5D5L//INDEX", 0.865, "21131"),
+        ("Carl", "PRO//WHO5//SCORE", 52.0, None),
     ]
 
 

@@ -32,6 +32,12 @@ def fee(person: str, week: str, child: str = "0", day: str = "", fee: str = "1.1
     return f"{person};12345;800101;2;1;1;202001;{week};{fee};{child};1;1;1;0;0;{day}"
 
 
+def answers(number: str, person: str, instrument: str, given: dict[str, str]) -> list[str]:
+    """Lines of one answered questionnaire, by item."""
+    end = f";;2022-01-0{7 if instrument == 'WHO5' else 6} 10:00:00;;WEB;;{UNIT}"
+    return [f"{number};{person};{instrument};1.0;{item};{answer}{end}" for item, answer in given.items()]
+
+
 TEXT: dict[str, tuple[str, list[str]]] = {
     "sssy/sssy_2020.csv": (
         SSSY,
@@ -89,6 +95,13 @@ TEXT: dict[str, tuple[str, list[str]]] = {
             f"5;{ANNA};TELEPRO;1.0;1;3;ring til {BENT[:6]}-{BENT[6:]};2022-01-05 10:00:00;;WEB;rød;{UNIT}",
             f"5;{ANNA};TELEPRO;1.0;2;1;;2022-01-05 10:00:00;;WEB;rød;{UNIT}",
             f"6;{ANNA};EQ5D5L;1.0;MO;9;;2022-01-06 10:00:00;;PAPER;;{UNIT}",
+            *answers(
+                "7", BENT, "EQ5D5L", {"MO": "5", "SC": "5", "UA": "5", "PD": "5", "AD": "5", "VAS": "10"}
+            ),
+            *answers("8", BENT, "EQ5D5L", {"MO": "1", "SC": "2", "UA": "3", "PD": "4", "AD": "9"}),
+            *answers("9", CARL, "EQ5D5L", {"MO": "2", "SC": "1", "UA": "1", "PD": "3", "AD": "1"}),
+            *answers("10", CARL, "WHO5", {"1": "5", "2": "0", "3": "3", "4": "4", "5": "1"}),
+            *answers("11", CARL, "WHO5", {"1": "5", "2": "0", "3": "3", "4": "4"}),
         ],
     ),
     "dpsd/haendelser_2023.csv": (
