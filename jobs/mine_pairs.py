@@ -21,6 +21,7 @@ class Params:
     incidence: bool = True  # cumulative incidence of called pairs, death competing
     emigration: bool = False  # gold.observation_period (must be granted) ends follow-up too
     keep: bool = False  # keep counts in the study: a later run counts only whose timelines changed since
+    washout_days: int = 0  # a first time so soon after a person's first event is neither exposure nor outcome
     q_level: float = 0.05  # false discovery rate at which a pair is called
 
 

@@ -172,6 +172,7 @@ class BarredPass:
         out = np.empty(int((sizes * sizes).sum()), np.int64)
         found = _count(
             exposures.offsets,
+            exposures.starts,
             exposures.codes,
             exposures.days,
             exposures.keys,
@@ -224,6 +225,7 @@ def _nothing() -> BarredCounts:
 @compiled
 def _count(
     offsets: NDArray[np.int64],
+    starts: NDArray[np.int64],
     codes: NDArray[np.int32],
     days: NDArray[np.int32],
     keys: NDArray[np.int64],
@@ -237,7 +239,7 @@ def _count(
     found = 0
     for person in range(len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], np.int64(halves[person])
-        for exposure in range(start, end):
+        for exposure in range(starts[person], end):
             a, day = np.int64(codes[exposure]), np.int64(days[exposure])
             for other in range(start, end):
                 b, lag = np.int64(codes[other]), np.int64(days[other]) - day

@@ -101,7 +101,8 @@ class CalledPass:
         rows = self._strata.rows(exposures.keys)
         if self._strata.count > len(self._keys):
             raise ValueError("the reference was counted over other persons: a stratum is missing")
-        self._count_incidence(exposures.codes, exposures.days)
+        counted = exposures.counted if self._settings.washout_days else slice(None)
+        self._count_incidence(exposures.codes[counted], exposures.days[counted])
         person, exposure, most = 0, 0, int(np.diff(exposures.offsets).max(initial=0))
         while person < persons.count:
             room = max(_RECORDS_AT_ONCE, most * (most + 1))
@@ -110,6 +111,7 @@ class CalledPass:
                 person,
                 exposure,
                 exposures.offsets,
+                exposures.starts,
                 exposures.codes.view(np.uint32),
                 exposures.days,
                 rows,
@@ -159,6 +161,7 @@ def _record(
     first_person: int,
     first_exposure: int,
     offsets: NDArray[np.int64],
+    starts: NDArray[np.int64],
     codes: NDArray[np.uint32],
     days: NDArray[np.int32],
     rows: NDArray[np.int32],
@@ -192,12 +195,12 @@ def _record(
                     continue
                 day_b = np.int64(days[other])
                 own = OWN_FOLLOWED if day_b > day_a else OWN_BARRED
-                if day_b - day_a <= horizon:
+                if exposure >= starts[person] and day_b - day_a <= horizon:
                     pairs[size] = pair
                     places[size] = (np.int64(rows[exposure]) * HALVES + half) * WHAT + own
                     lags[size] = day_b - day_a if day_b > day_a else -1
                     size += 1
-                for any_exposure in range(start, end):
+                for any_exposure in range(starts[person], end):
                     day, row = np.int64(days[any_exposure]), rows[any_exposure]
                     what = _what(day, day_a, day_b, horizon)
                     if what >= 0 and present[row, a >> 3] >> (a & 7) & 1:

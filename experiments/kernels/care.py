@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.design import HALVES, PairScanSettings
+from experiments.kernels.design import HALVES, PairScanSettings, without_washout
 from experiments.kernels.exposures import ExposureFinder
 from experiments.kernels.passes import SummedCounts
 from experiments.kernels.persons import Persons
@@ -60,7 +60,7 @@ class CarePass:
         groups: NDArray[np.int32],
         outcomes: NDArray[np.int32],
     ) -> None:
-        self._settings = settings
+        self._settings = without_washout(settings)
         self._finder = ExposureFinder(settings)
         self._strata = StrataIndex(reference.keys)
         n, m = reference.at_risk(), reference.outcomes()

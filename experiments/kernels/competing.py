@@ -20,12 +20,14 @@ _RECORDS_HELD = 1 << 24
 
 class FollowUp(NamedTuple):
     """What ends a follow-up: ``horizon_days``, the codes of ``deaths``, and the code that stands on each
-    person's last day of observation (``end``, -1 where the timelines carry none)."""
+    person's last day of observation (``end``, -1 where the timelines carry none). First days less than
+    ``washout_days`` after a person's first event are no exposures."""
 
     n_codes: int
     horizon_days: int
     deaths: tuple[int, ...]
     end: int
+    washout_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class CompetingPass:
                 persons.days,
                 self._follow_up.horizon_days,
                 self._follow_up.end,
+                self._follow_up.washout_days,
                 self._final,
                 self._place,
                 self._number,
@@ -163,6 +166,7 @@ def _record(
     days: NDArray[np.int32],
     horizon: int,
     end_code: int,
+    washout: int,
     final: NDArray[np.bool_],
     place: NDArray[np.int32],
     number: NDArray[np.int32],
@@ -197,7 +201,7 @@ def _record(
             if place[a] < 0:
                 continue
             day_a = np.int64(days[start + first[a]])
-            if last >= 0 and days[last] < day_a:
+            if (last >= 0 and days[last] < day_a) or day_a - days[start] < washout:
                 continue
             kind, over = -1, np.int64(width)
             if last >= 0 and days[last] - day_a < width:

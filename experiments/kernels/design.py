@@ -24,6 +24,13 @@ class PairScanSettings:
 
     ``n_codes`` codes are numbered from 0. An outcome must follow within ``horizon_days``. The bands of prior
     events and of busyness begin at their cuts; ages fall into ``age_width``-year bands up to ``top_band``.
+
+    Wash-out: a first day less than ``washout_days`` after the first event of the person's timeline may be that of
+    something older, so it is **prevalent** and no exposure. Nothing else of the definition changes: the person is at
+    risk of no prevalent code, as it happened before every exposure there is, hence it is no outcome either; prior
+    events count it. N, M, A, O, E and V are sums over the same exposures as ever, only fewer, so for every code the
+    sum of O over exposures stays that of E. Somebody born, or moved in, under observation has a first event too:
+    what is lost there is lost to caution.
     """
 
     n_codes: int
@@ -32,13 +39,23 @@ class PairScanSettings:
     busy_cuts: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 11, 16)
     age_width: int = 5
     top_band: int = 19
+    washout_days: int = 0
 
     def __post_init__(self) -> None:
         if self.n_codes < 1 or self.horizon_days < 1 or self.age_width < 1 or not 0 <= self.top_band < 64:
             raise ValueError("n_codes, horizon_days and age_width start at 1, top_band lies in 0..63")
+        if self.washout_days < 0:
+            raise ValueError("washout_days starts at 0")
         for cuts, first in ((self.prior_cuts, 0), (self.busy_cuts, 1)):
             if not cuts or cuts[0] != first or list(cuts) != sorted(set(cuts)) or len(cuts) > 16:
                 raise ValueError(f"cuts must rise from {first}, at most 16 of them: {cuts}")
+
+
+def without_washout(settings: PairScanSettings) -> PairScanSettings:
+    """The same settings, for counts that know no wash-out. Raises ValueError where one is asked of them."""
+    if settings.washout_days:
+        raise ValueError("these counts know no wash-out: washout_days must be 0")
+    return settings
 
 
 def band_table(cuts: tuple[int, ...]) -> NDArray[np.int64]:

@@ -22,12 +22,26 @@ _TABLE_START, _TABLE_YEARS = calendar()
 
 
 class Exposures(NamedTuple):
-    """Those of person i are ``offsets[i]`` to ``offsets[i + 1]``: code, first day (ascending), stratum."""
+    """First days of person i are ``offsets[i]`` to ``offsets[i + 1]``: code, day (ascending), stratum.
+
+    Exposures begin at ``starts[i]``; what lies before is prevalent (see ``washout_days``) and stands under the
+    stratum of the first exposure, so that no stratum is named without one. A person without any exposure has no
+    entry at all. Without wash-out every entry is an exposure.
+    """
 
     offsets: NDArray[np.int64]
     codes: NDArray[np.int32]
     days: NDArray[np.int32]
     keys: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which entries are exposures."""
+        counted: NDArray[np.bool_] = np.arange(len(self.codes)) >= np.repeat(
+            self.starts, np.diff(self.offsets)
+        )
+        return counted
 
 
 class ExposureFinder:
@@ -55,6 +69,7 @@ class ExposureFinder:
             np.empty(events, np.int32),
             np.empty(events, np.int32),
             np.empty(events, np.int64),
+            np.empty(persons.count, np.int64),
         )
         ordered = _find(
             *persons[:-1],
@@ -62,6 +77,7 @@ class ExposureFinder:
             self._busy_bands,
             self._settings.age_width,
             self._settings.top_band,
+            self._settings.washout_days,
             _TABLE_YEARS,
             _TABLE_START,
             self._seen,
@@ -72,7 +88,7 @@ class ExposureFinder:
             raise ValueError("the days of a person must ascend")
         self._persons += persons.count
         found = int(out.offsets[-1])
-        return Exposures(out.offsets, out.codes[:found], out.days[:found], out.keys[:found])
+        return Exposures(out.offsets, out.codes[:found], out.days[:found], out.keys[:found], out.starts)
 
 
 @compiled
@@ -103,6 +119,7 @@ def _find(
     busy_bands: NDArray[np.int64],
     age_width: int,
     top_band: int,
+    washout: int,
     table_years: NDArray[np.int16],
     table_start: int,
     seen: NDArray[np.int64],
@@ -111,6 +128,7 @@ def _find(
     out_codes: NDArray[np.int32],
     out_days: NDArray[np.int32],
     out_keys: NDArray[np.int64],
+    out_starts: NDArray[np.int64],
 ) -> bool:
     """``seen[code]`` is the serial number of the person in whom the code was last met."""
     found = 0
@@ -144,5 +162,13 @@ def _find(
                     out_keys[found] = key | (settings[at] if settings[at] >= 0 else busy)
                     found += 1
             event = last
+        counted = out_offsets[person]
+        while counted < found and np.int64(out_days[counted]) - days[start] < washout:
+            counted += 1
+        if counted == found:
+            found = counted = out_offsets[person]
+        for at in range(out_offsets[person], counted):
+            out_keys[at] = out_keys[counted]
+        out_starts[person] = counted
         out_offsets[person + 1] = found
     return True

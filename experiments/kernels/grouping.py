@@ -48,11 +48,14 @@ def batch_of(
 ) -> Batch:
     """Exposures with the rows of their strata and the half of each person.
 
-    ``looking_back`` puts the first exposure of the horizon before the day where the person's start would be.
+    ``looking_back`` puts the first exposure of the horizon before the day where the person's start would be, and
+    lets no run of indices begin before the person's first exposure: what is prevalent was followed by nothing, but
+    bars every exposure after it.
     """
     codes = exposures.codes.view(np.uint32)
     facts = np.empty((len(codes), 8), np.uint32)
-    arrays = (exposures.offsets, codes, exposures.days, rows, half.view(np.uint8))
+    since = exposures.starts if looking_back else exposures.offsets[:-1]
+    arrays = (exposures.offsets, since, codes, exposures.days, rows, half.view(np.uint8))
     _describe(*arrays, horizon, looking_back, facts)
     return Batch(facts, codes, rows.view(np.uint32))
 
@@ -89,6 +92,7 @@ def _place(keys: NDArray[np.uint32], filled: NDArray[np.int64], order: NDArray[n
 @compiled
 def _describe(
     offsets: NDArray[np.int64],
+    since: NDArray[np.int64],
     codes: NDArray[np.uint32],
     days: NDArray[np.int32],
     rows: NDArray[np.int32],
@@ -99,7 +103,7 @@ def _describe(
 ) -> None:
     for person in range(len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], halves[person]
-        first, reach, back = start, start, start
+        first, reach, back, least = start, start, since[person], since[person]
         while first < end:
             day = np.int64(days[first])
             later = first
@@ -111,6 +115,11 @@ def _describe(
             while looking_back and np.int64(days[back]) < day - horizon:
                 back += 1
             for at in range(first, later):
-                facts[at, 0], facts[at, 1], facts[at, 2], facts[at, 3] = back, first, later, reach
+                facts[at, 0], facts[at, 1], facts[at, 2], facts[at, 3] = (
+                    back,
+                    max(first, least),
+                    max(later, least),
+                    reach,
+                )
                 facts[at, 4], facts[at, 5], facts[at, 6], facts[at, 7] = end, rows[at], codes[at], half
             first = later

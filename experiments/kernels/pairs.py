@@ -144,7 +144,8 @@ def _count(
     """Every ordered pair of a person's first days once, by the code of the later one.
 
     Exposures within the horizon before the day of an outcome are followed by it, those from that day on are not
-    at risk of it any more. Adding and taking off ``rounder`` rounds a p(1-p) to the grid that p already lies on.
+    at risk of it any more; of what is prevalent the latter alone are left. Adding and taking off
+    ``rounder`` rounds a p(1-p) to the grid that p already lies on.
     """
     for code in range(len(starts) - 1):
         p, sums, before, same = probabilities[code], barred[code], preceded[code], beside[code]
@@ -155,7 +156,7 @@ def _count(
                 before[codes[other], half] += 1
             for other in range(fact[1], fact[2]):
                 same[codes[other]] += 1
-            same[low + np.uint32(code)] -= 1
+            same[low + np.uint32(code)] -= np.int32(fact[1] < fact[2])
             if half == 0:
                 for other in range(fact[1], fact[4]):
                     a, p_all, p_open = codes[other], p[rows[other], 0], p[rows[other], 1]

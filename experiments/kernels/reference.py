@@ -156,6 +156,8 @@ class ReferencePass:
         self._persons += np.bincount(persons.half, minlength=HALVES)
         batch = batch_of(exposures, rows, persons.half, self._settings.horizon_days)
         order, _ = order_by(batch.rows, self._strata.count)
+        if self._settings.washout_days:
+            order = order[exposures.counted[order]]
         if self._block:
             batch = within(batch, self._block)
         _count(order, batch.facts, batch.codes, self._cells, self._every)
@@ -252,7 +254,7 @@ def _count(
     cells: NDArray[np.int32],
     every: NDArray[np.int64],
 ) -> None:
-    """Every ordered pair of a person's first days once, stratum by stratum."""
+    """Every exposure with the person's other first days, stratum by stratum."""
     for at in range(len(order)):
         fact = facts[order[at]]
         counts = cells[fact[5], fact[7]]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.design import HALVES, PairScanSettings
+from experiments.kernels.design import HALVES, PairScanSettings, without_washout
 from experiments.kernels.exposures import ExposureFinder
 from experiments.kernels.passes import SummedCounts
 from experiments.kernels.persons import Persons
@@ -57,7 +57,7 @@ class PathPass:
         terminal: tuple[int, ...] = (),
         bin_days: int = 7,
     ) -> None:
-        self._settings, self._last_day, self._bin_days = settings, last_day, bin_days
+        self._settings, self._last_day, self._bin_days = without_washout(settings), last_day, bin_days
         self._terminal = np.zeros(settings.n_codes, np.bool_)
         self._terminal[list(terminal)] = True
         self._tree = _tree(np.ascontiguousarray(paths, np.int32), settings.n_codes)

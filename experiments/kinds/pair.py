@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from experiments.columns import ORDERED_PAIR, column
+from experiments.columns import ORDERED_PAIR, WORD, column
 from experiments.kinds import Kind, ModelSpec
 from experiments.pattern_model import INPUT, OUTPUT, USED
 from experiments.words import days, named, ratio
@@ -82,6 +82,15 @@ KIND = Kind(
         column("cif_low", pa.float64(), "", "Lower end of its 95 % interval.", Fact.OUTCOME),
         column("cif_high", pa.float64(), "", "Upper end of its 95 % interval.", Fact.OUTCOME),
         column("died_first", pa.float64(), "", "Share of the exposed who die before it.", Fact.OUTCOME),
+        column(
+            "called_without_washout",
+            pa.bool_(),
+            "",
+            "Of a called pair: called without wash-out.",
+            Fact.OUTCOME,
+        ),
+        column("rr_without_washout", pa.float64(), "", "Relative risk without wash-out.", Fact.OUTCOME),
+        column("direction_without_washout", WORD, "", "Order without wash-out.", Fact.DIRECTION),
     ),
     sentence=sentence,
     tests=tests,

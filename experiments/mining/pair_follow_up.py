@@ -27,8 +27,8 @@ def enrich(
 ) -> tuple[pa.Table, list[BrokenCode]]:
     """A scan's table with the verdict of families, artefact flags and cumulative incidence, as far as asked for.
 
-    ``over`` carried the scan and still holds its persons. ``params.artefacts``, ``.incidence`` and
-    ``.emigration`` say what is asked for; a job without them asks for nothing.
+    ``over`` carried the scan and still holds its persons. ``params.artefacts``, ``.incidence``, ``.emigration`` and
+    ``.washout_days`` say what is asked for; a job without them asks for nothing.
     """
     families = [family_of(name) for name in codes.names]
     table = table.append_column(
@@ -44,7 +44,16 @@ def enrich(
     if getattr(params, "incidence", False) and called.any():
         pairs = np.stack([np.asarray(table.column(name))[called] for name in ("code_a", "code_b")], axis=1)
         emigration = getattr(params, "emigration", False)
-        competing = follow(study, timeline, codes, pairs, params.horizon_days, emigration, over.watch)
+        competing = follow(
+            study,
+            timeline,
+            codes,
+            pairs,
+            params.horizon_days,
+            emigration,
+            over.watch,
+            getattr(params, "washout_days", 0),
+        )
     return add_incidence(table, competing), broken
 
 
@@ -56,16 +65,17 @@ def follow(
     horizon_days: int,
     emigration: bool,
     watch: Watch,
+    washout_days: int = 0,
 ) -> CompetingCounts:
     """Follow everybody from the first code of each pair to the second, death, or the end of observation.
 
     Observation ends with the data, or with ``emigration`` where the study knows when a person was last
-    observed; never before a person's last event.
+    observed; never before a person's last event. A first code that ``washout_days`` make prevalent begins no follow-up.
     """
     frame = ended(study, timeline, len(codes.code_map), emigration)
     n = len(codes.names)
     code_map = np.append(codes.code_map, np.int32(n)).astype(np.int32)
-    arguments = {"follow_up": FollowUp(n + 1, horizon_days, codes.terminal, n), "pairs": pairs}
+    arguments = {"follow_up": FollowUp(n + 1, horizon_days, codes.terminal, n, washout_days), "pairs": pairs}
     counts: CompetingCounts = OverSpark(frame, code_map, watch)(CompetingPass, arguments)
     return counts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from experiments.findings import Findings
@@ -14,6 +14,7 @@ from experiments.mining.kept import recounted
 from experiments.mining.pair_follow_up import enrich
 from experiments.pair_extras import BrokenCode
 from experiments.pair_scan import ALL_AT_ONCE, scan
+from experiments.pair_sensitivity import beside_without_washout
 from experiments.patterns import PatternMeta, Patterns
 from lakehouse.errors import DataError, UsageError
 from lakehouse.progress import current
@@ -73,36 +74,46 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
     codes = mined_codes(study.table("gold.vocabulary", wanted).toArrow(), params.level)
     timeline = study.table("gold.timeline", list(COLUMNS))
     over = OverSpark(timeline, codes.code_map, watch_on(timeline.sparkSession))
-    options = PairScanSettings(n_codes=len(codes.names), horizon_days=params.horizon_days)
+    washout = getattr(params, "washout_days", 0)
+    options = PairScanSettings(
+        n_codes=len(codes.names), horizon_days=params.horizon_days, washout_days=washout
+    )
+    asked: dict[str, Any] = {
+        "terminal": codes.terminal,
+        "min_persons": params.min_persons,
+        "level": params.q_level,
+        "family": codes.family,
+    }
     kept = None
     if getattr(params, "keep", False) and not study.rules.cut:
         kept = recounted(study, over, codes.names, options, params.level)
-    found = scan(
-        kept.run_pass if kept else over,
-        options,
-        terminal=codes.terminal,
-        min_persons=params.min_persons,
-        level=params.q_level,
-        family=codes.family,
-        memory=ALL_AT_ONCE if kept else study.settings.counter_memory,
-    )
+    memory = study.settings.counter_memory
+    found = scan(kept.run_pass if kept else over, options, memory=ALL_AT_ONCE if kept else memory, **asked)
     if not found.persons:
         raise DataError(
             "The study has no timeline to mine.",
             "No person with dated events is left under the permit's population, period and opt-outs.",
             "Widen the study, or ingest a delivery.",
         )
+    remarks = []
     if kept:
         kept.save()
+        remarks.append(kept.remark)
+    table = found.table
+    if washout:
+        plain = scan(over, replace(options, washout_days=0), memory=memory, **asked)
+        table, remark = beside_without_washout(table, plain.table, washout)
+        remarks.append(remark)
     meta = PatternMeta(
         job=job,
         study=study.id,
         permit=study.permit.permit_id,
         seed=study.seed,
         data_versions={name: version for name, version in study.versions.items() if name in READS},
-        params={name: getattr(params, name) for name in ("horizon_days", "min_persons", "level", "q_level")},
+        params={name: getattr(params, name) for name in ("horizon_days", "min_persons", "level", "q_level")}
+        | ({"washout_days": washout} if washout else {}),
     )
-    table, broken = enrich(study, over, timeline, codes, found.table, params)
+    table, broken = enrich(study, over, timeline, codes, table, params)
     return Findings(
         patterns=Patterns.from_scan(table, codes.names, codes.texts, meta),
         null=found.null,
@@ -111,7 +122,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         rule=f"a q-value of at most {params.q_level:g}",
         window=_in_words(params.horizon_days),
         metrics={"exposures": found.exposures, "strata": found.strata, "codes.broken": len(broken)},
-        remarks=(*((kept.remark,) if kept else ()), *_broken(broken, codes.names)),
+        remarks=(*remarks, *_broken(broken, codes.names)),
     )
 
 
@@ -148,6 +159,8 @@ def _sensible(params: Params, floor: int) -> None:
         )
     if params.horizon_days < 1 or not 0 < params.q_level < 1:
         raise UsageError("horizon_days starts at 1, and q_level lies between 0 and 1.", "", "Correct --set.")
+    if getattr(params, "washout_days", 0) < 0:
+        raise UsageError("washout_days starts at 0, which is no wash-out.", "", "Correct --set.")
 
 
 def _in_words(days: int) -> str:

@@ -18,15 +18,15 @@ from experiments.kernels.passes import OverPersons
 from experiments.kernels.reference import ReferenceCounts
 from experiments.kernels.reference_blocks import ReferenceBlocks, blocks_within
 from experiments.pair_scan import InProcess, scan
-from tests.support.small_worlds import as_persons, small_world
+from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 from tests.support.worlds import planted_world
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 2**40), st.integers(0, 400_000))
-def test_tables__are_identical_in_any_memory(seed: int, memory: int) -> None:
+@given(st.integers(0, 2**40), st.integers(0, 400_000), st.sampled_from(WASHOUTS))
+def test_tables__are_identical_in_any_memory(seed: int, memory: int, washout: int) -> None:
     people, n_codes = small_world(seed)
-    persons, options = as_persons(people, n_codes), PairScanSettings(n_codes)
+    persons, options = as_persons(people, n_codes), PairScanSettings(n_codes, washout_days=washout)
     whole = scan(InProcess(persons), options, min_persons=1, level=0.9)
     blocked = scan(InProcess(persons, 2), options, min_persons=1, level=0.9, memory=memory)
     assert blocked.table.equals(whole.table)
@@ -55,7 +55,8 @@ def test_a_planted_world__is_found_alike_in_many_blocks() -> None:
 @given(st.integers(0, 2**40), st.data())
 def test_counts_of_a_block__are_a_part_of_those_of_all_codes(seed: int, data: st.DataObject) -> None:
     people, n = small_world(seed)
-    options, run = PairScanSettings(n), OverPersons(as_persons(people, n))
+    options = PairScanSettings(n, washout_days=data.draw(st.sampled_from(WASHOUTS)))
+    run = OverPersons(as_persons(people, n))
     low = data.draw(st.integers(0, n - 1))
     high = data.draw(st.integers(low + 1, n))
     whole = run("ReferencePass", {"settings": options})

@@ -13,7 +13,7 @@ from experiments.kernels.removed import ALL, LOCKED, exposed_removed
 from experiments.statistics.direction import null_effect_ratios
 from experiments.statistics.lags import SHARES, lag_quantiles
 from tests.oracles import pair_scan as oracle
-from tests.support.small_worlds import as_persons, small_world
+from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 
 
 def all_pairs(n: int) -> np.ndarray:
@@ -40,7 +40,8 @@ def test_called__equals_the_oracle(block: int) -> None:
     for seed in range(15 * block, 15 * block + 15):
         people, n = small_world(seed)
         horizon = [1826, 365, 10][seed % 3]
-        settings = PairScanSettings(n, horizon)
+        washout = WASHOUTS[seed % 4]
+        settings = PairScanSettings(n, horizon, washout_days=washout)
         persons = as_persons(people, n)
         reference = reference_of(persons, settings)
         half = persons.count // 2
@@ -49,11 +50,11 @@ def test_called__equals_the_oracle(block: int) -> None:
         lags = lag_quantiles(counts.lags, counts.lag_counts, len(counts.pairs))
         locked = [person for person in people if person.half == 1]
         for at, (a, b) in enumerate(counts.pairs.tolist()):
-            answer = oracle.called(people, a, b, horizon)
+            answer = oracle.called(people, a, b, horizon, washout)
             assert tuple(sums[at, ALL]) == pytest.approx(
                 (answer.observed, answer.before, answer.after, answer.variance, answer.uncertainty), abs=1e-9
             )
-            answer_locked = oracle.called(locked, a, b, horizon)
+            answer_locked = oracle.called(locked, a, b, horizon, washout)
             assert tuple(sums[at, LOCKED])[:3] == pytest.approx(
                 (answer_locked.observed, answer_locked.before, answer_locked.after), abs=1e-9
             )
@@ -72,19 +73,19 @@ def test_called__equals_the_oracle(block: int) -> None:
 def test_null_effect_ratio__equals_the_oracle() -> None:
     for seed in range(40):
         people, n = small_world(seed)
-        settings = PairScanSettings(n)
+        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
         persons = as_persons(people, n)
         counts = count([persons], reference_of(persons, settings), settings)
         ratios = null_effect_ratios(counts.incidence, 365)
         for a, b in counts.pairs.tolist():
-            expected = oracle.null_effect_ratio(people, a, b, 365)
+            expected = oracle.null_effect_ratio(people, a, b, 365, WASHOUTS[seed % 4])
             np.testing.assert_allclose(ratios[a, b], expected, rtol=1e-12)
 
 
 def test_counts__do_not_depend_on_parts_batches_or_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(20):
         people, n = small_world(seed)
-        settings = PairScanSettings(n)
+        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
         persons = as_persons(people, n)
         reference = reference_of(persons, settings)
         whole = count([persons], reference, settings).to_arrays()

@@ -39,8 +39,8 @@ def as_persons(people: list[Events]) -> Persons:
     )
 
 
-def counted(persons: Persons) -> CompetingCounts:
-    counter = CompetingPass(FOLLOW_UP, PAIRS)
+def counted(persons: Persons, washout: int = 0) -> CompetingCounts:
+    counter = CompetingPass(FOLLOW_UP._replace(washout_days=washout), PAIRS)
     counter.add(persons)
     return counter.result()
 
@@ -56,12 +56,14 @@ def with_ends(people: list[Events], ends: list[int | None]) -> list[Events]:
 
 
 @settings(deadline=None, max_examples=150)
-@given(PERSONS, ENDS)
-def test_counts__give_the_oracles_incidence(people: list[Events], ends: list[int | None]) -> None:
+@given(PERSONS, ENDS, st.sampled_from([0, 0, 1, 20]))
+def test_counts__give_the_oracles_incidence(
+    people: list[Events], ends: list[int | None], washout: int
+) -> None:
     world = with_ends(people, ends)
-    counts = counted(as_persons(world))
+    counts = counted(as_persons(world), washout)
     for number, (a, b) in enumerate(PAIRS.tolist()):
-        found = courses(world, a, b, HORIZON, {DEATH}, END)
+        found = courses(world, a, b, HORIZON, {DEATH}, END, washout)
         at_risk, days = counts.by_day(number)
         assert at_risk == len(found)
         for place, by in enumerate(("outcome", "death", "end")):

@@ -19,7 +19,7 @@ from experiments.kernels.fingerprints import Fingerprints
 from experiments.kernels.passes import OverPersons
 from experiments.pair_scan import scan
 from tests.oracles.pair_scan import Person
-from tests.support.small_worlds import as_persons, small_world
+from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 from tests.support.worlds import planted_world
 
 
@@ -33,7 +33,7 @@ def same(one: pa.Table, other: pa.Table) -> None:
 def test_tables__are_identical_whoever_came_left_or_changed(seed: int, choice: int) -> None:
     people, n_codes = small_world(seed)
     rng = random.Random(choice)
-    options = PairScanSettings(n_codes)
+    options = PairScanSettings(n_codes, washout_days=rng.choice(WASHOUTS))
     fate = [rng.choice(["stays", "stays", "stays", "comes", "leaves", "changes"]) for _ in people]
     fate[0] = "stays"
     new = [Person(p.sex, p.birth_year, p.half, p.records[: len(p.records) // 2]) for p in people]

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from experiments.kernels.baseline import Baseline
+from experiments.kernels.design import describe_strata
 from experiments.kernels.pair_scan import PairPass, PairScanSettings, Persons, ReferencePass, roll_up
 from experiments.kernels.pairs import PairCounts
 from experiments.kernels.reference import ReferenceCounts
 from experiments.statistics.expected import at_risk, over_all_exposures
 from tests.oracles import pair_scan as oracle
-from tests.support.small_worlds import as_persons, small_world
+from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 
 
 def count(parts: list[Persons], settings: PairScanSettings) -> tuple[ReferenceCounts, PairCounts]:
@@ -42,8 +43,10 @@ def test_counts__equal_the_oracle(block: int) -> None:
     for seed in range(30 * block, 30 * block + 30):
         people, n = small_world(seed)
         horizon = [1826, 365, 10][seed % 3]
-        answer = oracle.scan(people, horizon)
-        reference, pairs = count([as_persons(people, n)], PairScanSettings(n, horizon))
+        washout = WASHOUTS[seed % 4]
+        answer = oracle.scan(people, horizon, washout)
+        options = PairScanSettings(n, horizon, washout_days=washout)
+        reference, pairs = count([as_persons(people, n)], options)
         e, v = expected(reference, pairs)
         observed = pairs.followed.sum(axis=2)
         for a in range(n):
@@ -64,7 +67,7 @@ def test_halves__are_scans_of_their_own() -> None:
     for seed in range(60):
         people, n = small_world(seed)
         persons = as_persons(people, n)
-        settings = PairScanSettings(n)
+        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
         reference, pairs = count([persons], settings)
         for half in (0, 1):
             part = persons.take(np.flatnonzero(persons.half == half))
@@ -84,7 +87,8 @@ def test_halves__are_scans_of_their_own() -> None:
 def test_columns__sum_to_what_happened() -> None:
     for seed in range(100):
         people, n = small_world(seed)
-        reference, pairs = count([as_persons(people, n)], PairScanSettings(n))
+        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
+        reference, pairs = count([as_persons(people, n)], settings)
         e, _ = expected(reference, pairs)
         observed = pairs.followed.sum(axis=2)
         np.testing.assert_allclose(observed.sum(axis=0), e.sum(axis=0), atol=1e-9)
@@ -103,7 +107,7 @@ def test_counts__add_up_over_any_split_and_order() -> None:
     for seed in range(40):
         people, n = small_world(seed)
         persons = as_persons(people, n)
-        settings = PairScanSettings(n)
+        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
         whole = count([persons], settings)
         rng = np.random.default_rng(seed)
         shuffled = persons.take(rng.permutation(persons.count))
@@ -135,10 +139,34 @@ def test_four_years__change_nothing() -> None:
         people, n = small_world(seed)
         persons = as_persons(people, n)
         later = persons._replace(days=persons.days + 1461, birth_year=persons.birth_year + 4)
-        _, pairs = count([persons], PairScanSettings(n))
-        _, pairs_later = count([later], PairScanSettings(n))
+        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
+        _, pairs = count([persons], settings)
+        _, pairs_later = count([later], settings)
         np.testing.assert_array_equal(pairs.followed, pairs_later.followed)
         np.testing.assert_array_equal(pairs.barred, pairs_later.barred)
+
+
+def test_what_is_prevalent__is_no_exposure_and_no_outcome_but_bars_and_counts_as_an_earlier_event() -> None:
+    prevalent, exposure, outcome, late = range(4)
+    people = [
+        oracle.Person(
+            1,
+            1960,
+            0,
+            [(17_200, prevalent, 1), (17_220, late, 1), (17_230, exposure, 1), (17_290, outcome, 1)],
+        ),
+        oracle.Person(1, 1960, 0, [(17_229, outcome, 1), (17_230, exposure, 1), (17_259, exposure, 2)]),
+        oracle.Person(1, 1960, 0, [(17_200, exposure, 1), (17_229, outcome, 1)]),
+    ]
+    reference, pairs = count([as_persons(people, 4)], PairScanSettings(4, washout_days=30))
+    assert reference.persons_with().tolist() == [0, 1, 1, 0], (
+        "the third has no exposure, the second none in time"
+    )
+    assert pairs.followed.sum(axis=2).tolist() == [[0] * 4, [0, 0, 1, 0], [0] * 4, [0] * 4]
+    assert not pairs.same_day.any()
+    assert (reference.at_risk().sum(axis=0) == [0, 0, 1, 0]).all()
+    assert (describe_strata(reference.keys)["prior_band"] == 2).all(), "two events before, prevalent or not"
+    assert reference.persons.sum() == 3
 
 
 def test_roll_up__equals_the_oracle() -> None:

@@ -14,7 +14,9 @@ class Course(NamedTuple):
     by: str
 
 
-def courses(persons: list[Events], a: int, b: int, horizon: int, deaths: set[int], end: int) -> list[Course]:
+def courses(
+    persons: list[Events], a: int, b: int, horizon: int, deaths: set[int], end: int, washout: int = 0
+) -> list[Course]:
     """One course for each exposed person at risk; ``persons`` are lists of (day, code)."""
     found = []
     for events in persons:
@@ -23,6 +25,8 @@ def courses(persons: list[Events], a: int, b: int, horizon: int, deaths: set[int
             first.setdefault(code, day)
         last = max((day for day, code in events if code == end), default=None)
         if a not in first or (last is not None and last < first[a]):
+            continue
+        if first[a] - min(first.values()) < washout:
             continue
         start = first[a]
         if b in first and first[b] <= start:

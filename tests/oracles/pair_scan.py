@@ -79,21 +79,22 @@ def stratum_of(person: Person, code: int, day: int) -> Stratum:
     return (person.sex, min(age // 5, 19), year_of(day), band(PRIOR_CUTS, prior), setting)
 
 
-def exposures_of(persons: list[Person]) -> list[Exposure]:
-    """All exposures of all persons."""
+def exposures_of(persons: list[Person], washout: int = 0) -> list[Exposure]:
+    """All exposures of all persons: first days at least ``washout`` days after the person's first event."""
     return [
         Exposure(number, code, day, stratum_of(person, code, day))
         for number, person in enumerate(persons)
         for code, day in first_days(person).items()
+        if day - min(when for when, _, _ in person.records) >= washout
     ]
 
 
-def scan(persons: list[Person], horizon: int = HORIZON) -> Answer:
+def scan(persons: list[Person], horizon: int = HORIZON, washout: int = 0) -> Answer:
     """N, M, O, E, V and same-day counts of every pair, read off the definition."""
     answer = Answer()
     first = [first_days(person) for person in persons]
     codes = sorted({code for days in first for code in days})
-    exposures = exposures_of(persons)
+    exposures = exposures_of(persons, washout)
     for exposure in exposures:
         answer.persons_with[exposure.code] += 1
         for b in codes:
@@ -129,7 +130,7 @@ class CalledAnswer:
     lags: list[int]
 
 
-def called(persons: list[Person], a: int, b: int, horizon: int = HORIZON) -> CalledAnswer:
+def called(persons: list[Person], a: int, b: int, horizon: int = HORIZON, washout: int = 0) -> CalledAnswer:
     """O, E and V of one pair with the exposed of a taken out of the reference, stratum by stratum.
 
     The reference is every exposure, of any code, by a person at risk of b who has not had a by that day. The
@@ -141,7 +142,7 @@ def called(persons: list[Person], a: int, b: int, horizon: int = HORIZON) -> Cal
     others: dict[Stratum, list[bool]] = defaultdict(list)
     later: dict[Stratum, int] = defaultdict(int)
     lags = []
-    for exposure in exposures_of(persons):
+    for exposure in exposures_of(persons, washout):
         when_a, when = first[exposure.person].get(a), first[exposure.person].get(b)
         if when is not None and when <= exposure.day:
             continue
@@ -168,11 +169,11 @@ def called(persons: list[Person], a: int, b: int, horizon: int = HORIZON) -> Cal
     return CalledAnswer(observed, before, after, variance, uncertainty, sorted(lags))
 
 
-def null_effect_ratio(persons: list[Person], a: int, b: int, window: int) -> float:
+def null_effect_ratio(persons: list[Person], a: int, b: int, window: int, washout: int = 0) -> float:
     """Order that calendar trends alone would give: ΣI F / ΣI B over days with first a, same day excluded."""
-    first = [first_days(person) for person in persons]
-    days_a = [days[a] for days in first if a in days]
-    days_b = [days[b] for days in first if b in days]
+    exposures = exposures_of(persons, washout)
+    days_a = [exposure.day for exposure in exposures if exposure.code == a]
+    days_b = [exposure.day for exposure in exposures if exposure.code == b]
     after = sum(1 for day in days_a for other in days_b if day < other <= day + window)
     before = sum(1 for day in days_a for other in days_b if day - window <= other < day)
     return after / before if before else float("inf") if after else float("nan")

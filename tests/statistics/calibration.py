@@ -39,15 +39,18 @@ class Figure:
     holds: bool
 
 
-def scan_world(world: World) -> PairScan:
+def scan_world(world: World, washout_days: int = 0) -> PairScan:
     """The scan of a world as a job would run it."""
-    return scan(InProcess(world.persons), PairScanSettings(world.n_codes), terminal=(world.death,))
+    options = PairScanSettings(world.n_codes, washout_days=washout_days)
+    return scan(InProcess(world.persons), options, terminal=(world.death,))
 
 
-def null_world_figures(seed: int, bursts: bool, persons: int = 200_000, codes: int = 1200) -> dict[str, Any]:
+def null_world_figures(
+    seed: int, bursts: bool, persons: int = 200_000, codes: int = 1200, washout_days: int = 0
+) -> dict[str, Any]:
     """Spread of z (over all pairs with E >= 5 and by band of E), share of p under 0.05, pairs called."""
     world = null_world(seed, bursts=bursts, persons=persons, codes=codes)
-    result = scan_world(world)
+    result = scan_world(world, washout_days)
     columns = {name: _numbers(result.table, name) for name in ("E", "z", "log10_p")}
     wanted = (columns["E"] >= 5) & _numbers(result.table, "tested").astype(bool)
     expected, z, log10_p = (columns[name][wanted] for name in ("E", "z", "log10_p"))

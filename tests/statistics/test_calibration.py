@@ -9,9 +9,11 @@ import pytest
 from tests.statistics.calibration import null_world_figures, planted_world_figures
 
 
-@pytest.mark.parametrize("bursts", [False, True])
-def test_null_worlds__keep_the_promised_error_rate(bursts: bool) -> None:
-    figures = null_world_figures(secrets.randbelow(2**31), bursts, persons=60_000, codes=500)
+@pytest.mark.parametrize(("bursts", "washout"), [(False, 0), (True, 0), (True, 365)])
+def test_null_worlds__keep_the_promised_error_rate(bursts: bool, washout: int) -> None:
+    figures = null_world_figures(
+        secrets.randbelow(2**31), bursts, persons=60_000, codes=500, washout_days=washout
+    )
     assert 0.95 <= figures["sd"] <= 1.05, figures
     assert 0.035 <= figures["small_p"] <= 0.055, figures
     assert figures["called"] <= 2, figures

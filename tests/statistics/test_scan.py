@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from experiments.kernels.pair_scan import PairScanSettings, Persons
 from experiments.pair_scan import InProcess, PairScan, scan
-from tests.support.small_worlds import as_persons, small_world
+from experiments.pair_sensitivity import beside_without_washout
+from tests.support.prevalent_world import CODES, DRUG, HARM, OLD, prevalent_world
+from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 from tests.support.worlds import World, planted_world
 
 
@@ -82,6 +87,30 @@ def test_strong_effects__are_found_with_their_size_order_and_replication(
     assert sum(rows[effect.a, effect.b]["replicated_person"] is True for effect in strong) > len(strong) / 2
 
 
+def test_washout__takes_away_what_was_there_before_and_says_what_stands_without_it() -> None:
+    persons = as_persons(prevalent_world(secrets.randbits(40)), CODES)
+    plain, washed = (
+        scan(InProcess(persons), PairScanSettings(CODES, washout_days=days)).table for days in (0, 365)
+    )
+    table, remark = beside_without_washout(washed, plain, 365)
+    found, before = (
+        {(row["code_a"], row["code_b"]): row for row in each.filter(each.column("called")).to_pylist()}
+        for each in (table, plain)
+    )
+    assert (OLD, HARM) in before and (DRUG, HARM) in before
+    assert OLD not in set(table.column("code_a").to_pylist())
+    row = found[DRUG, HARM]
+    assert row["called_without_washout"] and row["rr"] > 1.2
+    assert row["rr_without_washout"] == before[DRUG, HARM]["rr"]
+    assert row["direction_without_washout"] == before[DRUG, HARM]["direction"]
+    others = table.filter(pc.invert(table.column("called")))
+    for name in ("called", "rr", "direction"):
+        assert others.column(f"{name}_without_washout").null_count == others.num_rows
+    both = sum(pair in before for pair in found)
+    assert f"{len(found)} pairs called so, {both} are called without" in remark
+    assert f"{len(before)} pairs are called in all" in remark
+
+
 def test_family__is_flagged(world: World) -> None:
     family = np.full(world.n_codes, -1, np.int64)
     family[[3, 8, 11]] = 7
@@ -105,6 +134,7 @@ def test_nobody__is_scanned_without_complaint() -> None:
 def test_small_worlds__are_scanned_whatever_they_hold() -> None:
     for seed in range(30):
         people, n = small_world(seed)
-        result = scan(InProcess(as_persons(people, n)), PairScanSettings(n), min_persons=1, level=0.6)
+        options = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
+        result = scan(InProcess(as_persons(people, n)), options, min_persons=1, level=0.6)
         b, o, e = (column(result.table, name) for name in ("code_b", "O", "E"))
         np.testing.assert_allclose(np.bincount(b, o, n), np.bincount(b, e, n), atol=1e-9)

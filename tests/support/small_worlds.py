@@ -9,6 +9,9 @@ import numpy as np
 from experiments.kernels.persons import Persons
 from tests.oracles.pair_scan import Person, roll_up
 
+WASHOUTS = (0, 1, 20, 365)
+"""Wash-outs, in days, that take nobody, few, many, or everybody of a world."""
+
 
 def small_world(seed: int) -> tuple[list[Person], int]:
     """Persons and the number of codes; shapes vary with the seed: crowded days, long spans, no setting."""

@@ -1,0 +1,78 @@
+"""What the pair scan does when asked: wash-out over a study's timelines, as in one process without Spark."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from experiments.findings import Findings
+from experiments.kernels.design import PairScanSettings
+from experiments.mining.pairs import scan_pairs
+from experiments.pair_scan import InProcess, scan
+from lakehouse.errors import UsageError
+from lakehouse.governance.scope import State
+from lakehouse.settings import load_settings
+from tests.spark.test_toolbox_jobs import PERMITTED, question
+from tests.support.prevalent_world import CODES, DRUG, HARM, NAMES, OLD, prevalent_world
+from tests.support.small_lake import write_small_lake
+from tests.support.small_worlds import as_persons
+from tests.support.study_lab import Lab
+from tests.support.timelines import add_persons
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import SparkSession
+
+
+def mined(lab: Lab, permit: str, **params: Any) -> Findings:
+    study = lab.open(permit)
+    with study:
+        found = scan_pairs(study, replace(question("mine_pairs").params(), level="full", **params))
+    assert study.scope().state is State.ACCOUNTED, study.scope().reasons
+    return found
+
+
+def rows_of(found: Findings) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(row["code_a"], row["code_b"]): row for row in found.patterns.table.to_pylist()}
+
+
+def test_washout__removes_what_was_written_before_and_stands_beside_the_scan_without_it(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    settings = load_settings(tmp_path / "home", "test")
+    write_small_lake(spark, settings)
+    lab = Lab(spark, settings)
+    lab.permit("wash", tables=PERMITTED)
+    persons = as_persons(prevalent_world(secrets.randbits(40), 3_000), CODES)
+    add_persons(spark, settings, persons, NAMES)
+    with pytest.raises(UsageError, match="washout_days"):
+        mined(lab, "wash", washout_days=-1)
+    found = mined(lab, "wash", washout_days=365, artefacts=False)
+    rows = rows_of(found)
+    plain, washed = (
+        scan(InProcess(persons), PairScanSettings(CODES, washout_days=days)).table for days in (0, 365)
+    )
+    assert len(rows) == washed.num_rows
+    for row in washed.to_pylist():
+        mine = rows[NAMES[row["code_a"]], NAMES[row["code_b"]]]
+        for name in ("O", "n_a", "called", "direction", "replicated_person"):
+            assert mine[name] == row[name], (name, mine)
+        assert [mine["E"], mine["V"]] == pytest.approx([row["E"], row["V"]], rel=1e-9)
+        assert mine["rr"] == (row["rr"] and pytest.approx(row["rr"], rel=1e-9))
+    for row in plain.to_pylist():
+        mine = rows.get((NAMES[row["code_a"]], NAMES[row["code_b"]]), {"called": False})
+        if mine["called"]:
+            assert mine["called_without_washout"] == row["called"]
+            assert mine["rr_without_washout"] == (row["rr"] and pytest.approx(row["rr"], rel=1e-9))
+    assert not any(NAMES[OLD] in pair for pair in rows)
+    harm = rows[NAMES[DRUG], NAMES[HARM]]
+    assert harm["called"] and harm["called_without_washout"]
+    assert harm["cif"] == pytest.approx(harm["O"] / (harm["n_a"] - harm["n_after"]), rel=0.1)
+    assert any(remark.startswith("Wash-out:") for remark in found.remarks)
+    assert found.patterns.meta.params["washout_days"] == 365
+    kept = mined(lab, "wash", washout_days=365, artefacts=False, keep=True)
+    assert kept.patterns.table.equals(found.patterns.table)
