@@ -81,7 +81,7 @@ COLUMNS: tuple[PatternColumn, ...] = (
     ),
     column("replicated_person", _B, "", "Found again in the locked half of the persons.", Fact.OUTCOME),
     column("replicated_time", _B, "", "Found again in a later period.", Fact.OUTCOME),
-    column("replicated_site", _B, "", "Found again at other hospitals.", Fact.OUTCOME),
+    column("replicated_site", _B, "", "Found again among persons of other municipalities.", Fact.OUTCOME),
     column("flags", NAME, "", "Warnings: overlap, artefact, protopathic; empty when none."),
     column("tested", _B, "", "Tested, decided by how often the two codes occur, never by the joint count."),
     column("called", _B, "", "Called a finding by the job's rule.", Fact.OUTCOME),

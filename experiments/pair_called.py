@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from experiments.kernels.called_counts import CalledCounts
 from experiments.kernels.reference import ReferenceCounts
 from experiments.kernels.removed import ALL, EARLY, LATE, LOCKED, exposed_removed
-from experiments.pair_periods import replicate_later
 from experiments.statistics.direction import Direction, judge_order, null_effect_ratios
 from experiments.statistics.lags import lag_quantiles
 from experiments.statistics.relative_risk import RelativeRisk, relative_risk
-from experiments.statistics.replication import replicate
+from experiments.statistics.replication import replicate, replicate_apart
 
 
 class Called(NamedTuple):
@@ -68,7 +67,7 @@ def look_closer(
     observed, before, after, variance, uncertainty = np.ascontiguousarray(everybody.T)
     risk = relative_risk(observed, before, after, variance, uncertainty)
     unseen = replicate(sums[:, LOCKED], harmful, candidate, level)
-    later = replicate_later(sums[:, EARLY], sums[:, LATE], harmful, level, tested)
+    later = replicate_apart(sums[:, EARLY], sums[:, LATE], harmful, level, tested)
     return Called(pairs, risk, order, lags, unseen, later)
 
 

@@ -7,7 +7,7 @@ looks closer at what was called. Who carries the passes over the persons is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -111,7 +111,7 @@ def scan(
     ``family`` (-1: none) are flagged as overlapping. Where the counters of all codes would take more than
     ``memory`` bytes in one process, persons are passed over once for each block of outcomes: the same table.
     """
-    reference = _reference(run_pass, settings, memory)
+    reference = count_reference(run_pass, settings, memory)
     n, rounder = settings.n_codes, rounder_for(reference.persons)
     expected = np.empty((2, n, n))
     counts = []
@@ -161,7 +161,7 @@ def scan(
     )
 
 
-def _reference(run_pass: RunPass, settings: PairScanSettings, memory: int) -> ReferenceBlocks:
+def count_reference(run_pass: RunPass, settings: PairScanSettings, memory: int) -> ReferenceBlocks:
     """The first pass, in as many blocks of codes as ``memory`` asks for; how many strata there are shows in the first."""
 
     def counted(block: Block) -> ReferenceCounts:
@@ -223,22 +223,14 @@ def _look_closer(
     pairs: NDArray[np.int32],
     level: float,
 ) -> Called:
-    """The third pass, in as many goes as keep the records and the codes of each within memory."""
+    """What the third pass comes to, for all called pairs."""
     observed = counts.followed.sum(axis=2, dtype=np.int32)
     records = observed[pairs[:, 0], pairs[:, 1]] + observed[pairs[:, 1], pairs[:, 0]].astype(np.int64)
     records += counts.same_day[pairs[:, 0], pairs[:, 1]]
     late = later_strata(reference.keys, reference.every.sum(axis=1))
-    closer = []
-    goes = _goes(pairs, records, reference.blocks)
-    for go in goes:
-        arguments = {"settings": settings, "present": reference.present, "pairs": pairs[go]}
-        part = cast("CalledCounts", run_pass("CalledPass", arguments))
-        if len(reference.blocks) == 1:
-            against = reference.block(0)
-        else:
-            against = reference.of(part.codes)
-            places = np.searchsorted(part.codes, part.pairs).astype(np.int32)
-            part = replace(part, pairs=places, codes=np.arange(len(part.codes), dtype=np.int32))
+    goes, closer = [], []
+    for go, part, against in closer_counts(run_pass, settings, reference, pairs, records):
+        goes.append(go)
         closer.append(Closer.of(part, against, late, settings.horizon_days))
     back = np.argsort(np.concatenate(goes))
     chosen = found.q_bh <= level
@@ -251,6 +243,30 @@ def _look_closer(
         level,
         int(found.tested.sum()),
     )
+
+
+def closer_counts(
+    run_pass: RunPass,
+    settings: PairScanSettings,
+    reference: ReferenceBlocks,
+    pairs: NDArray[np.int32],
+    records: NDArray[np.int64],
+) -> Iterator[tuple[NDArray[np.int64], CalledCounts, ReferenceCounts]]:
+    """The third pass, in as many goes as keep the records and the codes of each within memory.
+
+    Each gives which of the pairs it looked at, what it counted, and the reference to hold that against. ``records``
+    are the persons who have both codes of a pair.
+    """
+    for go in _goes(pairs, records, reference.blocks):
+        arguments = {"settings": settings, "present": reference.present, "pairs": pairs[go]}
+        part = cast("CalledCounts", run_pass("CalledPass", arguments))
+        if len(reference.blocks) == 1:
+            against = reference.block(0)
+        else:
+            against = reference.of(part.codes)
+            places = np.searchsorted(part.codes, part.pairs).astype(np.int32)
+            part = replace(part, pairs=places, codes=np.arange(len(part.codes), dtype=np.int32))
+        yield go, part, against
 
 
 def _goes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from experiments.findings import Findings
@@ -11,10 +11,11 @@ from experiments.kernels.pair_scan import PairScanSettings
 from experiments.mining.carrier import COLUMNS, OverSpark, Watch
 from experiments.mining.codes import mined_codes
 from experiments.mining.kept import recounted
+from experiments.mining.pair_again import ask_again
 from experiments.mining.pair_follow_up import enrich
+from experiments.mining.pair_sites import SITES
 from experiments.pair_extras import BrokenCode
 from experiments.pair_scan import ALL_AT_ONCE, scan
-from experiments.pair_sensitivity import beside_without_washout
 from experiments.patterns import PatternMeta, Patterns
 from lakehouse.errors import DataError, UsageError
 from lakehouse.progress import current
@@ -70,6 +71,8 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
     Raises :class:`UsageError` for parameters without meaning, :class:`DataError` for a study without timelines.
     """
     _sensible(params, study.permit.min_cell)
+    if getattr(params, "sites", False):
+        study.require(SITES)
     wanted = ["code_id", "code", "domain", "text", "level"]
     codes = mined_codes(study.table("gold.vocabulary", wanted).toArrow(), params.level)
     timeline = study.table("gold.timeline", list(COLUMNS))
@@ -95,15 +98,9 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
             "No person with dated events is left under the permit's population, period and opt-outs.",
             "Widen the study, or ingest a delivery.",
         )
-    remarks = []
     if kept:
         kept.save()
-        remarks.append(kept.remark)
-    table = found.table
-    if washout:
-        plain = scan(over, replace(options, washout_days=0), memory=memory, **asked)
-        table, remark = beside_without_washout(table, plain.table, washout)
-        remarks.append(remark)
+    table, remarks = ask_again(study, over, timeline, options, found.table, params, asked)
     meta = PatternMeta(
         job=job,
         study=study.id,
@@ -122,7 +119,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         rule=f"a q-value of at most {params.q_level:g}",
         window=_in_words(params.horizon_days),
         metrics={"exposures": found.exposures, "strata": found.strata, "codes.broken": len(broken)},
-        remarks=(*remarks, *_broken(broken, codes.names)),
+        remarks=(*((kept.remark,) if kept else ()), *remarks, *_broken(broken, codes.names)),
     )
 
 

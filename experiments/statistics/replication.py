@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.statistics.error_rates import q_values
-from experiments.statistics.tails import mid_p_tails
+from experiments.statistics.tails import mid_p_tails, two_sided_log10
 
 UNTESTED, NO, YES = -1, 0, 1
 
@@ -31,3 +31,24 @@ def replicate(
     q, _ = q_values(log10_p, candidate)
     confirmed = np.nan_to_num(q, nan=1.0) <= level
     return np.where(candidate, np.where(confirmed, YES, NO), UNTESTED).astype(np.int8)
+
+
+def replicate_apart(
+    one: NDArray[np.float64],
+    other: NDArray[np.float64],
+    harmful: NDArray[np.bool_],
+    level: float,
+    tested: int,
+) -> NDArray[np.int8]:
+    """Verdict by called pair: 1 found again among other exposures, 0 not, -1 not found among the one's alone.
+
+    ``one`` and ``other`` [pair, (O, E before, E after, V, W)] are sums over exposures of different persons (earlier
+    and later years, two groups of places), each against their own reference. A candidate must pass, among the one's,
+    the limit that calling so many of ``tested`` pairs set; the other test is one-sided, corrected for the candidates.
+    """
+    observed, before, after, variance, uncertainty = one.T
+    expected = before + after
+    log10_p = two_sided_log10(*mid_p_tails(observed, expected, variance + uncertainty))
+    limit = np.log10(level * len(one) / max(tested, len(one), 1))
+    candidate = (expected > 0) & (log10_p <= limit) & ((observed > expected) == harmful)
+    return replicate(other, harmful, candidate, level)

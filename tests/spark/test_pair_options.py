@@ -1,26 +1,34 @@
-"""What the pair scan does when asked: wash-out over a study's timelines, as in one process without Spark."""
+"""What the pair scan does when asked: wash-out, and replication at other places, over a study's timelines."""
 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from experiments.findings import Findings
 from experiments.kernels.design import PairScanSettings
+from experiments.kernels.persons import Persons
 from experiments.mining.pairs import scan_pairs
 from experiments.pair_scan import InProcess, scan
-from lakehouse.errors import UsageError
+from experiments.pair_sites import FIRST, balanced_halves, replicate_sites
+from lakehouse.errors import PermissionRefused, UsageError
 from lakehouse.governance.scope import State
 from lakehouse.settings import load_settings
 from tests.spark.test_toolbox_jobs import PERMITTED, question
 from tests.support.prevalent_world import CODES, DRUG, HARM, NAMES, OLD, prevalent_world
+from tests.support.sites_world import BOTH, LOCAL, sites_world
+from tests.support.sites_world import CODES as SITE_CODES
+from tests.support.sites_world import NAMES as SITE_NAMES
 from tests.support.small_lake import write_small_lake
 from tests.support.small_worlds import as_persons
 from tests.support.study_lab import Lab
 from tests.support.timelines import add_persons
+from tests.support.timelines import replace as rewrite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +84,52 @@ def test_washout__removes_what_was_written_before_and_stands_beside_the_scan_wit
     assert found.patterns.meta.params["washout_days"] == 365
     kept = mined(lab, "wash", washout_days=365, artefacts=False, keep=True)
     assert kept.patterns.table.equals(found.patterns.table)
+
+
+def test_findings__are_looked_for_again_in_other_municipalities(spark: SparkSession, tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "home", "test")
+    write_small_lake(spark, settings)
+    lab = Lab(spark, settings)
+    lab.permit(
+        "places", tables=PERMITTED.replace('"sex", "birth_year"]', '"sex", "birth_year", "municipality"]')
+    )
+    lab.permit("placeless", tables=PERMITTED)
+    rng = np.random.default_rng(secrets.randbits(64))
+    home = rng.choice(["101", "147", "461", "607", "751", ""], 3_000, p=[0.3, 0.2, 0.2, 0.15, 0.1, 0.05])
+    halves = balanced_halves(Counter(place for place in home.tolist() if place))
+    first = np.array([halves.get(place, FIRST) == FIRST for place in home.tolist()])
+    persons = as_persons(sites_world(secrets.randbits(40), first), SITE_CODES)
+    add_persons(spark, settings, persons, SITE_NAMES)
+    rewrite(
+        spark,
+        settings,
+        "gold.person",
+        [
+            (f"02{number:032x}", "U", None, 1960, place or None, None, None, "hand", None)
+            for number, place in enumerate(home.tolist())
+        ],
+    )
+    with pytest.raises(PermissionRefused, match="municipality"):
+        mined(lab, "placeless", sites=True)
+    found = mined(lab, "places", sites=True, artefacts=False, incidence=False)
+    rows = rows_of(found)
+    everywhere, somewhere = ((SITE_NAMES[a], SITE_NAMES[b]) for a, b in (BOTH, LOCAL))
+    assert rows[everywhere]["replicated_site"] is True
+    assert rows[somewhere]["called"] and rows[somewhere]["replicated_site"] is False
+    assert all(row["replicated_site"] is None for row in rows.values() if not row["called"])
+    placed = np.flatnonzero(home != "")
+    alone = replicate_sites(
+        InProcess(placed_persons(persons, placed, ~first)),
+        PairScanSettings(SITE_CODES),
+        scan(InProcess(persons), PairScanSettings(SITE_CODES)).table,
+        0.05,
+    )
+    for row in alone[0].to_pylist():
+        mine = rows[SITE_NAMES[row["code_a"]], SITE_NAMES[row["code_b"]]]
+        assert mine["replicated_site"] == row["replicated_site"]
+    assert alone[1] in found.remarks
+
+
+def placed_persons(persons: Persons, placed: np.ndarray, other: np.ndarray) -> Persons:
+    """Those whose place is known, halved by it."""
+    return persons.take(placed)._replace(half=other[placed].astype(np.int8))
