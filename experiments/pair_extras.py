@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.kernels.competing import CompetingCounts
 from experiments.kernels.months import FIRST_YEAR, MonthCounts
+from experiments.pair_places import BrokenAtPlaces
 from experiments.statistics.change_points import KINDS, find_breaks
 from experiments.statistics.cumulative_incidence import cumulative_incidence
 from experiments.statistics.tree_errors import tree_bh
@@ -48,7 +49,7 @@ def broken_codes(counts: MonthCounts, systems: Sequence[str], level: float = 0.0
     return broken
 
 
-def flag_artefacts(table: pa.Table, broken: list[BrokenCode], n_codes: int) -> pa.Table:
+def flag_artefacts(table: pa.Table, broken: Sequence[BrokenCode | BrokenAtPlaces], n_codes: int) -> pa.Table:
     """Pairs of a code with a break carry the flag: an order or a gap may be the registration's."""
     affected = np.zeros(n_codes, bool)
     affected[[each.code for each in broken]] = True

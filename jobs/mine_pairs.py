@@ -18,6 +18,7 @@ class Params:
     min_persons: int = 5  # a code rarer than this is not tested
     level: str = "default"  # default: ICD-10 3 characters, ATC 5; full; or as in lakehouse.levels
     artefacts: bool = True  # look for breaks in coding and flag the pairs of such codes
+    artefacts_by_place: bool = False  # the same hospital by hospital (gold.event, gold.place must be granted)
     incidence: bool = True  # cumulative incidence of called pairs, death competing
     emigration: bool = False  # gold.observation_period (must be granted) ends follow-up too
     sites: bool = False  # look for findings again in other municipalities (gold.person must be granted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,10 @@ from experiments.kernels.competing import CompetingCounts, CompetingPass, Follow
 from experiments.kernels.months import MonthPass
 from experiments.mining.carrier import OverSpark, Watch
 from experiments.mining.codes import MinedCodes, family_of
+from experiments.mining.pair_places import counts_by_place
+from experiments.pair_artefacts import broken_in_words, broken_places_in_words
 from experiments.pair_extras import BrokenCode, add_incidence, broken_codes, call_by_tree, flag_artefacts
+from experiments.pair_places import BrokenAtPlaces, broken_at_places
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -22,23 +25,39 @@ OBSERVATION = {"gold.observation_period": ["person_id", "end_day"], "gold.timeli
 """What is read besides when emigration is to end a follow-up."""
 
 
+class Enriched(NamedTuple):
+    """A scan's table with what stands beside it, how many codes break, and what a reader must know of them."""
+
+    table: pa.Table
+    broken: int
+    remarks: tuple[str, ...]
+
+
 def enrich(
     study: Study, over: OverSpark, timeline: DataFrame, codes: MinedCodes, table: pa.Table, params: Any
-) -> tuple[pa.Table, list[BrokenCode]]:
+) -> Enriched:
     """A scan's table with the verdict of families, artefact flags and cumulative incidence, as far as asked for.
 
-    ``over`` carried the scan and still holds its persons. ``params.artefacts``, ``.incidence``, ``.emigration`` and
-    ``.washout_days`` say what is asked for; a job without them asks for nothing.
+    ``over`` carried the scan and still holds its persons. ``params.artefacts``, ``.artefacts_by_place``,
+    ``.incidence``, ``.emigration`` and ``.washout_days`` say what is asked for; a job without them asks for nothing.
     """
     families = [family_of(name) for name in codes.names]
     table = table.append_column(
         "called_tree", pa.array(call_by_tree(table, codes.names, families, params.q_level))
     )
     broken: list[BrokenCode] = []
-    if getattr(params, "artefacts", False):
-        counts = over(MonthPass, {"n_codes": len(codes.names)})
-        broken = broken_codes(counts, [name.partition("//")[0] for name in codes.names])
-        table = flag_artefacts(table, broken, len(codes.names))
+    at_places: list[BrokenAtPlaces] = []
+    systems = [name.partition("//")[0] for name in codes.names]
+    everywhere, by_place = (getattr(params, name, False) for name in ("artefacts", "artefacts_by_place"))
+    if everywhere:
+        broken = broken_codes(over(MonthPass, {"n_codes": len(codes.names)}), systems)
+    if by_place:
+        with over.watch("PlaceCounts"):
+            at_places = broken_at_places(counts_by_place(study, codes), systems)
+    if everywhere or by_place:
+        table = flag_artefacts(table, [*broken, *at_places], len(codes.names))
+    told = (table, codes.names, study.permit.min_cell)
+    remarks = (*broken_in_words(broken, *told), *broken_places_in_words(at_places, *told))
     competing = None
     called = np.asarray(table.column("called"))
     if getattr(params, "incidence", False) and called.any():
@@ -54,7 +73,8 @@ def enrich(
             over.watch,
             getattr(params, "washout_days", 0),
         )
-    return add_incidence(table, competing), broken
+    either = {each.code for each in broken} | {each.code for each in at_places}
+    return Enriched(add_incidence(table, competing), len(either), remarks)
 
 
 def follow(

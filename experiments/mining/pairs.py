@@ -13,8 +13,8 @@ from experiments.mining.codes import mined_codes
 from experiments.mining.kept import recounted
 from experiments.mining.pair_again import ask_again
 from experiments.mining.pair_follow_up import enrich
+from experiments.mining.pair_places import PLACES
 from experiments.mining.pair_sites import SITES
-from experiments.pair_extras import BrokenCode
 from experiments.pair_scan import ALL_AT_ONCE, scan
 from experiments.patterns import PatternMeta, Patterns
 from lakehouse.errors import DataError, UsageError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STEPS = {
     "MonthPass": "breaks in coding by month",
+    "PlaceCounts": "breaks in coding by place and month",
     "CompetingPass": "following the called pairs until death or the end of observation",
     "ReferencePass": "pass 1 of 3: what usually follows in each stratum",
     "PairPass": "pass 2 of 3: what followed each code",
@@ -71,8 +72,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
     Raises :class:`UsageError` for parameters without meaning, :class:`DataError` for a study without timelines.
     """
     _sensible(params, study.permit.min_cell)
-    if getattr(params, "sites", False):
-        study.require(SITES)
+    study.require(_read_besides(params))
     wanted = ["code_id", "code", "domain", "text", "level"]
     codes = mined_codes(study.table("gold.vocabulary", wanted).toArrow(), params.level)
     timeline = study.table("gold.timeline", list(COLUMNS))
@@ -110,32 +110,30 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         params={name: getattr(params, name) for name in ("horizon_days", "min_persons", "level", "q_level")}
         | ({"washout_days": washout} if washout else {}),
     )
-    table, broken = enrich(study, over, timeline, codes, table, params)
+    found_more = enrich(study, over, timeline, codes, table, params)
     return Findings(
-        patterns=Patterns.from_scan(table, codes.names, codes.texts, meta),
+        patterns=Patterns.from_scan(found_more.table, codes.names, codes.texts, meta),
         null=found.null,
         persons=found.persons,
         codes=len(codes.names),
         rule=f"a q-value of at most {params.q_level:g}",
         window=_in_words(params.horizon_days),
-        metrics={"exposures": found.exposures, "strata": found.strata, "codes.broken": len(broken)},
-        remarks=(*((kept.remark,) if kept else ()), *remarks, *_broken(broken, codes.names)),
-    )
-
-
-def _broken(broken: list[BrokenCode], names: list[str]) -> tuple[str, ...]:
-    """What a reader must know of breaks in coding."""
-    if not broken:
-        return ()
-    shown = ", ".join(f"{names[each.code]} ({each.kind} {each.month})" for each in broken[:6])
-    return (
-        f"{len(broken)} codes begin, end or step within the data against everything else of their kind; pairs of "
-        f"them are flagged, as an order may be the registration's: {shown}{', …' if len(broken) > 6 else ''}.",
+        metrics={"exposures": found.exposures, "strata": found.strata, "codes.broken": found_more.broken},
+        remarks=(*((kept.remark,) if kept else ()), *remarks, *found_more.remarks),
     )
 
 
 READS = {"gold.timeline": list(COLUMNS), "gold.vocabulary": ["code_id", "code", "domain", "text", "level"]}
 """Tables and columns the scan reads."""
+
+
+def _read_besides(params: Params) -> dict[str, list[str]]:
+    """What parameters ask for that ``READS`` does not name, so that a missing grant is told before anything is counted."""
+    besides: dict[str, list[str]] = {}
+    for asked, reads in (("sites", SITES), ("artefacts_by_place", PLACES)):
+        if getattr(params, asked, False):
+            besides |= reads
+    return besides
 
 
 def watch_on(spark: Any) -> Watch:

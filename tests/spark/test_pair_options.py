@@ -1,10 +1,11 @@
-"""What the pair scan does when asked: wash-out, and replication at other places, over a study's timelines."""
+"""What the pair scan does when asked: wash-out, replication and breaks in coding by place, over a study's timelines."""
 
 from __future__ import annotations
 
 import secrets
 from collections import Counter
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from experiments.pair_sites import FIRST, balanced_halves, replicate_sites
 from lakehouse.errors import PermissionRefused, UsageError
 from lakehouse.governance.scope import State
 from lakehouse.settings import load_settings
+from lakehouse.tables import GOLD
 from tests.spark.test_toolbox_jobs import PERMITTED, question
 from tests.support.prevalent_world import CODES, DRUG, HARM, NAMES, OLD, prevalent_world
 from tests.support.sites_world import BOTH, LOCAL, sites_world
@@ -27,13 +29,15 @@ from tests.support.sites_world import NAMES as SITE_NAMES
 from tests.support.small_lake import write_small_lake
 from tests.support.small_worlds import as_persons
 from tests.support.study_lab import Lab
-from tests.support.timelines import add_persons
+from tests.support.timelines import add_persons, add_timelines
 from tests.support.timelines import replace as rewrite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pyspark.sql import SparkSession
+
+    from lakehouse.settings import Settings
 
 
 def mined(lab: Lab, permit: str, **params: Any) -> Findings:
@@ -133,3 +137,68 @@ def test_findings__are_looked_for_again_in_other_municipalities(spark: SparkSess
 def placed_persons(persons: Persons, placed: np.ndarray, other: np.ndarray) -> Persons:
     """Those whose place is known, halved by it."""
     return persons.take(placed)._replace(half=other[placed].astype(np.int8))
+
+
+PLACED = """
+[tables."gold.event"]
+direct = ["person_id", "day", "code", "domain", "status", "code_role", "flag", "place"]
+[tables."gold.place"]
+direct = ["place", "institution", "valid_from"]
+"""
+
+
+def test_a_hospital_that_starts_writing_a_code__flags_it(spark: SparkSession, tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "home", "test")
+    write_small_lake(spark, settings)
+    lab = Lab(spark, settings)
+    rest = PERMITTED[PERMITTED.index('[tables."gold.timeline"]') :]
+    lab.permit("hospitals", tables=PLACED + rest)
+    lab.permit("placeless", tables=PERMITTED)
+    rng = np.random.default_rng(secrets.randbits(64))
+    moved, names = 3, [f"ICD10//K{code:02d}" for code in range(8)]
+    month = date(2015, 1, 1)
+    events: set[tuple[int, int, int, str]] = set()
+    for number in range(40):
+        day = (month - date(1970, 1, 1)).days
+        month = (month + timedelta(days=32)).replace(day=1)
+        for hospital in ("west", "east"):
+            for code in range(len(names)):
+                often = 24 if code != moved else 40 * ((number < 20) == (hospital == "west"))
+                for _ in range(rng.poisson(often)):
+                    where = f"{hospital} {rng.integers(3)}"
+                    events.add((int(rng.integers(900)), day + int(rng.integers(28)), code, where))
+    people: list[list[tuple[int, int]]] = [[] for _ in range(900)]
+    for who, day, code, _ in events:
+        people[who].append((day, code))
+    add_timelines(spark, settings, [sorted(set(person)) for person in people], names)
+    rewrite_events(spark, settings, events, names)
+    units = [(f"{hospital} {n}", hospital) for hospital in ("west", "east") for n in range(3)]
+    rewrite(
+        spark,
+        settings,
+        "gold.place",
+        [(place, "SOR", None, place, None, hospital, *[None] * 6) for place, hospital in units],
+    )
+    with pytest.raises(PermissionRefused, match=r"gold\.place"):
+        mined(lab, "placeless", artefacts_by_place=True)
+    found = mined(lab, "hospitals", artefacts_by_place=True, incidence=False)
+    for pair, row in rows_of(found).items():
+        assert ("artefact" in (row["flags"] or "")) == (names[moved] in pair), row
+    told = [remark for remark in found.remarks if "places" in remark]
+    assert len(told) == 1 and f"{names[moved]} (fewer than 5 places)" in told[0]
+    assert not any(word in " ".join(found.remarks) for word in ("west", "east"))
+    whole = mined(lab, "hospitals", incidence=False)
+    assert not any("artefact" in (row["flags"] or "") for row in rows_of(whole).values())
+
+
+def rewrite_events(
+    spark: SparkSession, settings: Settings, events: set[tuple[int, int, int, str]], names: list[str]
+) -> None:
+    """Write ``gold.event`` anew from (person, day, code, place)."""
+    columns = GOLD["gold.event"].column_names
+    rows = []
+    for who, day, code, place in sorted(events):
+        facts = {"person_id": f"02{who:032x}", "day": day, "code": names[code], "place": place}
+        facts |= {"domain": "diagnosis", "status": "active", "code_role": "main", "source": "hand"}
+        rows.append(tuple(facts.get(name) for name in columns))
+    rewrite(spark, settings, "gold.event", rows)
