@@ -21,12 +21,15 @@ OF_THE_RUN = ("run_id", "code_version")
 
 
 def table_hash(table: pa.Table) -> str:
-    """SHA-256 over the content of a table, whatever its chunks and whatever lies under its nulls."""
+    """SHA-256 over the content of a table, whatever its chunks and whatever lies under its nulls.
+
+    A list's elements are called ``item`` in memory and ``element`` once they were in a Parquet file: the same type.
+    """
     digest = hashlib.sha256()
     for name in table.column_names:
         if name not in OF_THE_RUN:
             column = table.column(name)
-            digest.update(f"{name} {column.type}".encode())
+            digest.update(f"{name} {column.type}".replace("<element: ", "<item: ").encode())
             _add(digest, column)
     return digest.hexdigest()
 

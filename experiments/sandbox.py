@@ -125,6 +125,7 @@ def unshared(room: Room, command: Sequence[str], folder: Path) -> list[str]:
         for name in ("null", "zero", "random", "urandom")
     ]
     lines += [
+        "ln -s /proc/self/fd dev/fd",
         "mkdir -p dev/shm && chmod 1777 dev/shm",
         f"cp {folder}/passwd {folder}/hosts etc/",
         f"chown {NOBODY} home/job",

@@ -22,13 +22,14 @@ from lakehouse.schema import TOKENS, Field, Table, Type
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     import pyarrow as pa
 
 LOST = "\ufffd"
 """What a byte becomes that the declared encoding does not know."""
 LETTER_LOST = r"\pL\?\pL"
 """A question mark between letters: a letter went where it could not be written. It cannot be brought back."""
+BATCH_ROWS = 20_000
+"""Rows that go to Spark at once."""
 EXTRA = (
     "file_id STRING, row_number BIGINT, delivered DATE, fault STRING, fault_example STRING, remarks STRING"
 )
@@ -59,16 +60,14 @@ class Door:
         """Schema of the bronze table."""
         return EXTRA + "".join(f", `{each.name}` STRING" for each in self.table.fields)
 
-    def frames(self) -> Callable[[Iterator[pd.DataFrame]], Iterator[pd.DataFrame]]:
-        """For ``mapInPandas``: each incoming id is a part, and comes back as its rows."""
+    def batches(self) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+        """For ``mapInArrow``: each incoming id is a part, and comes back as its rows."""
 
-        def read(ids: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-            import pandas as pd
-
-            for frame in ids:
-                for position in frame["id"]:
-                    for table in read_chunk(self, self.parts[int(position)]):
-                        yield table.to_pandas(types_mapper=pd.ArrowDtype)
+        def read(ids: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in ids:
+                for position in batch.column(0).to_pylist():
+                    for table in read_chunk(self, self.parts[position]):
+                        yield from table.to_batches(max_chunksize=BATCH_ROWS)
 
         return read
 

@@ -36,9 +36,10 @@ def test_mlflow_is_imported_in_one_module() -> None:
     assert [name(path) for path in SOURCES if "mlflow" in imported(path)] == ["experiments/tracking.py"]
 
 
-def test_arrow_batches_are_mapped_in_one_module() -> None:
+def test_arrow_batches_are_mapped_where_rows_are_read_and_where_they_are_counted() -> None:
     assert [name(path) for path in SOURCES if ".mapInArrow" in path.read_text()] == [
-        "experiments/mining/carrier.py"
+        "experiments/mining/carrier.py",
+        "lakehouse/bronze.py",
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from experiments.replay import Earlier, table_hash
@@ -121,6 +122,9 @@ def test_result_hash_is_of_content_alone() -> None:
     )
     mask = np.array([False, True, False])
     assert table_hash(whole.set_column(1, "z", pa.array([0.5, 7.0, 2.0], mask=mask))) == table_hash(whole)
+    file = pa.BufferOutputStream()
+    pq.write_table(whole, file)
+    assert table_hash(pq.read_table(pa.BufferReader(file.getvalue()))) == table_hash(whole), "Parquet renames"
 
 
 @pytest.mark.parametrize(
