@@ -17,8 +17,6 @@ DAY_OFFSET = 1 << 22
 """Added to days so that those before 1970 sort first; leaves room for 11,000 years."""
 NO_SETTING = 255
 """Stands for an unknown setting, so that it loses against every known one."""
-
-
 YEARS = 10_000
 """Birth years have room below a sex in one number."""
 

@@ -23,20 +23,18 @@ DECREMENTS = {row["item"] + row["answer"]: row["decrement"] for row in codelist(
 The Danish value set: Jensen CE, Sørensen SS, Gudex C, Jensen MB, Pedersen KM, Ehlers LH, Appl Health Econ Health
 Policy 2021;19:579-591. From 1 (11111) to -0.758 (55555).
 """
-WHOLE = (
-    "size(row.answers) = 5 AND size(array_distinct(transform(row.answers, x -> left(x, length(x) - 1)))) = 5"
-)
+WHOLE = "size(answers) = 5 AND size(array_distinct(transform(answers, x -> left(x, length(x) - 1)))) = 5"
 """SQL: the set has five answers, one to each item."""
 TAKEN = "map({})".format(", ".join(f"'{answer}', {much}D" for answer, much in DECREMENTS.items()))
-INDEX = f"round(1 - aggregate(row.answers, 0D, (sum, x) -> sum + try_element_at({TAKEN}, x)), 3)"
+INDEX = f"round(1 - aggregate(answers, 0D, (sum, x) -> sum + try_element_at({TAKEN}, x)), 3)"
 """SQL: the utility of a set; null where an answer is missing."""
 STATE = (
     "concat_ws('', transform(array('MO', 'SC', 'UA', 'PD', 'AD'), "
-    "x -> right(try_element_at(filter(row.answers, y -> startswith(y, x)), 1), 1)))"
+    "x -> right(try_element_at(filter(answers, y -> startswith(y, x)), 1), 1)))"
 )
 """SQL: the five answers in order, as health states are written."""
 WELL_BEING = (
-    "4 * aggregate(row.answers, 0, (sum, x) -> sum + "
+    "4 * aggregate(answers, 0, (sum, x) -> sum + "
     "CASE WHEN right(x, 1) BETWEEN '0' AND '5' THEN CAST(right(x, 1) AS INT) END)"
 )
 """SQL: WHO-5 from 0 to 100."""
@@ -44,18 +42,17 @@ WELL_BEING = (
 
 def of_the_set(code: str, number: str, text: str, instrument: str, first: str) -> Event:
     """One event a whole set of five answers, on its first item; without one that was not answered."""
-    value = f"CASE WHEN {WHOLE} THEN CAST({number} AS DOUBLE) END"
     return Event(
         WHEN
         | {
             "domain": "'questionnaire'",
             "code_raw": f"'{code}'",
             "code": prefixed("PRO", f"'{instrument}//{code}'"),
-            "value_num": value,
+            "value_num": number,
             "value_text": text,
             "flag": "'N'",
         },
-        where=f"instrument = '{instrument}' AND item = '{first}' AND ({value.replace('row.', '')}) IS NOT NULL",
+        where=f"instrument = '{instrument}' AND item = '{first}' AND {WHOLE} AND {number} IS NOT NULL",
     )
 
 
