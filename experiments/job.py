@@ -6,13 +6,16 @@ import argparse
 import dataclasses
 import importlib.util
 import inspect
+import io
 import os
 import sys
+import textwrap
 import time
+import tokenize
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakehouse.errors import PatternlakeError, UsageError
 from lakehouse.progress import Progress
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
     from lakehouse.study import Study
 
 Question = Callable[["Study", Any], "Findings"]
+
+
+class Parameter(NamedTuple):
+    """What a researcher may turn: name, default, what it means."""
+
+    name: str
+    default: Any
+    about: str
 
 
 @dataclass(frozen=True)
@@ -77,10 +88,17 @@ class Job:
         parser.add_argument("--quiet", action="store_true", help="no progress")
         return parser.parse_args(arguments)
 
+    def described(self) -> list[Parameter]:
+        """Every parameter, with the remark that stands behind it in the job's file."""
+        meaning = remarks_behind(inspect.getsource(self.params))
+        return [
+            Parameter(field.name, field.default, meaning.get(field.name, ""))
+            for field in dataclasses.fields(self.params)
+        ]
+
     def describe_params(self) -> str:
         """Names and defaults of the parameters, for ``--help``."""
-        fields = dataclasses.fields(self.params)
-        return "parameter: " + ", ".join(f"{field.name}={field.default}" for field in fields)
+        return "parameter: " + ", ".join(f"{each.name}={each.default}" for each in self.described())
 
     def parameters(self, given: Mapping[str, Any], assignments: Sequence[str]) -> Any:
         """Parameters from the defaults, the study file and ``--set``, in rising order."""
@@ -132,6 +150,20 @@ class Job:
             dry_run(self, settings, arguments.study, params, progress)
             return ""
         return run_job(self, settings, arguments.study, params, progress, began=time.time(), replay=earlier)
+
+
+def remarks_behind(source: str) -> dict[str, str]:
+    """By the first name of a line of Python, the remark at its end."""
+    found: dict[str, str] = {}
+    first = ""
+    for token in tokenize.generate_tokens(io.StringIO(textwrap.dedent(source)).readline):
+        if token.type == tokenize.COMMENT and first:
+            found[first] = token.string.lstrip("# ")
+        elif token.type in (tokenize.NEWLINE, tokenize.NL):
+            first = ""
+        elif token.type == tokenize.NAME and not first:
+            first = token.string
+    return found
 
 
 def load_job(file: Path) -> Job:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pkgutil
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 
@@ -65,29 +62,19 @@ def _leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 def jobs() -> Iterator[str]:
     """Every job in ``jobs/``: question, parameters, reads."""
-    from experiments.submission import job_file
+    from experiments.job import load_job
+    from experiments.submission import jobs_folder
 
     yield "## Jobs"
-    for path in sorted(job_file("mine_pairs").parent.glob("*.py")):
-        module = _module(path)
-        for job in (value for value in vars(module).values() if type(value).__name__ == "Job"):
-            yield from ("", f"### `{job.name}`", "", job.question, "")
-            yield from head("parameter", "default")
-            for each in fields(job.params):
-                yield row(f"`{each.name}`", each.default)
-            yield ""
-            for table, names in job.reads.items():
-                yield f"Reads `{table}`: {', '.join(names)}."
-
-
-def _module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"_job_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(str(path))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    spec.loader.exec_module(module)
-    return module
+    for path in sorted(jobs_folder().glob("*.py")):
+        job = load_job(path)
+        yield from ("", f"### `{job.name}`", "", job.question, "")
+        yield from head("parameter", "default", "meaning")
+        for each in job.described():
+            yield row(f"`{each.name}`", each.default, each.about)
+        yield ""
+        for table, names in job.reads.items():
+            yield f"Reads `{table}`: {', '.join(names)}."
 
 
 def kinds() -> Iterator[str]:

@@ -26,14 +26,16 @@ NOISE = (
 """How the launcher's lines begin that say nothing to a researcher."""
 
 
+def jobs_folder() -> Path:
+    """Where the platform's own jobs lie: beside the package, or in the wheel."""
+    package = Path(__file__).resolve().parent
+    beside = package.parent / "jobs"
+    return beside if beside.is_dir() else package / "_jobs"
+
+
 def job_file(job: str) -> Path:
-    """The file of a job: a path, a name beside the package, or one of those in the wheel."""
-    if job.endswith(".py"):
-        path = Path(job)
-    else:
-        package = Path(__file__).resolve().parent
-        beside = package.parent / "jobs"
-        path = (beside if beside.is_dir() else package / "_jobs") / f"{job}.py"
+    """The file of a job: a path, or a name among the platform's own."""
+    path = Path(job) if job.endswith(".py") else jobs_folder() / f"{job}.py"
     if not path.is_file():
         known = (
             ", ".join(sorted(p.stem for p in path.parent.glob("*.py"))) if path.parent.is_dir() else "none"

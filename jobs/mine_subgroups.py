@@ -14,9 +14,7 @@ from lakehouse.study import Study
 class Params:
     """What a researcher may turn."""
 
-    treatment: str = (
-        ""  # code; where empty, the two most used medicines of one therapeutic group are compared
-    )
+    treatment: str = ""  # code; empty: the two most used medicines of one therapeutic group are compared
     control: str = ""  # code of the other treatment
     outcome: str = "LPR//ADMISSION"  # codes that begin so
     horizon_days: int = 365  # within so many days

@@ -1,4 +1,4 @@
-"""Commands of a researcher: submit a job, take out what it found."""
+"""Commands of a researcher: see what can be asked, submit a job, take out what it found."""
 
 from __future__ import annotations
 
@@ -15,10 +15,36 @@ app = typer.Typer()
 
 
 @app.command()
+def jobs(
+    job: Annotated[str | None, typer.Argument(help="Job: a name of the list, or a file.")] = None,
+) -> None:
+    """What can be asked; of one job its parameters, their defaults, and what it reads."""
+    from experiments.job import load_job
+    from experiments.submission import job_file, jobs_folder
+
+    if job is None:
+        for path in sorted(jobs_folder().glob("*.py")):
+            print(f"{path.stem:<20} {load_job(path).question}")
+        return
+    asked = load_job(job_file(job))
+    print(f"{asked.question}\n\nParameters (--set KEY=VALUE):")
+    described = asked.described()
+    width = max((len(f"{each.name}={each.default}") for each in described), default=0)
+    for each in described:
+        print(f"  {f'{each.name}={each.default}':<{width}}  {each.about}".rstrip())
+    print("\nReads:")
+    for table, columns in asked.reads.items():
+        print(f"  {table}: {', '.join(columns)}")
+
+
+@app.command()
 def run(
-    job: Annotated[str, typer.Argument(help="Job: a name in jobs/, or a file.")],
+    job: Annotated[str, typer.Argument(help="Job: a name that 'patternlake jobs' lists, or a file.")],
     study: StudyId,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Parameter, KEY=VALUE.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Parameter, KEY=VALUE; 'patternlake jobs JOB' lists them."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read and tested.")] = False,
     master: Annotated[
         str | None, typer.Option("--master", help="Spark master instead of the profile's.")

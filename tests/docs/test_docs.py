@@ -15,6 +15,7 @@ import typer
 
 import lakehouse.sources
 from experiments.cli import app
+from experiments.job import load_job
 from experiments.kinds import kinds
 from experiments.reference import reference
 from lakehouse.governance.gate_folder import KINDS
@@ -125,3 +126,15 @@ def test_completion_is_offered_and_help_follows_the_work() -> None:
     assert "--install-completion" in helped
     order = [helped.index(f"\n  {name} ") for name in ("demo", "ingest", "run", "release", "ledger")]
     assert order == sorted(order), "help follows the order of the work"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("jobs/*.py")), ids=lambda path: path.stem)
+def test_what_can_be_set_is_listed_with_its_meaning(path: Path) -> None:
+    from typer.testing import CliRunner
+
+    asked = load_job(path)
+    shown = CliRunner().invoke(app, ["jobs", path.stem]).output
+    assert asked.question in shown
+    for each in asked.described():
+        assert each.about, f"{each.name} says not what it means"
+        assert re.search(rf"\n  {each.name}={re.escape(str(each.default))} +{re.escape(each.about)}\n", shown)
