@@ -70,7 +70,12 @@ COLUMNS = (
     ("O", "Persons", "In whom the second followed the first", True),
     ("order", "Order", "Which one tends to come first", False),
     ("lag", "Median lag", "Days until half of the second codes had come", True),
-    ("replicated", "Replicated", "Found again in the locked half of the persons", False),
+    (
+        "replicated",
+        "Replicated",
+        "Found again in the locked half; where looked for, later and elsewhere",
+        False,
+    ),
 )
 
 
@@ -156,7 +161,8 @@ def table_rows(called: pa.Table, null: EmpiricalNull | None) -> list[dict[str, A
         q = row["q_bh"] if fair or row["q_empirical"] is None else row["q_empirical"]
         rows.append(
             {
-                **{name: row[name] or "" for name in ("code_a", "text_a", "code_b", "text_b", "flags")},
+                **{name: row[name] or "" for name in ("code_a", "text_a", "code_b", "text_b")},
+                "flags": flags(row),
                 "rr": rounded(row["rr"]),
                 "O": row["O"],
                 "q": rounded(q),
@@ -172,10 +178,26 @@ def table_rows(called: pa.Table, null: EmpiricalNull | None) -> list[dict[str, A
                 "q_text": small_number(q),
                 "persons_text": HIDDEN if row["O"] is None else f"{row['O']:,}",
                 "lag_text": HIDDEN if row["lag_q50"] is None else days(row["lag_q50"]),
-                "replicated_text": {True: "yes", False: "no", None: "not tested"}[row["replicated_person"]],
+                "replicated_text": replicated(row),
             }
         )
     return rows
+
+
+YES = {True: "yes", False: "no", None: "not tested"}
+
+
+def replicated(row: Mapping[str, Any]) -> str:
+    """Whether a pair was found again: among other persons and, where that was looked for, later and elsewhere."""
+    more = {"later": row["replicated_time"], "elsewhere": row["replicated_site"]}
+    asked = [f"{where}: {YES[found]}" for where, found in more.items() if found is not None]
+    return "; ".join([YES[row["replicated_person"]], *asked])
+
+
+def flags(row: Mapping[str, Any]) -> str:
+    """The warnings of a row, among them that it is called with a wash-out alone."""
+    alone = "not called without wash-out" if row["called_without_washout"] is False else ""
+    return ", ".join(each for each in (row["flags"], alone) if each)
 
 
 def plain_table(called: pa.Table, form: Kind) -> dict[str, Any]:

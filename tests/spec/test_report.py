@@ -208,3 +208,20 @@ def test_no_two_boxes_share_a_place_and_arrows_run_to_the_right() -> None:
         places = arrange(graph)
         assert len(set(places.values())) == len(places)
         assert all(places[a].column < places[b].column for a, b in graph.edges)
+
+
+def test_other_replications_and_a_needed_washout_stand_in_the_row() -> None:
+    checked, _ = RAW.check(Thresholds(5))
+    called = checked.called().slice(0, 3)
+    for name, values in {
+        "replicated_person": [True, False, None],
+        "replicated_time": [None, True, None],
+        "replicated_site": [False, True, None],
+        "called_without_washout": [True, False, None],
+    }.items():
+        at = called.column_names.index(name)
+        called = called.set_column(at, called.schema.field(at), pa.array(values))
+    rows = table_rows(called, FAIR)
+    said = [row["replicated_text"] for row in rows]
+    assert said == ["yes; elsewhere: no", "no; later: yes; elsewhere: yes", "not tested"]
+    assert ["without wash-out" in row["flags"] for row in rows] == [False, True, False]
