@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 from lakehouse import gold, stays
 from lakehouse import timeline as lines
 from lakehouse.courses import courses
+from lakehouse.current import OUTDATED, OUTDATED_DDL, Current, outdated, with_outdated
 from lakehouse.delivery import all_sources
 from lakehouse.delta_log import added_rows, newest_version, stamp_of
 from lakehouse.direct_read import rows_of
 from lakehouse.exposure import exposure_periods
-from lakehouse.gold import Current
 from lakehouse.lake import Entry, chain_of, current, current_at, versions_file
 from lakehouse.tables import GOLD, create_table, table_path
 
@@ -127,7 +127,7 @@ def build_gold(
     """Bring gold up to the recorded files; does nothing when it is."""
     now, stamp = state_at(all_entries)
     if not is_built(settings, stamp):
-        counter.begin("Building gold", len(GOLD) + 3)
+        counter.begin("Building gold", len(GOLD) + 4)
         build(Builder(spark, settings, stamp, counter), now)
         note_versions(settings, stamp, summarise(spark, settings))
     noted = json.loads(versions_file(settings).read_text(encoding="utf-8"))
@@ -137,7 +137,9 @@ def build_gold(
 def build(builder: Builder, now: Current) -> None:
     """All tables, in the order they need one another."""
     spark, settings = builder.spark, builder.settings
-    now = gold.with_links(spark, settings, now)
+    builder.write(OUTDATED, lambda: outdated(spark, settings, now), OUTDATED_DDL)
+    counting = with_outdated(spark, settings, now)
+    now = gold.with_links(spark, settings, counting)
 
     def encounter() -> DataFrame | None:
         found = gold.contacts(spark, settings, now)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.build import state_at
+from lakehouse.current import silver_rows
 from lakehouse.export_files import require_open_lake
-from lakehouse.gold import silver_rows
 from lakehouse.lake import entries, gold_versions
 from lakehouse.meds_export import gold_rows, write_meds
 from lakehouse.meds_export import silver_rows as meds_rows

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from lakehouse.absences import without_absences
 from lakehouse.codes import municipality_regions
+from lakehouse.current import Current, silver_rows
 from lakehouse.direct_read import rows_of
 from lakehouse.doubles import RANK, best_copies
 from lakehouse.lab_tables import UNIT
-from lakehouse.latest import latest_of_key, without_gone
-from lakehouse.links import link_frame, relinked
+from lakehouse.links import link_frame
 from lakehouse.marked import with_repeats, with_reversals, with_together
 from lakehouse.quality import with_life
 from lakehouse.schema import Event, Facts, Join, Kin, Source, Table
@@ -22,8 +22,6 @@ from lakehouse.tables import GOLD, Setting, table_path
 from lakehouse.units import unit_rows
 
 if TYPE_CHECKING:
-    import datetime
-
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from lakehouse.settings import Settings
@@ -36,65 +34,6 @@ FACTS = {
     "death_date": "DATE",
 }
 EVENT_TYPES = {column.name: column.type for column in GOLD["gold.event"].columns}
-
-
-@dataclass(frozen=True)
-class Current:
-    """The files gold is built from: of several deliveries of one file, the latest.
-
-    ``file_ids`` and ``rows`` in silver by table name, files with those they go on from; ``gone`` are the
-    files among them that lost rows of earlier ones, ``delivered`` the day on which rows of earlier files were last
-    delivered again; ``covers`` are the first and last day the deliveries say they cover.
-    ``links`` are the former and last tokens of persons whose number changed (None: nobody's).
-    """
-
-    sources: tuple[Source, ...]
-    file_ids: dict[str, list[str]]
-    rows: dict[str, int]
-    covers: tuple[datetime.date | None, datetime.date | None]
-    gone: dict[str, list[str]] = field(default_factory=dict)
-    delivered: dict[str, dict[str, str]] = field(default_factory=dict)
-    links: DataFrame | None = None
-
-    def here(self) -> list[Source]:
-        """Sources with at least one current file, less those that another one is delivered instead of."""
-        given = [s for s in self.sources if any(table.name in self.file_ids for table in s.tables)]
-        out = {name for source in given for name in source.instead_of}
-        return [source for source in given if source.name not in out]
-
-    def tables(self) -> list[tuple[Source, Table]]:
-        """Tables with at least one current file, of the sources that count."""
-        return [
-            (source, table)
-            for source in self.here()
-            for table in source.tables
-            if table.name in self.file_ids
-        ]
-
-    def superseded(self, table: Table) -> str:
-        """SQL for the contacts of a table that another source of the lake has too."""
-        names = {source.name for source in self.here()}
-        return " OR ".join(f"({sql})" for name, sql in table.unless.items() if name in names) or "false"
-
-    @property
-    def some_alone(self) -> bool:
-        """Whether some contacts are no part of any stay."""
-        declared = [table for _, table in self.tables() if table.contacts]
-        return any(self.superseded(t) != "false" or (t.contacts and t.contacts.setting) for t in declared)
-
-
-def silver_rows(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
-    """Silver rows of a table as of the newest deliveries: without those that vanished, one row of each key."""
-    from pyspark.sql import functions
-
-    rows = rows_of(spark, table_path(settings, table.silver), file_id=current.file_ids[table.name])
-    if lost := current.gone.get(table.name):
-        rows = without_gone(rows, rows_of(spark, table_path(settings, f"gone.{table.name}")), lost)
-    if again := current.delivered.get(table.name):
-        days = ", ".join(f"'{file_id}', DATE'{day}'" for file_id, day in again.items())
-        rows = rows.withColumn("delivered", functions.expr(f"coalesce(map({days})[file_id], delivered)"))
-    rows = latest_of_key(rows, table) if table.key else rows
-    return relinked(rows, current.links) if current.links is not None and table.has("person_id") else rows
 
 
 def with_links(spark: SparkSession, settings: Settings, current: Current) -> Current:

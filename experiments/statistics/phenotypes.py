@@ -18,9 +18,14 @@ PRIOR = 3.0
 """Codes drawn from the mixture of everybody that every person is taken to have had besides."""
 
 
-def factorise(
-    has: sparse.csr_matrix, factors: int, seed: int, rounds: int = 100
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+SHORT, STARTS = 12, 4
+"""Rounds every start is given, and how many starts there are for each that is climbed to its end."""
+
+Factors = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Weights [person, factor] and codes [factor, code]."""
+
+
+def factorise(has: sparse.csr_matrix, factors: int, seed: int, rounds: int = 100) -> Factors:
     """Non-negative factors of a person × code matrix under the Kullback-Leibler loss (Lee & Seung 2001).
 
     Returns (person × factor, factor × code); each factor's codes add up to 1, each person's weights to the number
@@ -28,6 +33,23 @@ def factorise(
     fixed to how frequent the codes are, so that the others need not say it; ``SMOOTH`` codes of it are added to
     each of them, and ``PRIOR`` of everybody's mixture to each person, lest few codes say too much.
     """
+    return climb(has, start(has, factors, seed), rounds)
+
+
+def likeliest(has: sparse.csr_matrix, factors: int, seed: int, kept: int, rounds: int = 100) -> list[Factors]:
+    """The likeliest first of ``kept`` factorisations, themselves the likeliest of ``STARTS`` times as many starts.
+
+    Many a start ends with two groups of codes in one factor. A few rounds tell such a start from a better one
+    (Biernacki, Celeux & Govaert 2003), so that more of them can be looked at in the same time.
+    """
+    tried = [factorise(has, factors, seed + each, SHORT) for each in range(STARTS * kept)]
+    best = sorted(tried, key=lambda each: -likelihood(has, *each))[:kept]
+    climbed = [climb(has, each, rounds - SHORT) for each in best]
+    return sorted(climbed, key=lambda each: -likelihood(has, *each))
+
+
+def start(has: sparse.csr_matrix, factors: int, seed: int) -> Factors:
+    """Factors drawn around how frequent the codes are."""
     rng = np.random.default_rng(seed)
     persons, codes = has.shape
     share = shares(has)
@@ -37,6 +59,13 @@ def factorise(
     size = np.asarray(has.sum(axis=1))
     w = rng.gamma(5.0, 0.2, (persons, factors + 1)) + SMALL
     w *= size / w.sum(axis=1, keepdims=True)
+    return w, h
+
+
+def climb(has: sparse.csr_matrix, begun: Factors, rounds: int) -> Factors:
+    """Rounds of multiplicative updates of what was begun."""
+    w, h = begun[0], begun[1].copy()
+    share, size = shares(has), np.asarray(has.sum(axis=1))
     row, column = has.nonzero()
     for _ in range(rounds):
         ratio = sparse.csr_matrix((1.0 / _at(w, h, row, column), (row, column)), shape=has.shape)
@@ -179,18 +208,17 @@ def find_phenotypes(
     seed: int = 0,
 ) -> Phenotypes:
     """Learn on the open half (the likeliest of several starts); test on the locked one, whose ``strata`` are given."""
-    fits = [factorise(opened, factors, seed + each) for each in range(seeds)]
-    best = int(np.argmax([likelihood(opened, *fit) for fit in fits]))
-    h = fits[best][1][:-1]
-    again = [matched(h, fit[1][:-1]) for at, fit in enumerate(fits) if at != best]
-    _, other = factorise(locked, factors, seed)
+    best, *others = likeliest(opened, factors, seed, seeds)
+    h = best[1][:-1]
+    again = [matched(h, fit[1][:-1]) for fit in others]
+    ((_, other),) = likeliest(locked, factors, seed, 1)
     share = shares(opened)
     lift = h * np.log(np.maximum(h, SMALL) / np.maximum(share, SMALL))
     groups = [np.sort(np.argsort(-row, kind="stable")[:top]) for row in lift]
     tested = together(locked, strata, groups)
     q_bh, q_by = q_values(tested.log10_p, np.ones(factors, bool))
-    whole = fits[best][0].sum(axis=0)
-    gain = held_out_gain(locked, fits[best][1], whole / whole.sum(), share, seed)
+    whole = best[0].sum(axis=0)
+    gain = held_out_gain(locked, best[1], whole / whole.sum(), share, seed)
     return Phenotypes(
         h,
         groups,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lakehouse.build import state_at
-from lakehouse.gold import silver_rows
+from lakehouse.current import silver_rows
 from lakehouse.ingest import ingest
 from lakehouse.lake import entries
 from lakehouse.pseudonym import root_key_file

@@ -1,0 +1,155 @@
+"""Silver as it counts: files of the newest deliveries, rows that have not vanished, and one row of each key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from lakehouse.direct_read import rows_of
+from lakehouse.latest import behind, key_hash, latest_of_key, tombstones, without_rows
+from lakehouse.links import relinked
+from lakehouse.schema import Source, Table
+from lakehouse.tables import table_path
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Mapping
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from lakehouse.settings import Settings
+
+OUTDATED = "silver.outdated"
+OUTDATED_DDL = "source_table STRING, file_id STRING, row_number BIGINT"
+"""Rows of silver that do not count, found once for all that is built from it."""
+FEW = 1_000_000
+"""Rows or keys that are sent to every executor rather than sorted with what they are looked for in."""
+
+
+@dataclass(frozen=True)
+class Current:
+    """The files gold is built from: of several deliveries of one file, the latest.
+
+    ``file_ids`` and ``rows`` in silver by table name, files with those they go on from; ``gone`` are the
+    files among them that lost rows of earlier ones, ``delivered`` the day on which rows of earlier files were last
+    delivered again; ``covers`` are the first and last day the deliveries say they cover.
+    ``links`` are the former and last tokens of persons whose number changed (None: nobody's). ``outdated`` are
+    the rows by table name that ``silver.outdated`` says do not count (None: each reading finds them itself).
+    """
+
+    sources: tuple[Source, ...]
+    file_ids: dict[str, list[str]]
+    rows: dict[str, int]
+    covers: tuple[datetime.date | None, datetime.date | None]
+    gone: dict[str, list[str]] = field(default_factory=dict)
+    delivered: dict[str, dict[str, str]] = field(default_factory=dict)
+    links: DataFrame | None = None
+    outdated: Mapping[str, int] | None = None
+
+    def here(self) -> list[Source]:
+        """Sources with at least one current file, less those that another one is delivered instead of."""
+        given = [s for s in self.sources if any(table.name in self.file_ids for table in s.tables)]
+        out = {name for source in given for name in source.instead_of}
+        return [source for source in given if source.name not in out]
+
+    def tables(self) -> list[tuple[Source, Table]]:
+        """Tables with at least one current file, of the sources that count."""
+        return [
+            (source, table)
+            for source in self.here()
+            for table in source.tables
+            if table.name in self.file_ids
+        ]
+
+    def superseded(self, table: Table) -> str:
+        """SQL for the contacts of a table that another source of the lake has too."""
+        names = {source.name for source in self.here()}
+        return " OR ".join(f"({sql})" for name, sql in table.unless.items() if name in names) or "false"
+
+    @property
+    def some_alone(self) -> bool:
+        """Whether some contacts are no part of any stay."""
+        declared = [table for _, table in self.tables() if table.contacts]
+        return any(self.superseded(t) != "false" or (t.contacts and t.contacts.setting) for t in declared)
+
+
+def silver_rows(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
+    """Silver rows of a table as of the newest deliveries: without those that vanished, one row of each key."""
+    if current.outdated is None:
+        rows = there(spark, settings, current, table)
+        rows = latest_of_key(rows, table) if table.key else rows
+    else:
+        rows = delivered_rows(spark, settings, current, table)
+        if out := current.outdated.get(table.name):
+            found = rows_of(spark, table_path(settings, OUTDATED))
+            found = found.where(found["source_table"] == table.name).drop("source_table")
+            rows = without_rows(rows, found, out <= FEW)
+    return relinked(rows, current.links) if current.links is not None and table.has("person_id") else rows
+
+
+def delivered_rows(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
+    """All silver rows of the files that count, under the day they were last delivered on."""
+    from pyspark.sql import functions
+
+    rows = rows_of(spark, table_path(settings, table.silver), file_id=current.file_ids[table.name])
+    if again := current.delivered.get(table.name):
+        days = ", ".join(f"'{file_id}', DATE'{day}'" for file_id, day in again.items())
+        rows = rows.withColumn("delivered", functions.expr(f"coalesce(map({days})[file_id], delivered)"))
+    return rows
+
+
+def vanished(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame | None:
+    """File and number of rows that later deliveries no longer had; None where all are still there."""
+    lost = current.gone.get(table.name)
+    return tombstones(rows_of(spark, table_path(settings, f"gone.{table.name}")), lost) if lost else None
+
+
+def there(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
+    """The same without rows that vanished."""
+    rows = delivered_rows(spark, settings, current, table)
+    lost = vanished(spark, settings, current, table)
+    return rows if lost is None else without_rows(rows, lost, few=True)
+
+
+def outdated(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+    """Rows of all tables that do not count, as ``silver.outdated`` holds them; None where every row does.
+
+    A first look at hashes of the keys alone tells which tables have a key twice; usually none has. Where one has,
+    only the rows of such keys are put in order.
+    """
+    tables = [table for _, table in current.tables()]
+    counts = keys_twice(
+        {table.name: there(spark, settings, current, table) for table in tables if table.key},
+        {table.name: table for table in tables},
+    )
+    found = []
+    for table in tables:
+        lost = vanished(spark, settings, current, table)
+        parts = [lost] if lost is not None else []
+        if twice := counts.get(table.name):
+            parts.append(behind(there(spark, settings, current, table), table, twice <= FEW))
+        found += [
+            part.selectExpr(f"'{table.name}' AS source_table", "file_id", "row_number") for part in parts
+        ]
+    return reduce(lambda one, other: one.unionByName(other), found) if found else None
+
+
+def keys_twice(rows: Mapping[str, DataFrame], tables: Mapping[str, Table]) -> dict[str, int]:
+    """By table, the keys that more than one of its rows has; tables without any are left out."""
+    names = sorted(rows)
+    hashes = [
+        rows[name].selectExpr(f"CAST({at} AS SMALLINT) AS at", f"{key_hash(tables[name])} AS hash")
+        for at, name in enumerate(names)
+    ]
+    if not hashes:
+        return {}
+    everything = reduce(lambda one, other: one.unionAll(other), hashes)
+    twice = everything.groupBy("at", "hash").count().where("count > 1").groupBy("at").count().collect()
+    return {names[row["at"]]: int(row["count"]) for row in twice}
+
+
+def with_outdated(spark: SparkSession, settings: Settings, current: Current) -> Current:
+    """The same, with what ``silver.outdated`` says, which must have been written for it."""
+    rows = rows_of(spark, table_path(settings, OUTDATED)).groupBy("source_table").count().collect()
+    return replace(current, outdated={row["source_table"]: int(row["count"]) for row in rows})
