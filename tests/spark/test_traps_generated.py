@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lakehouse.ingest import IngestSummary, ingest
 from lakehouse.settings import Settings, load_settings
 from lakehouse.synthetic import SynthSummary, synthesise
-from lakehouse.tables import table_path
+from tests.support.books import hold_against_books
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -50,24 +49,7 @@ def test_the_books_of_every_trap_agree_with_the_lake(
     spark: SparkSession, region: tuple[Settings, SynthSummary, IngestSummary]
 ) -> None:
     settings, made, _ = region
-    book: dict[str, dict[str, Any]] = json.loads(Path(made.truth).read_text(encoding="utf-8"))["traps"]
-    planned: dict[str, list[tuple[str, str, int]]] = {}
-    for trap, kept in book.items():
-        for each in kept["expected"]:
-            planned.setdefault(each["table"], []).append((trap, each["where"], each["rows"]))
-    wrong = []
-    for table, checks in planned.items():
-        path = table_path(settings, table)
-        found = [0] * len(checks)
-        if (path / "_delta_log").is_dir():
-            sums = [f"count_if({where})" for _, where, _ in checks]
-            row = spark.read.format("delta").load(str(path)).selectExpr(*sums).first()
-            assert row is not None
-            found = [int(value) for value in row]
-        wrong += [
-            (trap, table, where, f"booked {rows}, found {seen}")
-            for (trap, where, rows), seen in zip(checks, found, strict=True)
-            if rows != seen
-        ]
-    assert wrong == []
-    assert [trap for trap, kept in book.items() if not kept["planted"]] == []
+    held = hold_against_books(spark, settings, Path(made.truth))
+    assert held.checks
+    assert held.wrong == []
+    assert held.missing == []

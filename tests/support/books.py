@@ -1,0 +1,48 @@
+"""What a generated region planted, held against what the lake holds: every trap by the generator's own books."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.tables import table_path
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from lakehouse.settings import Settings
+
+
+@dataclass
+class Held:
+    """Checks made, rows they spoke of, those that failed in words, and traps that were never planted."""
+
+    checks: int = 0
+    rows: int = 0
+    wrong: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def hold_against_books(spark: SparkSession, settings: Settings, truth: Path) -> Held:
+    """Count what each trap's book expects in each table of the lake."""
+    book: dict[str, dict[str, Any]] = json.loads(truth.read_text(encoding="utf-8"))["traps"]
+    planned: dict[str, list[tuple[str, str, int]]] = {}
+    for trap, kept in book.items():
+        for each in kept["expected"]:
+            planned.setdefault(each["table"], []).append((trap, each["where"], each["rows"]))
+    held = Held(missing=[trap for trap, kept in book.items() if not kept["planted"]])
+    for table, checks in planned.items():
+        path = table_path(settings, table)
+        found = [0] * len(checks)
+        if (path / "_delta_log").is_dir():
+            sums = [f"count_if({where})" for _, where, _ in checks]
+            row = spark.read.format("delta").load(str(path)).selectExpr(*sums).first()
+            assert row is not None
+            found = [int(value) for value in row]
+        for (trap, where, rows), seen in zip(checks, found, strict=True):
+            held.checks, held.rows = held.checks + 1, held.rows + rows
+            if rows != seen:
+                held.wrong.append(f"{trap}: {table} where {where}: booked {rows}, found {seen}")
+    return held
