@@ -10,7 +10,7 @@ import numpy as np
 
 from lakehouse.chunks import file_digest
 from lakehouse.codes import read_codelist
-from lakehouse.delta_log import added_rows_by_file
+from lakehouse.delta_log import added_rows_by_file, is_table
 from lakehouse.direct_read import live_files
 from lakehouse.door import Door
 from lakehouse.errors import DataError
@@ -85,7 +85,7 @@ def write_gone(
     """Tombstones of the rows that new files no longer have; the rows themselves stay, for earlier deliveries."""
     rows = [(file.file_id, *gone) for file, changes in files.items() for gone in changes.gone]
     path = table_path(settings, f"gone.{table.name}")
-    if rows or (path / "_delta_log").is_dir():
+    if rows or is_table(path):
         frame = spark.createDataFrame(rows, GONE).coalesce(1)
         replace_files(frame, path, [file.file_id for file in files])
 
@@ -106,7 +106,7 @@ def replace_files(frame: DataFrame, path: Path, file_ids: Sequence[str]) -> None
 
 def holds_none(path: Path, file_ids: Sequence[str]) -> bool:
     """Whether a table certainly has no rows of these files."""
-    if not (path / "_delta_log").is_dir():
+    if not is_table(path):
         return True
     live = live_files(path)
     return live is not None and not {each.get("file_id") for each in live.files.values()} & set(file_ids)

@@ -19,6 +19,11 @@ def newest_version(table: Path) -> int:
     return int(commit.stem) if commit else -1
 
 
+def is_table(table: Path) -> bool:
+    """Whether there is a table: the folder of its log may have been left by a writer killed before its first commit."""
+    return newest_commit(table) is not None
+
+
 def actions(commit: Path | None) -> Iterator[dict[str, Any]]:
     """The actions of one commit."""
     if commit is not None:

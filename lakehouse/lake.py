@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.delivery import KINDS, Delivery, series_name
+from lakehouse.delta_log import is_table
 from lakehouse.direct_read import rows_of
 from lakehouse.errors import ConfigurationError, DataError
 from lakehouse.settings import read_toml
@@ -112,7 +113,7 @@ def claim_kind(settings: Settings, delivery: Delivery) -> None:
 def entries(spark: SparkSession, settings: Settings) -> list[Entry]:
     """Every recorded file."""
     path = table_path(settings, INGEST)
-    if not (path / "_delta_log").is_dir():
+    if not is_table(path):
         return []
     rows = rows_of(spark, path).collect()
     return sorted(

@@ -15,6 +15,7 @@ from lakehouse.bronze import known_pairs, replace_files
 from lakehouse.build import state_at
 from lakehouse.convert import fault_finder
 from lakehouse.delivery import all_sources
+from lakehouse.delta_log import is_table
 from lakehouse.direct_read import rows_of
 from lakehouse.errors import DataError
 from lakehouse.lake import Entry, entries, replace_entries
@@ -68,7 +69,7 @@ def shown(
 ) -> list[dict[str, Any]]:
     """Rows in quarantine: file, row, reason and masked example."""
     path = table_path(settings, f"quarantine.{declared_table(table).name}")
-    if not (path / "_delta_log").is_dir():
+    if not is_table(path):
         return []
     names = {entry.file_id: entry.name for entry in entries(spark, settings)}
     frame = rows_of(spark, path)

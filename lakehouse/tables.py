@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from lakehouse.delta_log import is_table
 from lakehouse.errors import DataError
 
 if TYPE_CHECKING:
@@ -286,10 +288,12 @@ def create_table(spark: SparkSession, path: Path, ddl: str, keep_statistics: tup
     """Create an empty Delta table unless it is there: data starts at version 1.
 
     MLflow drops a Delta version 0, so no data may ever live in it. Column statistics are kept for the
-    named columns alone, since the log keeps them for ever and a person's values must be erasable.
+    named columns alone, since the log keeps them for ever and a person's values must be erasable. Delta creates
+    nothing where it finds the folder of a log, which a writer killed before its first commit leaves.
     """
-    if (path / "_delta_log").is_dir():
+    if is_table(path):
         return
+    shutil.rmtree(path / "_delta_log", ignore_errors=True)
     from delta.tables import DeltaTable
     from pyspark.sql.types import StructType
 

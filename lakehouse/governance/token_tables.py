@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.delivery import all_sources
+from lakehouse.delta_log import is_table
 from lakehouse.direct_read import schema_of
 from lakehouse.schema import Type
 
@@ -55,7 +56,7 @@ def declared() -> tuple[frozenset[str], frozenset[str]]:
 
 def delta_folders(settings: Settings) -> list[Path]:
     """Every Delta table below the home: the lake's, and extracts cut from it."""
-    return sorted({log.parent for log in settings.home.rglob("_delta_log") if log.is_dir()})
+    return sorted({log.parent for log in settings.home.rglob("_delta_log") if is_table(log.parent)})
 
 
 def token_tables(spark: SparkSession, settings: Settings) -> list[TokenTable]:

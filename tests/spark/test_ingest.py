@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from lakehouse.delta_log import newest_version
 from lakehouse.errors import DataError
 from lakehouse.ingest import IngestSummary, ingest
 from lakehouse.lake import entries, gold_versions, lake_kind
+from lakehouse.pseudonym import root_key_file
 from lakehouse.settings import Settings, load_settings
 from lakehouse.tables import GOLD, table_path
 from tests.support.deliveries import ANNA, BENT, CARL, contact, persons, write_delivery, write_file
+from tests.support.delta_files import lake_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -412,3 +415,23 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     with pytest.raises(DataError, match=r"dodsaars\.csv changed while it was read"):
         ingest(spark, settings, delivery)
     assert entries(spark, settings) == []
+
+
+def test_logs_left_without_a_commit_are_no_tables(spark: SparkSession, tmp_path: Path) -> None:
+    """A writer killed before its first commit leaves the folder of the log, and nothing in it that counts."""
+    rows = {"cpr/cpr3_t_person.csv": persons(), "dod/dodsaars.csv": [f"{CARL};2023-05-30;I219", "spoiled"]}
+    folder = write_delivery(tmp_path / "out", rows)
+    whole, killed = load_settings(tmp_path / "whole", "test"), load_settings(tmp_path / "killed", "test")
+    shutil.copy(root_key_file(whole, create=True), root_key_file(killed, create=True))
+    ingest(spark, whole, folder)
+    expected = lake_rows(whole.lake)
+    logs = [log.relative_to(whole.lake) for log in whole.lake.rglob("_delta_log")]
+    assert len(logs) > len(GOLD)
+    for log in logs:
+        (killed.lake / log).mkdir(parents=True)
+        (killed.lake / log / f".{0:020d}.json.tmp").write_text("half a com")
+    assert entries(spark, killed) == []
+    ingest(spark, killed, folder)
+    assert lake_rows(killed.lake) == expected
+    for name in GOLD:
+        assert newest_version(table_path(killed, name)) == newest_version(table_path(whole, name))

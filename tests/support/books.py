@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.delta_log import is_table
 from lakehouse.tables import table_path
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def hold_against_books(spark: SparkSession, settings: Settings, truth: Path) -> 
     for table, checks in planned.items():
         path = table_path(settings, table)
         found = [0] * len(checks)
-        if (path / "_delta_log").is_dir():
+        if is_table(path):
             sums = [f"count_if({where})" for _, where, _ in checks]
             row = spark.read.format("delta").load(str(path)).selectExpr(*sums).first()
             assert row is not None
