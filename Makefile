@@ -62,7 +62,7 @@ ui: setup ## The MLflow UI, on this machine only
 .PHONY: test
 test: setup ## All tests but the long ones
 	@echo "Running all tests but the long ones (make prove runs those) ..."
-	@$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --durations=15
 
 .PHONY: test-fast
 test-fast: setup ## Kernels, statistics and specifications: no Spark
