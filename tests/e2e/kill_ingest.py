@@ -209,7 +209,12 @@ def kill_and_compare(times: int, seed: int, folder: Path) -> Outcome:
             differing |= {
                 name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
             }
-            print(f"  killed after {moment:.1f} s, {len(moments)} of {times}", file=sys.stderr, flush=True)
+            so_far = f"DIFFERENT: {sorted(differing)}" if differing else "equal"
+            print(
+                f"  killed after {moment:.1f} s, {len(moments)} of {times}, {so_far}",
+                file=sys.stderr,
+                flush=True,
+            )
             shutil.rmtree(home)
     rows = sum(map(len, expected.values()))
     return Outcome(len(moments), len(expected), rows, tuple(sorted(differing)), tuple(moments))
