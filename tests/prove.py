@@ -249,6 +249,11 @@ def toolbox(seeds: int) -> list[Figure]:
             [f"tests/kernels/test_{name}.py" for name in kernels],
             "all pass",
         ),
+        tests_pass(
+            "counts kept between versions: the table of a full run",
+            ["tests/spark/test_kept_job.py"],
+            "all pass",
+        ),
     ]
 
 

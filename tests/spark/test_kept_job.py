@@ -139,6 +139,7 @@ def test_new_codes__move_the_numbers_of_the_old_ones(lab: Lab, carried: list[str
     same(again, mined(lab, keep=False)[0])
 
 
+@pytest.mark.slow
 def test_who_may_not_be_read_any_more__is_not_read_to_be_taken_off(lab: Lab, carried: list[str]) -> None:
     everybody = crowd()
     lab.permit("keeping", 'opt_outs = "out.txt"', tables=PERMITTED)
@@ -159,6 +160,7 @@ def test_who_may_not_be_read_any_more__is_not_read_to_be_taken_off(lab: Lab, car
     same(again, mined(lab, keep=False)[0])
 
 
+@pytest.mark.slow
 def test_another_question_a_broken_file_or_an_erasure__begin_anew(lab: Lab, carried: list[str]) -> None:
     add_persons(lab.spark, lab.settings, join_persons([crowd()]), names_of())
     one, _ = mined(lab)
