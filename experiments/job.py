@@ -98,7 +98,8 @@ class Job:
 
     def describe_params(self) -> str:
         """Names and defaults of the parameters, for ``--help``."""
-        return "parameter: " + ", ".join(f"{each.name}={each.default}" for each in self.described())
+        fields = dataclasses.fields(self.params)
+        return "parameter: " + ", ".join(f"{field.name}={field.default}" for field in fields)
 
     def parameters(self, given: Mapping[str, Any], assignments: Sequence[str]) -> Any:
         """Parameters from the defaults, the study file and ``--set``, in rising order."""

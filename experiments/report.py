@@ -184,14 +184,14 @@ def table_rows(called: pa.Table, null: EmpiricalNull | None) -> list[dict[str, A
     return rows
 
 
-YES = {True: "yes", False: "no", None: "not tested"}
+FOUND_AGAIN = {True: "yes", False: "no", None: "not tested"}
 
 
 def replicated(row: Mapping[str, Any]) -> str:
     """Whether a pair was found again: among other persons and, where that was looked for, later and elsewhere."""
     more = {"later": row["replicated_time"], "elsewhere": row["replicated_site"]}
-    asked = [f"{where}: {YES[found]}" for where, found in more.items() if found is not None]
-    return "; ".join([YES[row["replicated_person"]], *asked])
+    asked = [f"{where}: {FOUND_AGAIN[found]}" for where, found in more.items() if found is not None]
+    return "; ".join([FOUND_AGAIN[row["replicated_person"]], *asked])
 
 
 def flags(row: Mapping[str, Any]) -> str:

@@ -138,8 +138,7 @@ def build(builder: Builder, now: Current) -> None:
     """All tables, in the order they need one another."""
     spark, settings = builder.spark, builder.settings
     builder.write(OUTDATED, lambda: outdated(spark, settings, now), OUTDATED_DDL)
-    counting = with_outdated(spark, settings, now)
-    now = gold.with_links(spark, settings, counting)
+    now = gold.with_links(spark, settings, with_outdated(spark, settings, now))
 
     def encounter() -> DataFrame | None:
         found = gold.contacts(spark, settings, now)

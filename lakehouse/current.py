@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from lakehouse.delta_log import added_rows
 from lakehouse.direct_read import rows_of
 from lakehouse.latest import behind, key_hash, latest_of_key, tombstones, without_rows
 from lakehouse.links import relinked
@@ -14,7 +15,7 @@ from lakehouse.tables import table_path
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -106,7 +107,7 @@ def vanished(spark: SparkSession, settings: Settings, current: Current, table: T
 
 
 def there(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
-    """The same without rows that vanished."""
+    """Delivered rows of a table but those that vanished."""
     rows = delivered_rows(spark, settings, current, table)
     lost = vanished(spark, settings, current, table)
     return rows if lost is None else without_rows(rows, lost, few=True)
@@ -119,10 +120,7 @@ def outdated(spark: SparkSession, settings: Settings, current: Current) -> DataF
     only the rows of such keys are put in order.
     """
     tables = [table for _, table in current.tables()]
-    counts = keys_twice(
-        {table.name: there(spark, settings, current, table) for table in tables if table.key},
-        {table.name: table for table in tables},
-    )
+    counts = keys_twice([(table, there(spark, settings, current, table)) for table in tables if table.key])
     found = []
     for table in tables:
         lost = vanished(spark, settings, current, table)
@@ -132,24 +130,32 @@ def outdated(spark: SparkSession, settings: Settings, current: Current) -> DataF
         found += [
             part.selectExpr(f"'{table.name}' AS source_table", "file_id", "row_number") for part in parts
         ]
-    return reduce(lambda one, other: one.unionByName(other), found) if found else None
+    return union(found)
 
 
-def keys_twice(rows: Mapping[str, DataFrame], tables: Mapping[str, Table]) -> dict[str, int]:
+def union(frames: Sequence[DataFrame]) -> DataFrame | None:
+    """All rows of several frames of equal columns; None of none."""
+    return reduce(lambda left, right: left.unionByName(right), frames) if frames else None
+
+
+def keys_twice(tables: Sequence[tuple[Table, DataFrame]]) -> dict[str, int]:
     """By table, the keys that more than one of its rows has; tables without any are left out."""
-    names = sorted(rows)
-    hashes = [
-        rows[name].selectExpr(f"CAST({at} AS SMALLINT) AS at", f"{key_hash(tables[name])} AS hash")
-        for at, name in enumerate(names)
-    ]
-    if not hashes:
+    hashes = union(
+        [
+            rows.selectExpr(f"CAST({at} AS SMALLINT) AS at", f"{key_hash(table)} AS hash")
+            for at, (table, rows) in enumerate(tables)
+        ]
+    )
+    if hashes is None:
         return {}
-    everything = reduce(lambda one, other: one.unionAll(other), hashes)
-    twice = everything.groupBy("at", "hash").count().where("count > 1").groupBy("at").count().collect()
-    return {names[row["at"]]: int(row["count"]) for row in twice}
+    twice = hashes.groupBy("at", "hash").count().where("count > 1").groupBy("at").count().collect()
+    return {tables[row["at"]][0].name: int(row["count"]) for row in twice}
 
 
 def with_outdated(spark: SparkSession, settings: Settings, current: Current) -> Current:
     """The same, with what ``silver.outdated`` says, which must have been written for it."""
-    rows = rows_of(spark, table_path(settings, OUTDATED)).groupBy("source_table").count().collect()
-    return replace(current, outdated={row["source_table"]: int(row["count"]) for row in rows})
+    path, counts = table_path(settings, OUTDATED), {}
+    if added_rows(path):
+        rows = rows_of(spark, path).groupBy("source_table").count().collect()
+        counts = {row["source_table"]: int(row["count"]) for row in rows}
+    return replace(current, outdated=counts)

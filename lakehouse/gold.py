@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.absences import without_absences
 from lakehouse.codes import municipality_regions
-from lakehouse.current import Current, silver_rows
+from lakehouse.current import Current, silver_rows, union
 from lakehouse.direct_read import rows_of
 from lakehouse.doubles import RANK, best_copies
 from lakehouse.lab_tables import UNIT
@@ -58,11 +58,6 @@ def marked(rows: DataFrame, table: Table) -> DataFrame:
     rows = with_reversals(rows, table.reversal) if table.reversal else rows
     rows = with_together(rows, table.together) if table.together else rows
     return with_repeats(rows, table.repeats) if table.repeats else rows
-
-
-def union(frames: Sequence[DataFrame]) -> DataFrame | None:
-    """All rows of several frames of equal columns; None of none."""
-    return reduce(lambda left, right: left.unionByName(right), frames) if frames else None
 
 
 def contacts(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:

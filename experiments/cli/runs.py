@@ -28,10 +28,10 @@ def jobs(
         return
     asked = load_job(job_file(job))
     print(f"{asked.question}\n\nParameters (--set KEY=VALUE):")
-    described = asked.described()
-    width = max((len(f"{each.name}={each.default}") for each in described), default=0)
-    for each in described:
-        print(f"  {f'{each.name}={each.default}':<{width}}  {each.about}".rstrip())
+    settings = [(f"{each.name}={each.default}", each.about) for each in asked.described()]
+    width = max((len(setting) for setting, _ in settings), default=0)
+    for setting, about in settings:
+        print(f"  {setting:<{width}}  {about}".rstrip())
     print("\nReads:")
     for table, columns in asked.reads.items():
         print(f"  {table}: {', '.join(columns)}")

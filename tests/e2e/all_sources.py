@@ -17,7 +17,7 @@ from lakehouse.ingest import ingest
 from lakehouse.session import spark_session
 from lakehouse.settings import load_settings
 from lakehouse.synthetic import synthesise
-from tests.support.books import hold_against_books
+from tests.support.books import hold_against_books, unread
 
 
 def main() -> int:
@@ -41,19 +41,19 @@ def main() -> int:
         summary = ingest(spark, settings, made.delivery)
         print(f"ingest and gold: {summary.rows_in:,} rows in, {time.monotonic() - began:.0f} s", flush=True)
         unbalanced = [entry.name for entry in summary.files if not entry.balanced]
-        unread = {name for name in made.rows if made.rows[name]} - {entry.name for entry in summary.files}
+        lost = unread(made, summary)
         held = hold_against_books(spark, settings, Path(made.truth))
         spark.stop()
     for line in (*held.wrong, *(f"does not balance: {name}" for name in unbalanced)):
         print(line)
     for line in (
-        *(f"not read: {name}" for name in sorted(unread)),
+        *(f"not read: {name}" for name in sorted(lost)),
         *(f"not planted: {t}" for t in held.missing),
     ):
         print(line)
     print(f"{len(summary.files)} files balance but {len(unbalanced)}; {held.checks} counts over {held.rows:,} planted "
           f"rows, {len(held.wrong)} differ; {len(held.missing)} traps not planted")  # fmt: skip
-    return 1 if held.wrong or unbalanced or unread or held.missing else 0
+    return 1 if held.wrong or unbalanced or lost or held.missing else 0
 
 
 if __name__ == "__main__":

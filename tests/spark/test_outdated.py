@@ -54,7 +54,7 @@ def test_rows_behind__are_those_the_latest_leave_out(spark: SparkSession, few: b
     for row in rows.collect():
         of_key[row["id"], row["part"]] = of_key.get((row["id"], row["part"]), 0) + 1
     at_most = sum(count > 1 for count in of_key.values())
-    found = keys_twice({"made": rows}, {"made": table}).get("made", 0)
+    found = keys_twice([(table, rows)]).get("made", 0)
     assert bool(found) == bool(at_most), seed
     assert found <= at_most, seed
 

@@ -13,7 +13,9 @@ from lakehouse.tables import table_path
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from lakehouse.ingest import IngestSummary
     from lakehouse.settings import Settings
+    from lakehouse.synthetic import SynthSummary
 
 
 @dataclass
@@ -24,6 +26,11 @@ class Held:
     rows: int = 0
     wrong: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+
+
+def unread(made: SynthSummary, summary: IngestSummary) -> set[str]:
+    """Generated files with rows that no record of the ingest speaks of."""
+    return {name for name, rows in made.rows.items() if rows} - {entry.name for entry in summary.files}
 
 
 def hold_against_books(spark: SparkSession, settings: Settings, truth: Path) -> Held:
