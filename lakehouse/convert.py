@@ -1,32 +1,27 @@
-"""Delivered text to typed values: what counts as a value (decided at the door), and how silver converts it.
+"""Delivered text to typed values: what counts as a value (decided at the door), and what silver stores of it.
 
-Two halves of one rule. :func:`fault_finder` looks at each distinct text once, in Python, and says why it is no
-value. :func:`stored` is SQL that converts every text the first half lets through; it casts without mercy, so a
-text the halves disagree on stops the ingest and is never silently null.
+Two halves of one rule, each looking at a distinct text once. :func:`fault_finder` says which texts are no values;
+:func:`stored_as` gives what every other stands for. It raises where the halves disagree, so that such a text stops the
+ingest and is never silently null.
 """
 
 from __future__ import annotations
 
 import datetime
+import json
 import re
 import zoneinfo
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
-from lakehouse.schema import TOKENS, Field, Type
+from lakehouse.schema import Field, Type
 from lakehouse.wide import cells_of
 
-SQL_TYPES = {
-    Type.DATE: "DATE",
-    Type.WEEK: "DATE",
-    Type.WIDE: "ARRAY<STRUCT<first STRING, last STRING, value STRING>>",
-    Type.TIMESTAMP: "TIMESTAMP_NTZ",
-    Type.NUMBER: "DOUBLE",
-    Type.INTEGER: "BIGINT",
-}
-"""Types of silver columns; all others are STRING."""
+Value = TypeVar("Value")
 SENTINELS = ("2500-01-01", "9999-12-31", "1899-12-30", "1899-12-31", "1900-01-01")
 """Dates registers write for "none"."""
-MOJIBAKE = "[ÃÂ][\u0080-\u00bf†˜…™Œœ‚ƒ„‡ˆ‰Š‹Žž‘’“”•–—š›Ÿ]"
+MOJIBAKE = re.compile("[ÃÂ][\u0080-\u00bf†˜…™Œœ‚ƒ„‡ˆ‰Š‹Žž‘’“”•–—š›Ÿ]")
 """UTF-8 read as Windows-1252 somewhere on the way."""
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DATE_FORMS = (
@@ -192,91 +187,92 @@ def wide_fault_finder(field: Field) -> Callable[[str], bool] | None:
     return lambda text: not all(pattern.fullmatch(cell) for cell in cells_of(text))
 
 
-def sql_type(field: Field) -> str:
-    """Spark type of a silver column."""
-    return SQL_TYPES.get(field.type, "STRING")
-
-
-def text_literal(text: str) -> str:
-    """A Python text as an SQL raw string literal."""
-    if '"' in text:
-        raise ValueError("no double quotes in declared texts")
-    return f'r"{text}"'
-
-
-def stored(field: Field, decimal: str) -> str:
-    """SQL that converts what the door let through. The first branch is what nearly every row takes."""
-    text = f"`{field.name}`"
+def stored_as(field: Field, decimal: str) -> Callable[[str], object] | None:
+    """What silver holds for a text the door let through (None where it holds nothing); no function: the text itself."""
     match field.type:
         case Type.DATE:
-            return date_sql(text, field.sas)
-        case Type.WEEK:
-            return week_sql(text)
-        case Type.TIME:
-            return time_sql(text)
+            return unless_sentinel(as_sas_date if field.sas else as_date)
         case Type.TIMESTAMP:
-            return timestamp_sql(text, field.sas)
+            return unless_sentinel(partial(as_timestamp, sas=field.sas))
+        case Type.WEEK:
+            return surely(as_week)
+        case Type.TIME:
+            return as_clock
         case Type.WIDE:
-            return wide_sql(text)
+            return as_cells
         case Type.NUMBER:
-            return number_sql(text, decimal)
+            return partial(as_number, decimal=decimal)
         case Type.INTEGER:
-            return f"CAST({text} AS BIGINT)"
+            return int
         case Type.CODE:
-            return coded_sql(field, f"upper({text})")
+            return partial(as_coded, field)
         case Type.TEXT:
-            return coded_sql(field, repaired(text))
-        case _ if field.type in (*TOKENS, Type.VERBATIM):
-            return text
-    raise ValueError(f"{field.name} has the unknown type {field.type}")
+            return partial(as_coded, field)
+    return None
 
 
-def coded_sql(field: Field, text: str) -> str:
-    """Text as the field declares it: leading zeros restored, delivered values mapped to stored ones."""
-    if field.pad:
-        text = f"CASE WHEN length({text}) < {field.pad} THEN lpad({text}, {field.pad}, '0') ELSE {text} END"
-    if field.values:
-        whens = " ".join(
-            f"WHEN {text_literal(source)} THEN {text_literal(kept)}" for source, kept in field.values.items()
-        )
-        text = f"CASE {text} {whens} END"
-    return text
+def surely(read: Callable[[str], Value | None]) -> Callable[[str], Value]:
+    """A reader that raises where a text is no value."""
+
+    def value(text: str) -> Value:
+        found = read(text)
+        if found is None:
+            raise ValueError("the door let through what is no value")
+        return found
+
+    return value
+
+
+def unless_sentinel(
+    read: Callable[[str], datetime.date | None],
+) -> Callable[[str], datetime.date | None]:
+    """The same for days and moments, of which some stand for "none"."""
+    sure = surely(read)
+
+    def value(text: str) -> datetime.date | None:
+        found = sure(text)
+        return None if found.isoformat()[:10] in SENTINELS else found
+
+    return value
+
+
+def as_clock(text: str) -> str:
+    """A clock time as HH:MM:SS; 24 o'clock is midnight, of an unknown time."""
+    if ":" not in text:
+        text = f"{text.rjust(2, '0')}:00" if len(text) < 3 else f"{text[:-2].rjust(2, '0')}:{text[-2:]}"
+    return "00:00:00" if text.startswith("24") else text if len(text) == 8 else f"{text}:00"
+
+
+def as_cells(text: str) -> list[dict[str, str]]:
+    """A gathered list as silver has it."""
+    return [{"first": first, "last": last, "value": value} for first, last, value in json.loads(text)]
+
+
+def as_number(text: str, decimal: str) -> float:
+    """A number with the declared decimal sign."""
+    return float(text if decimal == "." else text.replace(".", "").replace(",", "."))
+
+
+def number_or_none(text: str | None) -> float | None:
+    """A number with a decimal comma out of a text that need not be one."""
+    return as_number(text, ",") if text is not None and NUMBER_FORMS[","].fullmatch(text) else None
+
+
+def as_coded(field: Field, text: str) -> str:
+    """Text as the field declares it: repaired or upper case, leading zeros restored, delivered values mapped."""
+    text = text.upper() if field.type is Type.CODE else repaired(text)
+    text = text.rjust(field.pad, "0")
+    return field.values[text] if field.values else text
 
 
 def repaired(text: str) -> str:
-    """Text with one layer of mojibake undone where it shows."""
-    back = f"decode(encode({text}, 'windows-1252'), 'UTF-8')"
-    suspicious = f"(contains({text}, 'Ã') OR contains({text}, 'Â'))"
-    return f"CASE WHEN {suspicious} AND {text} RLIKE {text_literal(MOJIBAKE)} THEN {back} ELSE {text} END"
-
-
-def date_sql(text: str, sas: bool = False) -> str:
-    """SQL of a date, with the registers' sentinels as null."""
-    sentinels = ", ".join(f"'{day}'" for day in SENTINELS)
-    iso = f"({iso_sql(text, sas)})"
-    plain = f"{text} IS NOT NULL AND substr({text}, 5, 1) = '-' AND length({text}) = 10"
-    return (
-        f"CASE WHEN {text} IN ({sentinels}) THEN NULL WHEN {plain} THEN CAST({text} AS DATE) "
-        f"WHEN {text} IS NOT NULL AND {iso} NOT IN ({sentinels}) THEN CAST({iso} AS DATE) END"
-    )
-
-
-def iso_sql(text: str, sas: bool) -> str:
-    """SQL of a day in any delivered form as yyyy-mm-dd."""
-
-    def cut(*spans: tuple[int, int]) -> str:
-        return "concat_ws('-', " + ", ".join(f"substr({text}, {at}, {long})" for at, long in spans) + ")"
-
-    named = " ".join(f"WHEN '{name}' THEN '{number:02d}'" for number, name in enumerate(MONTHS, 1))
-    month = f"CASE upper(substr({text}, 3, 3)) {named} END"
-    days = f"WHEN length({text}) < 8 THEN CAST(date_add(DATE'1960-01-01', CAST({text} AS INT)) AS STRING) "
-    return (
-        f"CASE WHEN substr({text}, 5, 1) = '-' THEN substr({text}, 1, 10) "
-        + (days if sas else "")
-        + f"WHEN length({text}) = 8 THEN {cut((1, 4), (5, 2), (7, 2))} "
-        f"WHEN length({text}) = 9 THEN concat_ws('-', substr({text}, 6, 4), {month}, substr({text}, 1, 2)) "
-        f"ELSE {cut((7, 4), (4, 2), (1, 2))} END"
-    )
+    """Text with one layer of mojibake undone where it shows; what is not wholly such stays as it stands."""
+    if ("Ã" in text or "Â" in text) and MOJIBAKE.search(text):
+        try:
+            return text.encode("cp1252").decode("utf-8")
+        except UnicodeError:
+            return text
+    return text
 
 
 def week_sql(text: str) -> str:
@@ -289,54 +285,3 @@ def week_sql(text: str) -> str:
     )
     first = f"date_trunc('WEEK', make_date(CAST({year} AS INT), 1, 4))"
     return f"CAST(date_add(CAST({first} AS DATE), 7 * (CAST(right({digits}, 2) AS INT) - 1)) AS DATE)"
-
-
-def time_sql(text: str) -> str:
-    """SQL of a clock time as HH:MM:SS; 24 o'clock is midnight, of an unknown time."""
-    full = f"CASE WHEN length({text}) = 5 THEN concat({text}, ':00') ELSE {text} END"
-    padded = (
-        f"CASE WHEN length({text}) < 3 THEN concat(lpad({text}, 2, '0'), '00') ELSE lpad({text}, 4, '0') END"
-    )
-    bare = f"concat_ws(':', substr({padded}, 1, 2), substr({padded}, 3, 2), '00')"
-    return (
-        f"CASE WHEN {text} IS NULL THEN NULL WHEN contains({text}, ':') AND {text} < '24' THEN {full} "
-        f"WHEN contains({text}, ':') OR {text} IN ('24', '2400') THEN '00:00:00' ELSE {bare} END"
-    )
-
-
-def timestamp_sql(text: str, sas: bool = False) -> str:
-    """SQL of a moment without a zone, on the Danish clock; sentinels are null."""
-    sentinels = ", ".join(f"'{day}'" for day in SENTINELS)
-    start = f"CASE WHEN {text} RLIKE '^[0-9]{{8}}' THEN 8 WHEN {text} RLIKE '^[0-9]{{2}}[A-Za-z]' THEN 9 ELSE 10 END"
-    day = f"left({text}, {start})"
-    clock = f"substr({text}, {start} + 2)"
-    local = f"CAST(from_utc_timestamp(CAST({text} AS TIMESTAMP), '{LOCAL.key}') AS TIMESTAMP_NTZ)"
-    seconds = f"timestampadd(SECOND, CAST({text} AS BIGINT), TIMESTAMP_NTZ'1960-01-01 00:00:00')"
-    at = iso_sql(day, False)
-    return (
-        f"CASE WHEN {text} IS NULL OR left({text}, 10) IN ({sentinels}) THEN NULL "
-        + (f"WHEN {text} RLIKE '^-?[0-9]{{1,11}}$' THEN {seconds} " if sas else "")
-        + f"WHEN {text} RLIKE 'T.*(Z|[+-][0-9]{{2}}:[0-9]{{2}})$' THEN {local} "
-        f"WHEN substr({text}, 5, 1) = '-' THEN CAST({text} AS TIMESTAMP_NTZ) "
-        f"WHEN {at} IN ({sentinels}) THEN NULL "
-        f"ELSE CAST(concat_ws(' ', {at}, CASE WHEN {clock} <> '' THEN {clock} END) AS TIMESTAMP_NTZ) END"
-    )
-
-
-def wide_sql(text: str) -> str:
-    """SQL of a gathered list as structs."""
-    cells = f"from_json({text}, 'ARRAY<ARRAY<STRING>>')"
-    return f"transform({cells}, x -> named_struct('first', x[0], 'last', x[1], 'value', x[2]))"
-
-
-def number_sql(text: str, decimal: str) -> str:
-    """SQL of a number with the declared decimal sign."""
-    if decimal == ".":
-        return f"CAST({text} AS DOUBLE)"
-    return f"CAST(replace(replace({text}, '.', ''), ',', '.') AS DOUBLE)"
-
-
-def number_or_null(text: str) -> str:
-    """SQL of a number with a decimal comma out of a text that need not be one."""
-    form = text_literal(f"^(?:{NUMBER_FORMS[','].pattern})$")
-    return f"CASE WHEN {text} RLIKE {form} THEN {number_sql(text, ',')} END"

@@ -1,7 +1,7 @@
 """The door: a worker reads its part of a file and hands on tokens; clear identifiers never leave this module.
 
-What runs here runs inside a Python worker. The JVM, and with it every plan, shuffle, log and table, sees only
-what :func:`read_chunk` yields. Messages name the file and the kind of fault, never a value.
+What runs here runs inside a Python worker. Every table, and what is made of it, sees only what :func:`read_chunk`
+yields. Messages name the file and the kind of fault, never a value.
 """
 
 from __future__ import annotations
@@ -28,12 +28,15 @@ LOST = "\ufffd"
 """What a byte becomes that the declared encoding does not know."""
 LETTER_LOST = r"\pL\?\pL"
 """A question mark between letters: a letter went where it could not be written. It cannot be brought back."""
-BATCH_ROWS = 20_000
-"""Rows that go to Spark at once."""
-EXTRA = (
-    "file_id STRING, row_number BIGINT, delivered DATE, fault STRING, fault_example STRING, remarks STRING"
-)
-"""Columns of every bronze table before the delivered ones.
+EXTRA = {
+    "file_id": "string",
+    "row_number": "int64",
+    "delivered": "date32",
+    "fault": "string",
+    "fault_example": "string",
+    "remarks": "string",
+}
+"""Columns of every bronze table before the delivered ones, with Arrow's names of their types.
 
 ``fault`` says why a row may not go on, ``remarks`` what was noticed on one that may (names, commas between).
 """
@@ -55,21 +58,13 @@ class Door:
     verbatim: bool
     known: frozenset[tuple[str, str]] = frozenset()
 
-    @property
-    def ddl(self) -> str:
-        """Schema of the bronze table."""
-        return EXTRA + "".join(f", `{each.name}` STRING" for each in self.table.fields)
 
-    def batches(self) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-        """For ``mapInArrow``: each incoming id is a part, and comes back as its rows."""
+def bronze_schema(table: Table) -> pa.Schema:
+    """Columns of a bronze table: where a row stood and what is wrong with it, then what was delivered."""
+    import pyarrow as pa
 
-        def read(ids: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in ids:
-                for position in batch.column(0).to_pylist():
-                    for table in read_chunk(self, self.parts[position]):
-                        yield from table.to_batches(max_chunksize=BATCH_ROWS)
-
-        return read
+    extra = [(name, pa.type_for_alias(kind)) for name, kind in EXTRA.items()]
+    return pa.schema([*extra, *((each.name, pa.string()) for each in table.fields)])
 
 
 def read_chunk(door: Door, part: Part) -> Iterator[pa.Table]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 TABLES_AT_ONCE = 3
-"""Delta commits wait more than they work: several tables at a time keep two cores busy."""
+"""While one table is compared with what was delivered before, workers read another."""
 
 RECORD_SECONDS = 60.0
 """Finished tables are recorded at least this often, so that a killed ingest repeats no more than that."""

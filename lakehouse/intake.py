@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.bronze import write_bronze, write_gone
 from lakehouse.delivery import series_name
 from lakehouse.direct_read import rows_of
 from lakehouse.doorstep import ERASED
 from lakehouse.errors import DataError
 from lakehouse.lake import Entry, current
+from lakehouse.landing import land, write_gone
 from lakehouse.row_ids import Changes, compare, ids_file, keep, kept, row_ids, without
 from lakehouse.schema import Table
-from lakehouse.silver import reasons_by_file, write_silver
 from lakehouse.survey import Surveyed
 from lakehouse.tables import table_path
 
@@ -64,20 +63,17 @@ def bring_table(
     for together in one_of_each_series(files):
         before = {file: entry_before(settings, file, [*known, *recorded]) for file in together}
         changes = {file: changes_of(settings, key_file, file, before[file]) for file in together}
-        bronze = write_bronze(spark, settings, table, changes, key_file)
-        write_gone(spark, settings, table, changes)
-        rows = {file.file_id: bronze.get(file.file_id, 0) for file in together}
-        silver, quarantine = write_silver(spark, settings, table, rows)
-        reasons = reasons_by_file(spark, settings, table, list(quarantine))
+        landed = land(spark, settings, table, changes, key_file)
+        write_gone(settings, table, changes)
         for file, changed in changes.items():
             entry = Entry(
                 **described(file),
                 edition=1 + edition_before(file, [*known, *recorded]),
                 rows_in=file.rows,
-                rows_bronze=bronze.get(file.file_id, 0),
-                rows_silver=silver.get(file.file_id, 0),
-                rows_quarantine=quarantine.get(file.file_id, 0),
-                reasons=reasons.get(file.file_id, {}),
+                rows_bronze=landed.bronze.get(file.file_id, 0),
+                rows_silver=landed.silver.get(file.file_id, 0),
+                rows_quarantine=landed.quarantine.get(file.file_id, 0),
+                reasons=landed.reasons.get(file.file_id, {}),
                 after=earlier.file_id if (earlier := before[file]) else "",
                 rows_kept=changed.kept,
                 rows_gone=len(changed.gone),

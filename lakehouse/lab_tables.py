@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from lakehouse.convert import number_or_null
+from collections.abc import Callable
+
+from lakehouse.convert import number_or_none
 from lakehouse.quality import clock, joined
-from lakehouse.schema import Event, Join, Known
+from lakehouse.schema import Derived, Event, Join, Known, Type
 from lakehouse.tables import Setting
 
 UNITS = "units.csv"
 UNIT = Join("unit_list", "unit_key", "unit_key")
 KNOWN_UNITS = Known(("analysis", "unit"), UNITS, "unknown_unit")
-BARE = 'CASE WHEN value < "A" THEN ltrim("<>= ", value) ELSE value END'
-OPERATOR = (
-    "CASE WHEN left(value, 1) IN ('<', '>') THEN left(value, 1) "
-    "WHEN operator IN ('<', '>') THEN operator ELSE '=' END"
-)
 WORDS = {"NORMAL": "N", "FORHØJET": "H", "FORHOEJET": "H", "NEDSAT": "L"}
 """Words that say themselves where a result lies."""
 UNLIKELY = "row.number * unit_list.factor + unit_list.offset NOT BETWEEN unit_list.low AND unit_list.high"
 """Outside what a living person can have, by the code's own band."""
 
 
-def result_columns(analysis: str) -> dict[str, tuple[str, str]]:
-    """Silver columns read out of the delivered texts; ``analysis`` is SQL of the code."""
+def result_number(value: str | None) -> float | None:
+    """The number of a result, without the sign of a bound; None where it is a word."""
+    return number_or_none(value.lstrip("<>= ") if value is not None and value < "A" else value)
+
+
+def result_bound(value: str | None, operator: str | None) -> str | None:
+    """Whether a result is a bound: ``<`` or ``>`` out of its own text, else out of the column of operators; else ``=``."""
+    if value and value[0] in "<>":
+        return value[0]
+    return operator if operator in ("<", ">") else "="
+
+
+def unit_key(analysis: str | None, unit: str | None) -> str | None:
+    """What the list of units is keyed by; ``analysis`` is the code."""
+    return None if analysis is None else f"{analysis.upper()}|{unit or ''}"
+
+
+def result_columns(column: str = "analysis", key: Callable[..., str | None] = unit_key) -> dict[str, Derived]:
+    """Silver columns read out of the delivered texts; ``key`` makes the unit's key of the ``column`` with the code."""
     return {
-        "number": ("DOUBLE", number_or_null(BARE)),
-        "bound": ("STRING", OPERATOR),
-        "low": ("DOUBLE", number_or_null("reference_low")),
-        "high": ("DOUBLE", number_or_null("reference_high")),
-        "unit_key": ("STRING", f"concat({analysis}, '|', coalesce(unit, ''))"),
+        "number": Derived(Type.NUMBER, ("value",), result_number),
+        "bound": Derived(Type.TEXT, ("value", "operator"), result_bound),
+        "low": Derived(Type.NUMBER, ("reference_low",), number_or_none),
+        "high": Derived(Type.NUMBER, ("reference_high",), number_or_none),
+        "unit_key": Derived(Type.TEXT, (column, "unit"), key),
     }
 
 

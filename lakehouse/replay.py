@@ -7,27 +7,31 @@ of persons) or never had (rows that are none) it cannot judge anew, and such row
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from lakehouse.bronze import known_pairs, replace_files
 from lakehouse.build import state_at
 from lakehouse.convert import fault_finder
 from lakehouse.delivery import all_sources
 from lakehouse.delta_log import is_table
-from lakehouse.direct_read import rows_of
+from lakehouse.direct_read import live_files, rows_of
+from lakehouse.door import bronze_schema
 from lakehouse.errors import DataError
 from lakehouse.lake import Entry, entries, replace_entries
+from lakehouse.landing import BRONZE, Landed, folders_of, known_pairs, landed_part, made_the_tables
 from lakehouse.pseudonym import root_key_file
 from lakehouse.remarks import not_known, not_valid_then
 from lakehouse.schema import Table, Type
-from lakehouse.silver import reasons_by_file, write_silver
+from lakehouse.table_files import PARTITION, Written, written_by_workers
 from lakehouse.tables import table_path
 from lakehouse.writer_lock import only_writer
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
 
     from lakehouse.settings import Settings
 
@@ -129,20 +133,13 @@ def replay(spark: SparkSession, settings: Settings, name: str, writers: list[int
             return Replayed(name, 0, 0, 0)
         looked_at = sum(entry.rows_quarantine for entry in ours)
         file_ids = [entry.file_id for entry in ours]
-        rejudge(spark, settings, table, file_ids)
-        rows = {entry.file_id: entry.rows_bronze for entry in ours}
-        silver, quarantine = write_silver(spark, settings, table, rows)
-        cured = [file_id for file_id in file_ids if not quarantine.get(file_id)]
-        if cured:
-            target = table_path(settings, f"quarantine.{name}")
-            replace_files(rows_of(spark, target, file_id=[]), target, cured)
-        reasons = reasons_by_file(spark, settings, table, file_ids)
+        landed = rejudged(spark, settings, table, file_ids)
         after = [
             dataclasses.replace(
                 entry,
-                rows_silver=silver.get(entry.file_id, 0),
-                rows_quarantine=quarantine.get(entry.file_id, 0),
-                reasons=reasons.get(entry.file_id, {}) if quarantine.get(entry.file_id) else {},
+                rows_silver=landed.silver.get(entry.file_id, 0),
+                rows_quarantine=landed.quarantine.get(entry.file_id, 0),
+                reasons=landed.reasons.get(entry.file_id, {}),
             )
             for entry in ours
         ]
@@ -154,22 +151,67 @@ def replay(spark: SparkSession, settings: Settings, name: str, writers: list[int
     return Replayed(name, looked_at, looked_at - left, left)
 
 
-def rejudge(spark: SparkSession, settings: Settings, table: Table, file_ids: list[str]) -> None:
-    """Write the bronze rows of some files again, with the faults the declaration finds now."""
-    from pyspark.sql import functions
-    from pyspark.sql.types import StringType
+def rejudged(spark: SparkSession, settings: Settings, table: Table, file_ids: list[str]) -> Landed:
+    """Bronze of some files with the faults the declaration finds now, and silver and quarantine as they follow from it.
 
-    known = known_pairs(settings, table)
-    names = [each.name for each in table.fields]
-    path = table_path(settings, table.bronze)
-    rows = rows_of(spark, path, file_id=file_ids)
+    One task a delivered file, which reads and writes by itself.
+    """
+    known, folders = known_pairs(settings, table), folders_of(settings, table)
+    bronze = Path(folders[BRONZE])
+    live = live_files(bronze)
+    if live is None:
+        raise DataError(f"The log of {table.bronze} is not understood.", "", "Report this.")
+    mine = [
+        (
+            file_id,
+            [
+                bronze / unquote(path)
+                for path, values in live.files.items()
+                if values.get(PARTITION) == file_id
+            ],
+        )
+        for file_id in file_ids
+    ]
 
-    def again(fault: str, *texts: str | None) -> str | None:
-        return verdict(table, known, dict(zip(names, texts, strict=True)), fault)
+    def again(number: int) -> list[Written]:
+        file_id, paths = mine[number]
+        blocks = (
+            rejudged_rows(rows, table, known) for path in paths for rows in bronze_rows(path, file_id, table)
+        )
+        return landed_part(folders, table, file_id, blocks)
 
-    judge = functions.udf(again, StringType())
-    bad: DataFrame = rows.where("fault IS NOT NULL").withColumn("fault", judge("fault", *names))
-    bad = bad.withColumn(
-        "fault_example", functions.expr("CASE WHEN fault IS NOT NULL THEN fault_example END")
-    )
-    replace_files(rows.where("fault IS NULL").unionByName(bad), path, file_ids)
+    return made_the_tables(settings, table, written_by_workers(spark, len(mine), again), file_ids)
+
+
+def bronze_rows(path: Path, file_id: str, table: Table) -> Iterator[pa.Table]:
+    """Rows of one file of a bronze table, some at a time, with every column declared now."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = bronze_schema(table)
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            rows = pa.Table.from_batches([batch])
+            columns = {name: rows[name] for name in rows.column_names}
+            columns["file_id"] = pa.repeat(file_id, len(rows))
+            declared = zip(schema.names, schema.types, strict=True)
+            yield pa.table(
+                [columns.get(name, pa.nulls(len(rows), kind)) for name, kind in declared], schema=schema
+            )
+
+
+def rejudged_rows(rows: pa.Table, table: Table, known: frozenset[tuple[str, str]]) -> pa.Table:
+    """The same rows under the faults that the declaration finds now."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    bad = pc.indices_nonzero(pc.is_valid(rows["fault"])).to_pylist()
+    if not bad:
+        return rows
+    faults, examples = rows["fault"].to_pylist(), rows["fault_example"].to_pylist()
+    for place, row in zip(bad, rows.take(bad).to_pylist(), strict=True):
+        faults[place] = verdict(table, known, row, faults[place])
+        examples[place] = examples[place] if faults[place] is not None else None
+    for name, texts in (("fault", faults), ("fault_example", examples)):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(texts, pa.string()))
+    return rows

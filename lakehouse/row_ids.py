@@ -76,7 +76,8 @@ def row_ids(file: Surveyed, key_file: Path) -> Ids:
             "Fetch the file again and repeat the ingest.",
         )
     table = file.found.table
-    declared = (file.columns, file.encoding, table.delimiter, table.decimal, table.fields, table.derived)
+    derived = {name: (str(each.type), each.of, each.rule) for name, each in table.derived.items()}
+    declared = (file.columns, file.encoding, table.delimiter, table.decimal, table.fields, derived)
     context = hashlib.sha256(repr((declared, table.dated, table.known)).encode()).digest()
     return ids ^ np.uint64(int.from_bytes(context[:8], "big"))
 

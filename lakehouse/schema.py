@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -267,6 +267,21 @@ class Names:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """A further column of silver, worked out of delivered texts.
+
+    ``value`` is called with the texts of the columns ``of`` (None where a row has none), once for each distinct set of
+    them; it stands on module level, so that workers find it. ``rule`` counts up when it answers differently: rows of
+    later deliveries are then read anew.
+    """
+
+    type: Type
+    of: tuple[str, ...]
+    value: Callable[..., object]
+    rule: int = 1
+
+
+@dataclass(frozen=True)
 class Bundle:
     """What of FHIR bundles makes a row: resources of one type, or each element of the list ``each`` in them."""
 
@@ -281,8 +296,8 @@ class Table:
     ``files`` is matched against the whole path below the delivery, lower case. ``issuer`` names the column
     that tells who issued a decentral person number. ``role`` makes the table available to joins. ``once``
     says that of equal rows in one file the first counts (not for tables whose own key is not read).
-    ``derived`` are further silver columns: SQL type and SQL over the delivered texts. ``unless`` gives, by the
-    name of another source, the contacts (SQL) that do not count once that source is in the lake, which has them too.
+    ``derived`` are further silver columns by name. ``unless`` gives, by the name of another source, the contacts
+    (SQL) that do not count once that source is in the lake, which has them too.
 
     ``absences`` cut the periods of all tables.
 
@@ -303,7 +318,7 @@ class Table:
     bundle: Bundle | None = None
     key: tuple[str, ...] = ()
     version: str = ""
-    derived: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    derived: Mapping[str, Derived] = field(default_factory=dict)
     reversal: Reversal | None = None
     repeats: Repeats | None = None
     together: Together | None = None

@@ -1,4 +1,4 @@
-"""``python -m tests.bench_pseudonym``: rows with person numbers written to a Delta table with pseudonyms and without.
+"""``python -m tests.bench_pseudonym``: rows with person numbers brought into Delta tables with pseudonyms and without.
 
 The same files, the same door, the same Spark session; only that the one run hands the number on as it stands. Each
 contender runs three times in turn after a warm-up, the best counts; then the same with twice and four times the rows. The
@@ -11,15 +11,14 @@ import argparse
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lakehouse import door as doors
-from lakehouse.bronze import bronze_frame
+from lakehouse import landing
 from lakehouse.delivery import find_delivery
 from lakehouse.governance.vault import init_vault, open_vault
 from lakehouse.pseudonym import root_key_file
@@ -29,7 +28,11 @@ from lakehouse.settings import Settings, load_settings
 from lakehouse.survey import survey
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
+
+    from lakehouse.door import Door
+    from lakehouse.reading import Part
 
 PROMISED = 1.5
 REPEATS = 3
@@ -63,19 +66,17 @@ def write_files(root: Path, rows: int, persons: int, seed: int) -> Path:
 
 
 def write(spark: SparkSession, settings: Settings, delivery_root: Path, *, plain: bool) -> float:
-    """Seconds to write the delivery to Delta through the door."""
+    """Seconds to bring the delivery through the door into its Delta tables."""
     delivery = find_delivery(delivery_root)
     files = [survey(found, delivery) for found in delivery.files]
-    target = settings.home / "written"
-    shutil.rmtree(target, ignore_errors=True)
+    shutil.rmtree(settings.lake, ignore_errors=True)
     shutil.rmtree(settings.vault / "inbox", ignore_errors=True)
     (settings.vault / "inbox").mkdir(mode=0o700)
     key = root_key_file(settings, create=True)
     changes = {file: compare_rows(row_ids(file, key), file.file_id, None) for file in files}
     began = time.perf_counter()
     with passed_on() if plain else as_always():
-        frame = bronze_frame(spark, settings, files[0].found.table, changes, key)
-        frame.write.format("delta").save(str(target))
+        landing.land(spark, settings, files[0].found.table, changes, key)
     return time.perf_counter() - began
 
 
@@ -88,36 +89,26 @@ def as_always() -> Iterator[None]:
 @contextmanager
 def passed_on() -> Iterator[None]:
     """A door that hands numbers on as they stand: what the same writing costs without pseudonyms."""
-    marked: Any = doors.Door.frames
 
-    def frames(door: doors.Door) -> Callable[[Iterator[Any]], Iterator[Any]]:
-        parts = door.parts
+    def plainly(door: Door, part: Part) -> Iterator[pa.Table]:
+        from lakehouse.door import Block, read_chunk
 
-        def read(ids: Iterator[Any]) -> Iterator[Any]:
-            import pandas as pd
+        def persons(self: Block, each: Any, values: Any, places: Any) -> Any:
+            return values.take(places)
 
-            from lakehouse.door import Block, read_chunk
+        kept: Any = Block.persons
+        Block.persons = persons  # type: ignore[method-assign]
+        try:
+            yield from read_chunk(door, part)
+        finally:
+            Block.persons = kept  # type: ignore[method-assign]
 
-            def persons(self: Block, each: Any, values: Any, places: Any) -> Any:
-                return values.take(places)
-
-            kept: Any = Block.persons
-            Block.persons = persons  # type: ignore[method-assign]
-            try:
-                for frame in ids:
-                    for position in frame["id"]:
-                        for table in read_chunk(door, parts[int(position)]):
-                            yield table.to_pandas(types_mapper=pd.ArrowDtype)
-            finally:
-                Block.persons = kept  # type: ignore[method-assign]
-
-        return read
-
-    doors.Door.frames = frames  # type: ignore[method-assign]
+    kept: Any = landing.read_chunk
+    landing.read_chunk = plainly
     try:
         yield
     finally:
-        doors.Door.frames = marked  # type: ignore[method-assign]
+        landing.read_chunk = kept
 
 
 def compare(spark: SparkSession, settings: Settings, root: Path) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ def add(spark: SparkSession, watcher: Watcher) -> None:
     global _watchers
     _watch_jvm(spark)
     _watch_arrow()
+    _watch_loaded()
     _watchers = (*_watchers, watcher)
 
 
@@ -100,6 +102,13 @@ def _watch_arrow() -> None:
     for name in ("dataset", "parquet_dataset"):
         _wrap(dataset, name)
     _wrap(pa, "memory_map")
+
+
+def _watch_loaded() -> None:
+    """See every path given to delta-rs where an ingest of this process has loaded it: loading it would be seen, using not."""
+    if (loaded := sys.modules.get("deltalake")) is not None:
+        _wrap(loaded.DeltaTable, "__init__")
+        _wrap(loaded, "write_deltalake")
 
 
 def _wrap(holder: Any, name: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+
 from lakehouse.declare import codelist, person, prefixed, translated
 from lakehouse.geography import municipality_sql
-from lakehouse.schema import DATED, FORMS, Event, Facts, Field, Join, Source, Table, Type
+from lakehouse.schema import DATED, FORMS, Derived, Event, Facts, Field, Join, Source, Table, Type
 from lakehouse.tables import Setting
 
 HERE = {"setting": f"{Setting.REGISTER:d}"}
@@ -18,6 +20,17 @@ LEVELS = {row["code"]: row["level"] for row in codelist("disced")}
 def files(name: str) -> str:
     """Where a yearly register may lie; the year in the name is not read."""
     return rf"(.*/)?dst/{DATED}{name}(_?\d{{4}}(\d{{2}})?)?{FORMS}"
+
+
+def new_years_day(year: str | None) -> datetime.date | None:
+    """First day of a year; None of what is no year."""
+    return datetime.date(int(year), 1, 1) if year and 1 <= int(year) <= 9999 else None
+
+
+def last_day(year: str | None) -> datetime.date | None:
+    """The year's last day."""
+    first = new_years_day(year)
+    return first and first.replace(month=12, day=31)
 
 
 POPULATION = Table(
@@ -76,8 +89,8 @@ FAMILY_INCOME = Table(
         Field("equivalised", Type.NUMBER, aliases=("famaekvivadisp_13",)),
     ),
     derived={
-        "valid_from": ("DATE", "make_date(CAST(year AS INT), 1, 1)"),
-        "valid_to": ("DATE", "make_date(CAST(year AS INT), 12, 31)"),
+        "valid_from": Derived(Type.DATE, ("year",), new_years_day),
+        "valid_to": Derived(Type.DATE, ("year",), last_day),
     },
 )
 INCOME = Table(

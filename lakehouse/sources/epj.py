@@ -6,7 +6,7 @@ medicine register, results from the laboratory. Here they have roles of their ow
 
 from __future__ import annotations
 
-from lakehouse.convert import number_or_null
+from lakehouse.convert import number_or_none
 from lakehouse.hospital_tables import (
     DIAGNOSIS,
     PERSON,
@@ -17,7 +17,7 @@ from lakehouse.hospital_tables import (
     loose,
     precision_of,
 )
-from lakehouse.schema import FORMS, Event, Field, Same, Source, Table, Type
+from lakehouse.schema import FORMS, Derived, Event, Field, Same, Source, Table, Type
 from lakehouse.sources.lmdb import ATC
 from lakehouse.tables import Setting
 
@@ -150,7 +150,7 @@ DOSES = Table(
         loose("route", "zc_admin_route_name"),
         Field("action", Type.CODE, aliases=("mar_action_c",), filled=True),
     ),
-    derived={"dose_number": ("DOUBLE", number_or_null("dose"))},
+    derived={"dose_number": Derived(Type.NUMBER, ("dose",), number_or_none)},
     same=Same("dose", "2"),
     events=(
         event(

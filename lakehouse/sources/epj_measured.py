@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lakehouse.hospital_tables import loose, precision_of
 from lakehouse.lab_tables import result_columns, result_event
-from lakehouse.schema import Field, Same, Source, Table, Type
+from lakehouse.schema import Derived, Field, Same, Source, Table, Type
 from lakehouse.sources.epj import PATIENT, event, files, stamp
 
 VITALS = {
@@ -36,6 +36,17 @@ def chosen(text: str, names: dict[str, str]) -> str:
     return f"CASE upper({text}) {whens} END"
 
 
+def analysis(component: str | None) -> str | None:
+    """The code of a component, where it has one; else its name."""
+    return component and COMPONENTS.get(component.upper(), component.upper())
+
+
+def unit_key(component: str | None, unit: str | None) -> str | None:
+    """What the list of units is keyed by; nothing for a component without a code."""
+    code = component and COMPONENTS.get(component.upper())
+    return f"{code}|{unit or ''}" if code else None
+
+
 RESULTS = Table(
     name="epj_results",
     files=files("alle(pr[øo]|proe)vesvar"),
@@ -54,8 +65,8 @@ RESULTS = Table(
         loose("laboratory", "resulting_lab"),
     ),
     same=Same("laboratory", "4"),
-    derived={"analysis": ("STRING", f"coalesce({chosen('component', COMPONENTS)}, upper(component))")}
-    | result_columns(chosen("component", COMPONENTS)),
+    derived={"analysis": Derived(Type.TEXT, ("component",), analysis)}
+    | result_columns("component", unit_key),
     events=(
         result_event(
             "row.sampled_at",

@@ -33,7 +33,7 @@ def results(name: str, stem: str, rank: int, analysis: str) -> Table:
         ),
         known=KNOWN_UNITS,
         same=Same("laboratory", str(rank)),
-        derived=result_columns("upper(analysis)"),
+        derived=result_columns(),
         events=(
             result_event(
                 moment("row.sampled_on", "row.sampled_at"),

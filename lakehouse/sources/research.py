@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from lakehouse.convert import NUMBER_FORMS
 from lakehouse.declare import moment, person, prefixed
-from lakehouse.schema import DATED, FORMS, Event, Field, Join, Source, Table, Type
+from lakehouse.schema import DATED, FORMS, Derived, Event, Field, Join, Source, Table, Type
 from lakehouse.tables import Setting
+
+
+def fraction(text: str | None) -> float | None:
+    """A share of reads, written with either decimal sign, bare or in per cent; None of a text that is no number."""
+    bare = (text or "").replace("%", "").replace(",", ".").strip()
+    if not NUMBER_FORMS["."].fullmatch(bare):
+        return None
+    return float(bare) / (100 if "%" in (text or "") else 1)
+
 
 SAMPLES = Table(
     name="research_samples",
@@ -54,10 +64,7 @@ VARIANTS = Table(
         Field("coverage", Type.INTEGER, required=False),
     ),
     derived={
-        "fraction": (
-            "DOUBLE",
-            "try_cast(replace(replace(vaf, '%', ''), ',', '.') AS DOUBLE) / IF(contains(vaf, '%'), 100, 1)",
-        )
+        "fraction": Derived(Type.NUMBER, ("vaf",), fraction),
     },
     events=(
         Event(

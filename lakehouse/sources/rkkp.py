@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import datetime
+import re
+
 from lakehouse.declare import codelist, person, prefixed
-from lakehouse.schema import DATED, FORMS, Event, Field, Source, Table, Type
+from lakehouse.schema import DATED, FORMS, Derived, Event, Field, Source, Table, Type
 from lakehouse.tables import Setting
 
-TEXT_DATE = "CASE WHEN length({0}) = 10 THEN try_to_date({0}, 'dd/MM/yyyy') END"
-"""The databases write dates as text, DD/MM/YYYY; anything of another length stands for none."""
+TEXT_DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})", re.ASCII)
+"""The databases write dates as text, DD/MM/YYYY; anything else stands for none."""
 NOTHING_FOUND = "('N', 'NEJ', 'NOT_PERFORMED')"
 WORD = "upper(item.value)"
 VALUE = "try_cast(replace(item.value, ',', '.') AS DOUBLE)"
+
+
+def text_date(text: str | None) -> datetime.date | None:
+    """The day such a text stands for."""
+    found = TEXT_DATE.fullmatch(text or "")
+    try:
+        return datetime.date(int(found[3]), int(found[2]), int(found[1])) if found else None
+    except ValueError:
+        return None
 
 
 def renamed(database: str) -> dict[str, str]:
@@ -54,7 +66,7 @@ KARBASE = Table(
         Field("side", Type.CODE, aliases=("beh_side",), values=SIDES, required=False),
         Field("variables", Type.WIDE, gathers=r"(?:reg|beh|rec|fu)_(\w+)", renamed=renamed("karbase")),
     ),
-    derived={"operated_on": ("DATE", TEXT_DATE.format("operated"))},
+    derived={"operated_on": Derived(Type.DATE, ("operated",), text_date)},
     events=(
         Event(
             {
@@ -82,7 +94,7 @@ DIABETES = Table(
         Field("status_date", aliases=("fu_statusdato", "fu_dato"), required=False),
         Field("variables", Type.WIDE, gathers=r"(?:reg|beh|rec|fu)_(\w+)", renamed=renamed("dvdd")),
     ),
-    derived={"status_on": ("DATE", TEXT_DATE.format("status_date"))},
+    derived={"status_on": Derived(Type.DATE, ("status_date",), text_date)},
     events=(variables("DVDD", "coalesce(row.status_on, make_date(row.year, 12, 31))", "row.hospital"),),
 )
 SOURCE = Source(name="rkkp", format="danish", identifier="cpr", tables=(KARBASE, DIABETES), levels=True)

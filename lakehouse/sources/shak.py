@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import DATED, Field, Places, Source, Table, Type
+from lakehouse.schema import DATED, Derived, Field, Places, Source, Table, Type
+
+
+def parent(place: str | None) -> str | None:
+    """The unit above: a ward's department, a department's hospital."""
+    return place and {7: place[:6], 6: place[:4]}.get(len(place))
+
 
 UNITS = Table(
     name="shak_units",
@@ -19,10 +25,7 @@ UNITS = Table(
         Field("region", Type.CODE, span=(152, 155), pattern=r"\d{4}"),
     ),
     derived={
-        "parent": (
-            "STRING",
-            "CASE length(trim(place)) WHEN 7 THEN left(trim(place), 6) WHEN 6 THEN left(trim(place), 4) END",
-        )
+        "parent": Derived(Type.TEXT, ("place",), parent),
     },
     places=Places(
         {

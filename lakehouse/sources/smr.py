@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lakehouse.convert import number_or_null
+from lakehouse.convert import number_or_none
 from lakehouse.hospital_tables import PERSON, loose, precision_of
 from lakehouse.quality import clock, joined
-from lakehouse.schema import FORMS, Event, Field, Same, Source, Table, Type
+from lakehouse.schema import FORMS, Derived, Event, Field, Same, Source, Table, Type
 from lakehouse.sources.lmdb import ATC
 from lakehouse.tables import Setting
 
@@ -39,7 +39,7 @@ DOSES = Table(
         Field("strength_unit", aliases=("v_styrke_enhed",), required=False),
         Field("price", Type.NUMBER, aliases=("amgros_adm_pris",), required=False),
     ),
-    derived={"dose_number": ("DOUBLE", number_or_null("dose"))},
+    derived={"dose_number": Derived(Type.NUMBER, ("dose",), number_or_none)},
     same=Same("dose", "1"),
     events=(
         Event(

@@ -39,7 +39,7 @@ def test_mlflow_is_imported_in_one_module() -> None:
 def test_arrow_batches_are_mapped_where_rows_are_read_and_where_they_are_counted() -> None:
     assert [name(path) for path in SOURCES if ".mapInArrow" in path.read_text()] == [
         "experiments/mining/carrier.py",
-        "lakehouse/bronze.py",
+        "lakehouse/table_files.py",
     ]
 
 

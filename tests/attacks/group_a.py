@@ -248,6 +248,13 @@ def _(w: World) -> Any:
     return duckdb.sql(f"SELECT * FROM '{w.file('spell')}'").fetchall()
 
 
+@attack("A19 delta-rs in the driver")
+def _(w: World) -> Any:
+    from deltalake import DeltaTable
+
+    return DeltaTable(str(w.gold / "spell")).to_pyarrow_table().to_pylist()
+
+
 @attack("A20 Hadoop's file system through the JVM")
 def _(w: World) -> Any:
     jvm = w.spark._jvm

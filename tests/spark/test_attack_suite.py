@@ -21,6 +21,7 @@ SHARE = [
     "A18 function opening a file in the worker",
     "A18 Arrow function opening a file in the worker",
     "A19 Arrow in the driver",
+    "A19 delta-rs in the driver",
     "A20 Hadoop's file system through the JVM",
     "A20 Java method called from SQL over a granted table",
     "A21 file handed to the workers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from lakehouse.delta_log import newest_version
 from lakehouse.errors import DataError
 from lakehouse.ingest import IngestSummary, ingest
 from lakehouse.lake import entries, gold_versions, lake_kind
+from lakehouse.landing import Landed
 from lakehouse.pseudonym import root_key_file
 from lakehouse.settings import Settings, load_settings
 from lakehouse.tables import GOLD, table_path
@@ -341,12 +343,13 @@ def test_a_file_that_does_not_balance_reaches_no_gold(
 
     settings = load_settings(tmp_path / "home", "test")
     delivery = write_delivery(tmp_path / "out", {"cpr/cpr3_t_person.csv": persons()})
-    whole = module.write_silver
+    whole = module.land
 
-    def one_short(*given: Any, **options: Any) -> tuple[dict[str, int], dict[str, int]]:
-        return {file: rows - 1 for file, rows in whole(*given, **options)[0].items()}, {}
+    def one_short(*given: Any) -> Landed:
+        landed = whole(*given)
+        return replace(landed, silver={file: rows - 1 for file, rows in landed.silver.items()})
 
-    monkeypatch.setattr(module, "write_silver", one_short)
+    monkeypatch.setattr(module, "land", one_short)
     with pytest.raises(DataError, match="3 rows, but kept 0, bronze 3, silver 2 and quarantine 0"):
         ingest(spark, settings, delivery)
     assert entries(spark, settings) == []
@@ -407,11 +410,11 @@ def test_equal_rows_are_found_across_the_chunks_of_a_file(
 def test_a_file_that_changes_while_it_is_read_is_refused(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse import bronze
+    from lakehouse import landing
 
     settings = load_settings(tmp_path / "home", "test")
     delivery = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [f"{ANNA};2020-01-01;I219"]})
-    monkeypatch.setattr(bronze, "file_digest", lambda path: "another")
+    monkeypatch.setattr(landing, "file_digest", lambda path: "another")
     with pytest.raises(DataError, match=r"dodsaars\.csv changed while it was read"):
         ingest(spark, settings, delivery)
     assert entries(spark, settings) == []

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lakehouse.delivery import all_sources
 from lakehouse.ingest import IngestSummary, ingest
 from lakehouse.settings import Settings, load_settings
 from lakehouse.synthetic import SynthSummary, synthesise
+from lakehouse.tables import table_path
+from tests.oracles.stored import silver_by_sql
 from tests.support.books import hold_against_books, unread
 
 if TYPE_CHECKING:
@@ -53,3 +56,20 @@ def test_the_books_of_every_trap_agree_with_the_lake(
     assert held.checks
     assert held.wrong == []
     assert held.missing == []
+
+
+def test_silver_of_every_table_is_what_sql_makes_of_its_bronze(
+    spark: SparkSession, region: tuple[Settings, SynthSummary, IngestSummary]
+) -> None:
+    settings, _, summary = region
+    delivered = {entry.source_table for entry in summary.files if entry.rows_silver}
+    tables = [
+        table for source in all_sources()["danish"] for table in source.tables if table.name in delivered
+    ]
+    assert len(tables) > 40
+    for table in tables:
+        bronze, silver = (spark.read.format("delta").load(str(table_path(settings, name)))
+                          for name in (table.bronze, table.silver))  # fmt: skip
+        expected = silver_by_sql(bronze, table)
+        assert silver.schema == expected.schema, table.name
+        assert silver.exceptAll(expected).count() == expected.exceptAll(silver).count() == 0, table.name

@@ -72,15 +72,16 @@ def simulate(
 
 
 def in_blocks(
-    seed: int, persons: int, codes: int, block: int = 200_000, busier: float = 1.0
+    seed: int, persons: int, codes: int, block: int = 200_000, busier: float = 1.0, even: bool = False
 ) -> Iterator[Persons]:
     """A null world with stays, in order of sex and birth year, of which no more than a block is ever in memory.
 
-    ``busier`` multiplies how often everybody goes to care.
+    ``busier`` multiplies how often everybody goes to care; in an ``even`` world persons of one age and sex go equally
+    often. Otherwise frailty makes every two codes alike once they are common enough, and thousands of pairs are called.
     """
     rng = np.random.default_rng(seed)
     people, coding = _people(rng, persons), _coding(rng, codes)
-    people = people._replace(frailty=people.frailty * busier)
+    people = people._replace(frailty=(people.frailty * 0 + 1 if even else people.frailty) * busier)
     cumulative = np.cumsum(coding.chance, axis=1)
     for start in range(0, persons, block):
         part = People(*(column[start : start + block] for column in people))
