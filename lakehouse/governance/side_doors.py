@@ -105,7 +105,7 @@ def _watch_arrow() -> None:
 
 
 def _watch_loaded() -> None:
-    """See every path given to delta-rs where an ingest of this process has loaded it: loading it would be seen, using not."""
+    """See every path given to delta-rs once an ingest of this process has loaded it: only loading would be seen."""
     if (loaded := sys.modules.get("deltalake")) is not None:
         _wrap(loaded.DeltaTable, "__init__")
         _wrap(loaded, "write_deltalake")
