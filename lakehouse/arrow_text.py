@@ -1,4 +1,4 @@
-"""Arrow texts as numpy sees them: offsets and bytes, without copying and without a Python object for each text."""
+"""Arrow texts as numpy sees them: offsets and bytes without copying, or each distinct text once and where it stands."""
 
 from __future__ import annotations
 
@@ -43,3 +43,19 @@ def texts_of(letters: Bytes) -> pa.Array:
     return pa.StringArray.from_buffers(
         count, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(letters))
     )
+
+
+def coded(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+    """Distinct texts of a column, and for each row which of them it has (null: none)."""
+    import pyarrow as pa
+
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    whole = whole.dictionary_encode()
+    whole = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+    return whole.dictionary, whole.indices
+
+
+def places_of(places: pa.Array, empty: int) -> np.ndarray[Any, Any]:
+    """Where each row's distinct text is, (n,); ``empty`` for rows without one."""
+    found: np.ndarray[Any, Any] = places.fill_null(empty).to_numpy(zero_copy_only=False)
+    return found

@@ -204,9 +204,7 @@ def stored_as(field: Field, decimal: str) -> Callable[[str], object] | None:
             return partial(as_number, decimal=decimal)
         case Type.INTEGER:
             return int
-        case Type.CODE:
-            return partial(as_coded, field)
-        case Type.TEXT:
+        case Type.CODE | Type.TEXT:
             return partial(as_coded, field)
     return None
 

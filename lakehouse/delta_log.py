@@ -47,12 +47,3 @@ def added_rows(table: Path) -> int:
         for each in actions(newest_commit(table))
         if "add" in each
     )
-
-
-def added_rows_by_file(table: Path) -> dict[str, int]:
-    """Rows the newest commit of a table partitioned by delivered file wrote, by file."""
-    rows: dict[str, int] = {}
-    for add in (each["add"] for each in actions(newest_commit(table)) if "add" in each):
-        file_id = add["partitionValues"]["file_id"]
-        rows[file_id] = rows.get(file_id, 0) + json.loads(add["stats"])["numRecords"]
-    return rows

@@ -47,15 +47,20 @@ def rows_of(spark: SparkSession, table: Path, **within: Collection[str]) -> Data
             frame = frame.where(frame[name].isin(list(values)))
         return frame
     schema = StructType.fromJson(live.schema)
-    files = [
-        str(table / unquote(path))
-        for path, values in live.files.items()
-        if all(values.get(name) in wanted for name, wanted in within.items())
-    ]
+    files = [str(path) for path in files_within(table, live, **within)]
     if not files:
         return spark.createDataFrame([], schema)
     frame = spark.read.schema(schema).option("basePath", str(table)).parquet(*files)
     return frame.select(*schema.fieldNames())
+
+
+def files_within(table: Path, live: Live, **within: Collection[str]) -> list[Path]:
+    """The files of a version whose partitions have these values."""
+    return [
+        table / unquote(path)
+        for path, values in live.files.items()
+        if all(values.get(name) in wanted for name, wanted in within.items())
+    ]
 
 
 def schema_of(spark: SparkSession, table: Path) -> StructType:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.arrow_text import coded, places_of
 from lakehouse.convert import fault_finder
 from lakehouse.cpr import CANDIDATE, mask, scrub
 from lakehouse.doorstep import ERASED, Doorstep
@@ -44,7 +45,7 @@ EXTRA = {
 
 @dataclass(frozen=True)
 class Door:
-    """Everything a worker needs to read parts of one table: small, and without any key.
+    """Everything a worker needs to read parts of one table but the parts: small, and without any key.
 
     ``verbatim`` says that columns declared so may keep what looks like a person number, because the lake
     holds no Danish identifiers and codes must come through unchanged. ``known`` are the pairs of the table's
@@ -54,7 +55,6 @@ class Door:
     table: Table
     identifier: str
     key_file: str
-    parts: tuple[Part, ...]
     verbatim: bool
     known: frozenset[tuple[str, str]] = frozenset()
 
@@ -342,19 +342,12 @@ def distinct(column: Any) -> tuple[pa.Array, pa.Array]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    encoded = column.combine_chunks().dictionary_encode()
-    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    values, places = pc.utf8_trim_whitespace(encoded.dictionary), encoded.indices
+    values, places = coded(column)
+    values = pc.utf8_trim_whitespace(values)
     empty = pc.equal(values, "")
     if pc.any(empty).as_py():
         places = pc.if_else(empty.take(places), pa.scalar(None, places.type), places)
     return values, places
-
-
-def places_of(places: pa.Array, empty: int) -> np.ndarray[Any, Any]:
-    """Where each row's distinct text is, (n,); ``empty`` for rows without one."""
-    found: np.ndarray[Any, Any] = places.fill_null(empty).to_numpy(zero_copy_only=False)
-    return found
 
 
 def by_issuer(
@@ -364,10 +357,9 @@ def by_issuer(
     import numpy as np
     import pyarrow as pa
 
-    named = column.combine_chunks().dictionary_encode()
-    named = named.combine_chunks() if isinstance(named, pa.ChunkedArray) else named
-    names = [*(name or unnamed for name in named.dictionary.to_pylist()), unnamed]
-    numbers = places_of(named.indices, len(names) - 1).astype(np.int64)
+    named, which = coded(column)
+    names = [*(name or unnamed for name in named.to_pylist()), unnamed]
+    numbers = places_of(which, len(names) - 1).astype(np.int64)
     at = places_of(places, len(values)).astype(np.int64)
     kinds, pairs = np.unique(at * len(names) + numbers, return_inverse=True)
     kinds = kinds[kinds < len(values) * len(names)]

@@ -96,7 +96,7 @@ def land(
     any_file = next(iter(files))
     source, kind = any_file.found.source, any_file.delivery.kind
     known = known_pairs(settings, table)
-    door = Door(table, source.identifier, str(key_file), parts, verbatim=kind != "real", known=known)
+    door = Door(table, source.identifier, str(key_file), verbatim=kind != "real", known=known)
     folders = folders_of(settings, table)
 
     def through(number: int) -> list[Written]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.arrow_text import coded, places_of
 from lakehouse.convert import as_date
 from lakehouse.cpr import WEIGHTS, BadNumber, century_of, parse
 from lakehouse.identities import PLAIN, plain_numbers
@@ -111,10 +112,9 @@ def sex_differs(told: np.ndarray[Any, Any], delivered: Any) -> np.ndarray[Any, A
     """Whether a number says another sex than its row, (n,), from :func:`sexes_of` by row. The register is believed."""
     import numpy as np
 
-    encoded = delivered.combine_chunks().dictionary_encode()
-    encoded = encoded.combine_chunks() if hasattr(encoded, "chunks") else encoded
-    meant = [SEXES.index(SEX_DIGIT.get(text.strip().upper(), "")) for text in encoded.dictionary.to_pylist()]
-    row = np.array([*meant, 0])[encoded.indices.fill_null(len(meant)).to_numpy(zero_copy_only=False)]
+    texts, places = coded(delivered)
+    meant = [SEXES.index(SEX_DIGIT.get(text.strip().upper(), "")) for text in texts.to_pylist()]
+    row = np.array([*meant, 0])[places_of(places, len(meant))]
     return np.asarray((told > 0) & (row > 0) & (told != row))
 
 
@@ -152,17 +152,12 @@ def pairs_of(one: Any, other: Any, empty: bool = False) -> tuple[list[tuple[str,
     import numpy as np
     import pyarrow.compute as pc
 
-    first, second = (
-        column.combine_chunks() if hasattr(column, "chunks") else column for column in (one, other)
-    )
-    if empty:
-        second = pc.fill_null(second, "")
-    codes = [column.dictionary_encode() for column in (first, second)]
-    places = [code.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) for code in codes]
-    width = len(codes[1].dictionary) + 1
+    codes = [coded(one), coded(pc.fill_null(other, "") if empty else other)]
+    places = [places_of(at, -1).astype(np.int64) for _, at in codes]
+    width = len(codes[1][0]) + 1
     packed = np.where((places[0] < 0) | (places[1] < 0), -1, places[0] * width + places[1])
     kinds, at = np.unique(packed, return_inverse=True)
-    left, right = (code.dictionary.to_pylist() for code in codes)
+    left, right = (texts.to_pylist() for texts, _ in codes)
     pairs = [(left[kind // width], right[kind % width]) if kind >= 0 else ("", "") for kind in kinds.tolist()]
     at = at.astype(np.int64)
     if len(kinds) and kinds[0] < 0:

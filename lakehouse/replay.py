@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from lakehouse.build import state_at
 from lakehouse.convert import fault_finder
 from lakehouse.delivery import all_sources
 from lakehouse.delta_log import is_table
-from lakehouse.direct_read import live_files, rows_of
+from lakehouse.direct_read import files_within, live_files, rows_of
 from lakehouse.door import bronze_schema
 from lakehouse.errors import DataError
 from lakehouse.lake import Entry, entries, replace_entries
@@ -25,7 +24,7 @@ from lakehouse.landing import BRONZE, Landed, folders_of, known_pairs, landed_pa
 from lakehouse.pseudonym import root_key_file
 from lakehouse.remarks import not_known, not_valid_then
 from lakehouse.schema import Table, Type
-from lakehouse.table_files import PARTITION, Written, written_by_workers
+from lakehouse.table_files import Written, written_by_workers
 from lakehouse.tables import table_path
 from lakehouse.writer_lock import only_writer
 
@@ -161,17 +160,7 @@ def rejudged(spark: SparkSession, settings: Settings, table: Table, file_ids: li
     live = live_files(bronze)
     if live is None:
         raise DataError(f"The log of {table.bronze} is not understood.", "", "Report this.")
-    mine = [
-        (
-            file_id,
-            [
-                bronze / unquote(path)
-                for path, values in live.files.items()
-                if values.get(PARTITION) == file_id
-            ],
-        )
-        for file_id in file_ids
-    ]
+    mine = [(file_id, files_within(bronze, live, file_id=[file_id])) for file_id in file_ids]
 
     def again(number: int) -> list[Written]:
         file_id, paths = mine[number]

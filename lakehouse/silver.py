@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lakehouse.arrow_text import coded, places_of
 from lakehouse.convert import stored_as
 from lakehouse.errors import DataError
 from lakehouse.schema import Derived, Table, Type
@@ -119,7 +120,7 @@ def derived(column: Derived, rows: pa.Table, kind: pa.DataType) -> pa.Array:
     for name in column.of:
         values, places = coded(rows[name])
         texts.append([*values.to_pylist(), None])
-        at = at * len(texts[-1]) + places.fill_null(len(values)).to_numpy(zero_copy_only=False)
+        at = at * len(texts[-1]) + places_of(places, len(values))
     sets, which = np.unique(at, return_inverse=True)
     given = []
     for each in reversed(texts):
@@ -128,12 +129,3 @@ def derived(column: Derived, rows: pa.Table, kind: pa.DataType) -> pa.Array:
     return pa.array([column.value(*each) for each in zip(*reversed(given), strict=True)], kind).take(
         pa.array(which)
     )
-
-
-def coded(column: pa.ChunkedArray) -> tuple[pa.Array, Any]:
-    """Distinct texts of a column, and where each row's is (null: none)."""
-    import pyarrow as pa
-
-    whole = column.combine_chunks().dictionary_encode()
-    whole = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
-    return whole.dictionary, whole.indices

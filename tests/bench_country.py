@@ -29,7 +29,7 @@ CODES = 1_500
 SIZES = (100_000, 1_000_000, 7_200_000)
 LONG_PERSONS = 1_000_000
 USUAL, LONGER = 0.83, 8.7
-"""Use of care that gives about 17 events a person, and that which gives 150 distinct codes, then to everybody alike."""
+"""Use of care that gives about 17 events a person, and that which gives 150 distinct codes where all use it alike."""
 
 KERNEL, MEMORY_GB, GROWTH, AGAIN = 2.5, 8.0, 1.05, 0.10
 ROUNDS = 3
@@ -83,7 +83,7 @@ def measured(command: list[str]) -> dict[str, Any]:
     return bench.measured(command, memory_of, SECONDS_BETWEEN)
 
 
-def prepare(home: Path, persons: int, codes: int, busier: float) -> dict[str, Any]:
+def prepare(home: Path, persons: int, codes: int, busier: float, even: bool) -> dict[str, Any]:
     """A lake of persons and a study that may read all of it."""
     from lakehouse.governance.permits import grant_all
     from lakehouse.session import spark_session
@@ -97,7 +97,7 @@ def prepare(home: Path, persons: int, codes: int, busier: float) -> dict[str, An
         nonlocal events
         seed = int(time.time())
         for part in in_blocks(
-            seed, persons, codes - 1, int(min(200_000, 1 + 2_000_000 / busier)), busier, busier == LONGER
+            seed, persons, codes - 1, int(min(200_000, 1 + 2_000_000 / busier)), busier, even
         ):
             events += len(part.codes)
             yield part
@@ -231,7 +231,9 @@ def all_persons(home: Path) -> Iterator[Persons]:
             yield join_persons([persons_of(batch) for batch in table.to_batches()])
 
 
-def compare(sizes: list[int], codes: int, busier: float, rounds: int, remine: bool) -> list[dict[str, Any]]:
+def compare(
+    sizes: list[int], codes: int, busier: float, rounds: int, remine: bool, even: bool = False
+) -> list[dict[str, Any]]:
     """Figures of one size after another, each with a lake that is gone before the next."""
     figures = []
     print(f"{'persons':>10}{'events':>13}{'kernel s':>10}{'reading':>9}{'scan s':>9}{'cold':>8}"
@@ -240,6 +242,7 @@ def compare(sizes: list[int], codes: int, busier: float, rounds: int, remine: bo
         with tempfile.TemporaryDirectory(prefix="patternlake-bench-") as folder:
             base = [sys.executable, "-m", "tests.bench_country", "--home", folder, "--codes", str(codes)]
             base += ["--rounds", str(rounds), "--busier", str(busier), "--persons", str(persons)]
+            base += ["--even"] if even else []
             size = measured([*base, "--step", "prepare"])
             bare = measured([*base, "--step", "kernel"])
             scan = measured([*base, "--step", "ours"])
@@ -279,10 +282,11 @@ def main() -> int:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--persons", type=int)
     parser.add_argument("--busier", type=float, default=1.0)
+    parser.add_argument("--even", action="store_true", help="persons of one age and sex use care alike")
     parser.add_argument("--step", choices=["prepare", "kernel", "ours", "again"])
     given = parser.parse_args()
     if given.step == "prepare":
-        print(json.dumps(prepare(given.home, given.persons, given.codes, given.busier)))
+        print(json.dumps(prepare(given.home, given.persons, given.codes, given.busier, given.even)))
     elif given.step == "kernel":
         print(json.dumps(kernel(given.home, given.codes)))
     elif given.step == "again":
@@ -312,8 +316,8 @@ def judge(sizes: list[int], long: int, codes: int, rounds: int) -> int:
         growth = float(np.diff(times)[0] / np.diff(sizes_log)[0])
         promises.append((f"exponent of growth from {first['persons']:,}", growth, GROWTH))
     if long:
-        print(f"\ntimelines of about {150} distinct codes a person")
-        figures = compare([long], codes, LONGER, 2, False)
+        print("\ntimelines of about 150 distinct codes a person, of even use")
+        figures = compare([long], codes, LONGER, 2, False, even=True)
         print(f"{figures[0]['exposures'] / long:.0f} distinct codes a person; it runs")
     print()
     short = 0

@@ -62,7 +62,7 @@ def door_outcome(root: Path, number: int, numbers: random.Random) -> Outcome:
         file = survey(Found(path, str(below), source, table), delivery)
         row_ids(file, key)
         parts = tuple(Part(chunk, str(below), file.columns, None, "", file.encoding) for chunk in file.chunks)
-        door = Door(table, source.identifier, str(key), parts, verbatim=False)
+        door = Door(table, source.identifier, str(key), verbatim=False)
         rows = [row for part in parts for block in read_chunk(door, part) for row in block.to_pylist()]
     except DataError as refused:
         shows = "shows a number" if ANNA in str(refused) or BENT in str(refused) else ""

@@ -15,7 +15,7 @@ from lakehouse.convert import (
     stored_as,
 )
 from lakehouse.schema import Field, Type
-from tests.oracles.stored import sql_type, stored
+from tests.oracles.stored import number_or_null, sql_type, stored
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -142,7 +142,11 @@ def test_gathered_lists_become_structs(spark: SparkSession) -> None:
     ("text", "number"),
     [("1.234,5", 1234.5), ("0,5", 0.5), ("1.23", None), ("POSITIV", None), ("1e5", None), (None, None)],
 )
-def test_numbers_out_of_texts_that_need_not_be_one(text: str | None, number: float | None) -> None:
+def test_numbers_out_of_texts_that_need_not_be_one(
+    spark: SparkSession, text: str | None, number: float | None
+) -> None:
+    frame = spark.createDataFrame([(text,)], "x STRING")
+    assert [row[0] for row in frame.selectExpr(number_or_null("x")).collect()] == [number]
     assert number_or_none(text) == number
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from experiments import pair_scan
 from experiments.kernels.pair_scan import PairScanSettings, Persons
 from experiments.pair_scan import InProcess, PairScan, scan
 from experiments.pair_sensitivity import beside_without_washout
@@ -50,6 +52,20 @@ def test_parts__change_nothing(world: World, found: PairScan) -> None:
         again = scan(InProcess(shuffled, pieces), PairScanSettings(world.n_codes), terminal=(world.death,))
         assert again.table.equals(found.table)
         assert again.null == found.null
+
+
+def test_goes__change_nothing(world: World, found: PairScan, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[str] = []
+    inner = InProcess(world.persons)
+
+    def counted(name: str, arguments: dict[str, Any]) -> Any:
+        passes.append(name)
+        return inner(name, arguments)
+
+    monkeypatch.setattr(pair_scan, "_ENTRIES_AT_ONCE", 20_000)
+    again = scan(counted, PairScanSettings(world.n_codes), terminal=(world.death,))
+    assert passes.count("CalledPass") > 2
+    assert again.table.equals(found.table)
 
 
 def test_tested__is_decided_by_margins(world: World, found: PairScan) -> None:

@@ -28,5 +28,5 @@ def read(table: Table, path: Path) -> list[dict[str, Any]]:
     home = path.parent / "home"
     key = root_key_file(load_settings(home, "test"), create=True)
     parts = tuple(Part(chunk, path.name, file.columns, None, "", file.encoding) for chunk in file.chunks)
-    door = Door(table, "cpr", str(key), parts, verbatim=False)
+    door = Door(table, "cpr", str(key), verbatim=False)
     return [row for part in parts for block in read_chunk(door, part) for row in block.to_pylist()]

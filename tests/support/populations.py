@@ -81,7 +81,7 @@ def in_blocks(
     """
     rng = np.random.default_rng(seed)
     people, coding = _people(rng, persons), _coding(rng, codes)
-    people = people._replace(frailty=(people.frailty * 0 + 1 if even else people.frailty) * busier)
+    people = people._replace(frailty=(np.ones(persons) if even else people.frailty) * busier)
     cumulative = np.cumsum(coding.chance, axis=1)
     for start in range(0, persons, block):
         part = People(*(column[start : start + block] for column in people))
