@@ -18,7 +18,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from experiments.kernels.baseline import Baseline, rounder_for
-from experiments.kernels.called_counts import PLACES
 from experiments.kernels.design import HALVES, OPEN
 from experiments.kernels.grouping import Block
 from experiments.kernels.pair_scan import (
@@ -52,8 +51,11 @@ MEMORY = 4 << 30
 ALL_AT_ONCE = 1 << 62
 """As ``memory``: for whoever needs the reference of all codes in one piece."""
 
-_ENTRIES_AT_ONCE = 1 << 27
-"""Entries that a go of the third pass may hold: of each pair one for each exposure of each person who has both codes."""
+_ENTRIES_AT_ONCE, _ENTRIES_A_EXPOSURE = 1 << 27, 8
+"""Entries that a go of the third pass may come to: of a pair one for each exposure of each person who has both codes.
+
+Small goes are kind to memory and caches; below so many entries for each exposure, finding the exposures again costs more.
+"""
 _STRATA = 1 << 14
 """So many strata are expected before any is met."""
 
@@ -259,9 +261,10 @@ def closer_counts(
     Each gives which of the pairs it looked at, what it counted, and the reference to hold that against. ``records``
     are the persons who have both codes of a pair.
     """
-    exposures_each = reference.every.sum() / max(1, reference.persons.sum())
-    entries = np.minimum(records * (1 + exposures_each), PLACES * len(reference.keys))
-    for go in _goes(pairs, entries, reference.blocks):
+    exposures = int(reference.every.sum())
+    entries = records * (1 + exposures / max(1, reference.persons.sum()))
+    most = max(_ENTRIES_AT_ONCE, _ENTRIES_A_EXPOSURE * exposures)
+    for go in _goes(pairs, entries / most, reference.blocks):
         arguments = {"settings": settings, "present": reference.present, "pairs": pairs[go]}
         part = cast("CalledCounts", run_pass("CalledPass", arguments))
         if len(reference.blocks) == 1:
@@ -274,15 +277,15 @@ def closer_counts(
 
 
 def _goes(
-    pairs: NDArray[np.int32], entries: NDArray[np.float64], blocks: list[Block]
+    pairs: NDArray[np.int32], share: NDArray[np.float64], blocks: list[Block]
 ) -> list[NDArray[np.int64]]:
-    """Which pairs go together: not too many entries, and where there are blocks of codes the codes of one block."""
+    """Which pairs go together: shares that make up one go, and where there are blocks of codes the codes of one block."""
     order = np.arange(len(pairs))
     tile = np.zeros(len(pairs), np.int64)
     if len(blocks) > 1:
         half = max(1, min(high - low for low, high in blocks) // HALVES)
         tile = pairs[:, 0].astype(np.int64) // half << 32 | pairs[:, 1] // half
         order = np.argsort(tile, kind="stable")
-    full = np.cumsum(entries[order]) // _ENTRIES_AT_ONCE
+    full = np.cumsum(share[order]) // 1
     cuts = np.flatnonzero((np.diff(full) != 0) | (np.diff(tile[order]) != 0)) + 1
     return np.split(order, cuts)

@@ -63,6 +63,7 @@ def test_goes__change_nothing(world: World, found: PairScan, monkeypatch: pytest
         return inner(name, arguments)
 
     monkeypatch.setattr(pair_scan, "_ENTRIES_AT_ONCE", 20_000)
+    monkeypatch.setattr(pair_scan, "_ENTRIES_A_EXPOSURE", 0)
     again = scan(counted, PairScanSettings(world.n_codes), terminal=(world.death,))
     assert passes.count("CalledPass") > 2
     assert again.table.equals(found.table)
