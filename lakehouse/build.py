@@ -9,25 +9,25 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
-from lakehouse import gold, stays
-from lakehouse import timeline as lines
-from lakehouse.courses import courses
+from lakehouse import gold, stays, walk
 from lakehouse.current import OUTDATED, OUTDATED_DDL, Current, outdated, with_outdated
 from lakehouse.delivery import all_sources
 from lakehouse.delta_log import added_rows, newest_version, stamp_of
 from lakehouse.direct_read import rows_of
-from lakehouse.exposure import exposure_periods
 from lakehouse.lake import Entry, chain_of, current, current_at, versions_file
+from lakehouse.table_files import Written, commit_whole
 from lakehouse.tables import GOLD, create_table, table_path
+from lakehouse.timeline import vocabulary
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
     from lakehouse.settings import Settings
 
-FORM = 5
+FORM = 6
 """Counts up when gold is computed differently, so that lakes are rebuilt by the next ingest."""
 ENCOUNTER, UNLINKED, DEATHS = "silver.encounter", "quarantine.unlinked", "silver.person_facts"
 UNLINKED_DDL = "file_id STRING, source_table STRING, row_number BIGINT, reason STRING, example STRING"
@@ -120,6 +120,30 @@ class Builder:
 
         self.write(name, ordered, GOLD[name].ddl, GOLD[name].keep_statistics)
 
+    def write_files(
+        self,
+        names: Sequence[str],
+        write: Callable[[dict[str, str], dict[str, pa.Schema]], list[Written]],
+    ) -> None:
+        """The same for gold tables whose files workers write, by the tables' folders and schemas; each one commit."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+        from pyspark.sql.types import StructType
+
+        lacking = [name for name in names if stamp_of(self.path(name)) != self.stamp]
+        for name in lacking:
+            create_table(self.spark, self.path(name), GOLD[name].ddl, GOLD[name].keep_statistics)
+        if lacking:
+            folders = {name: str(self.path(name)) for name in lacking}
+            schemas = {
+                name: to_arrow_schema(cast("StructType", StructType.fromDDL(GOLD[name].ddl)))
+                for name in lacking
+            }
+            written = write(folders, schemas)
+        for name in lacking:
+            commit_whole(self.path(name), written, name, self.stamp, GOLD[name].keep_statistics)
+        for name in names:
+            self.counter.finish(name)
+
 
 def build_gold(
     spark: SparkSession, settings: Settings, all_entries: Sequence[Entry], counter: Counter
@@ -163,24 +187,25 @@ def build(builder: Builder, now: Current) -> None:
         together(
             pool,
             lambda: mining_tables(builder, now, person),
-            lambda: builder.write_gold("gold.exposure", lambda: exposure_periods(builder.read("gold.event"))),
-            lambda: builder.write_gold("gold.course", lambda: courses(builder.read("gold.event"))),
             lambda: write_unlinked(builder, now, frames),
         )
 
 
 def mining_tables(builder: Builder, now: Current, person: DataFrame) -> None:
-    """Vocabulary and timeline, from the events as written."""
+    """Vocabulary, and what is made of each person's events, from the events as written."""
     spark, settings = builder.spark, builder.settings
     event = builder.read("gold.event")
     rolled = [source.name for source in now.sources if source.levels]
     builder.write_gold(
         "gold.vocabulary",
-        lambda: lines.vocabulary(spark, settings, event, gold.names(spark, settings, now), rolled),
+        lambda: vocabulary(spark, settings, event, gold.names(spark, settings, now), rolled),
     )
-    partitions = max(2, spark.sparkContext.defaultParallelism * 2)
-    builder.write_gold(
-        "gold.timeline", lambda: lines.timeline(event, builder.read("gold.vocabulary"), person, partitions)
+    size = (added_rows(builder.path("gold.event")), added_rows(builder.path("gold.person")))
+    builder.write_files(
+        walk.TABLES,
+        lambda folders, schemas: walk.walked(
+            event, builder.read("gold.vocabulary"), person, size, folders, schemas
+        ),
     )
 
 

@@ -8,76 +8,85 @@ contact to the next in time: the seams at which readmissions and medication erro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from lakehouse.chaining import numbered
+import numpy as np
+
+from lakehouse.chaining import chain_starts
 from lakehouse.tables import Setting
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from numpy.typing import NDArray
 
 GAP_DAYS = 30
 MODEL = f"gap{GAP_DAYS}"
 SECTORS = {
     "hospital": (Setting.INPATIENT, Setting.OUTPATIENT, Setting.EMERGENCY),
-    "practice": (Setting.PRIMARY_CARE,),
     "municipality": (Setting.MUNICIPAL,),
+    "practice": (Setting.PRIMARY_CARE,),
 }
+"""Settings by sector, in the order of names that decides between contacts of one day."""
 CONTACTS = ("contact", "diagnosis", "procedure", "primary_care", "condition", "rating")
 """Domains whose rows mean that somebody met, treated or looked after the person on that day."""
+SECTOR = " ".join(
+    f"WHEN setting IN ({', '.join(str(int(each)) for each in settings)}) THEN {number}"
+    for number, settings in enumerate(SECTORS.values())
+)
+SECTOR = (
+    f"CASE WHEN domain IN ({', '.join(repr(name) for name in CONTACTS)}) "
+    f"AND coalesce(status, 'active') IN ('active', 'open') THEN CASE {SECTOR} END END"
+)
+"""SQL over ``gold.event``: the number of the sector a contact was in, null where a row is no contact."""
+UNTIL = "greatest(day, coalesce(datediff(CAST(time_end AS DATE), DATE'1970-01-01'), day))"
+"""SQL over ``gold.event``: the last day a contact counts."""
 
 
-def courses(event: DataFrame) -> DataFrame:
-    """Columns of ``gold.course`` from ``gold.event``."""
-    sector = " ".join(
-        f"WHEN setting IN ({', '.join(str(int(each)) for each in settings)}) THEN '{name}'"
-        for name, settings in SECTORS.items()
+class Courses(NamedTuple):
+    """Courses as arrays, in order of person and time; sectors are numbers, ``sectors`` holds a bit for each."""
+
+    person: NDArray[np.int64]
+    start_day: NDArray[np.int64]
+    end_day: NDArray[np.int64]
+    sectors: NDArray[np.int64]
+    first_sector: NDArray[np.int64]
+    last_sector: NDArray[np.int64]
+    contacts: NDArray[np.int64]
+    handovers: NDArray[np.int64]
+
+
+def courses(
+    person: NDArray[np.int64],
+    sector: NDArray[np.int64],
+    day: NDArray[np.int64],
+    until: NDArray[np.int64],
+) -> Courses:
+    """Courses from contacts in any order; persons are numbers from 0, below 2**37.
+
+    Of several contacts of one sector on one day the longest counts, as one.
+    """
+    order = np.lexsort((until, sector, day, person))
+    person, sector, day, until = person[order], sector[order], day[order], until[order]
+    again = (person[1:] == person[:-1]) & (day[1:] == day[:-1]) & (sector[1:] == sector[:-1])
+    longest = np.flatnonzero(np.concatenate((~again, [True] * bool(len(person)))))
+    person, sector, day, until = person[longest], sector[longest], day[longest], until[longest]
+    starts = chain_starts(person, day, until, GAP_DAYS)
+    if not len(starts):
+        return Courses(*(np.zeros(0, np.int64) for _ in Courses._fields))
+    over = np.concatenate(([0], (sector[1:] != sector[:-1]).astype(np.int64)))
+    over[starts] = 0
+    contacts = np.diff(starts, append=len(person))
+    return Courses(
+        person[starts],
+        day[starts],
+        np.maximum.reduceat(until, starts),
+        np.bitwise_or.reduceat(1 << sector, starts),
+        sector[starts],
+        sector[starts + contacts - 1],
+        contacts,
+        np.add.reduceat(over, starts),
     )
-    domains = ", ".join(f"'{name}'" for name in CONTACTS)
-    until = "greatest(day, coalesce(datediff(CAST(time_end AS DATE), DATE'1970-01-01'), day))"
-    contact = (
-        event.where(
-            f"domain IN ({domains}) AND day IS NOT NULL AND coalesce(status, 'active') IN ('active', 'open')"
-        )
-        .selectExpr("person_id", f"CASE {sector} END AS sector", "day", f"{until} AS until")
-        .where("sector IS NOT NULL")
-        .groupBy("person_id", "sector", "day")
-        .agg({"until": "max"})
-        .withColumnRenamed("max(until)", "until")
-    )
-    before = "lag(sector) OVER (PARTITION BY person_id, number ORDER BY day, sector)"
-    return (
-        numbered(contact, "person_id", "day, sector", "day", "until", str(GAP_DAYS))
-        .selectExpr("*", f"coalesce(sector <> {before}, false) AS over")
-        .groupBy("person_id", "number")
-        .agg(*_course())
-        .selectExpr(
-            "person_id",
-            "start_day",
-            "end_day",
-            "array_join(array_sort(sectors), ',') AS sectors",
-            "first_sector",
-            "last_sector",
-            "contacts",
-            "handovers",
-            f"'{MODEL}' AS model",
-        )
-    )
 
 
-def _course() -> tuple[Column, ...]:
-    """What a course is told by."""
-    from pyspark.sql.functions import expr
-
-    return tuple(
-        expr(sql)
-        for sql in (
-            "min(day) AS start_day",
-            "max(until) AS end_day",
-            "collect_set(sector) AS sectors",
-            "min_by(sector, struct(day, sector)) AS first_sector",
-            "max_by(sector, struct(day, sector)) AS last_sector",
-            "CAST(count(*) AS INT) AS contacts",
-            "CAST(sum(CAST(over AS INT)) AS INT) AS handovers",
-        )
-    )
+def named(sectors: int) -> str:
+    """Names of a set of sectors, commas between."""
+    return ",".join(name for number, name in enumerate(SECTORS) if sectors >> number & 1)

@@ -9,36 +9,55 @@ was taken, and neither hospital medicine nor most of what is sold without prescr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from lakehouse.chaining import numbered
+import numpy as np
+
+from lakehouse.chaining import chain_starts
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from numpy.typing import NDArray
 
 MODEL = "ddd1-grace30"
 GRACE_DAYS = 30
 MOST_DAYS = 365
+FETCHED = "domain = 'medicine' AND status = 'active' AND quantity > 0"
+"""SQL over ``gold.event``: what counts as a dispensing."""
 
 
-def exposure_periods(event: DataFrame) -> DataFrame:
-    """Columns of ``gold.exposure`` from ``gold.event``."""
-    covered = (
-        f"CAST(day + least(greatest(ceil(quantity), 1), {MOST_DAYS}) AS INT)"  # first day no longer covered
-    )
-    fetched = event.where("domain = 'medicine' AND status = 'active' AND quantity > 0 AND day IS NOT NULL")
-    spans = fetched.selectExpr("person_id", "code", "day", "quantity", f"{covered} AS until")
-    return (
-        numbered(spans, "person_id, code", "day, until", "day", "until", str(GRACE_DAYS))
-        .groupBy("person_id", "code", "number")
-        .agg({"day": "min", "until": "max", "*": "count", "quantity": "sum"})
-        .selectExpr(
-            "person_id",
-            "code",
-            "`min(day)` AS start_day",
-            "`max(until)` - 1 AS end_day",
-            "CAST(`count(1)` AS INT) AS dispensings",
-            "`sum(quantity)` AS ddd",
-            f"'{MODEL}' AS model",
-        )
+class Periods(NamedTuple):
+    """Exposure periods as arrays, in order of person, medicine and time."""
+
+    person: NDArray[np.int64]
+    medicine: NDArray[np.int64]
+    start_day: NDArray[np.int64]
+    end_day: NDArray[np.int64]
+    dispensings: NDArray[np.int64]
+    ddd: NDArray[np.float64]
+
+
+def exposure_periods(
+    person: NDArray[np.int64],
+    medicine: NDArray[np.int64],
+    day: NDArray[np.int64],
+    quantity: NDArray[np.float64],
+) -> Periods:
+    """Periods from dispensings in any order; persons and medicines are numbers from 0, their product below 2**37."""
+    until = day + np.clip(np.ceil(quantity), 1, MOST_DAYS).astype(np.int64)  # first day no longer covered
+    medicines = int(medicine.max(initial=0)) + 1
+    group = person * medicines + medicine
+    order = np.lexsort((quantity, until, day, group))
+    group, day, until, quantity = group[order], day[order], until[order], quantity[order]
+    starts = chain_starts(group, day, until, GRACE_DAYS)
+    if not len(starts):
+        none = np.zeros(0, np.int64)
+        return Periods(none, none, none, none, none, np.zeros(0))
+    who, what = np.divmod(group[starts], medicines)
+    return Periods(
+        who,
+        what,
+        day[starts],
+        np.maximum.reduceat(until, starts) - 1,
+        np.diff(starts, append=len(group)),
+        np.add.reduceat(quantity, starts),
     )

@@ -23,16 +23,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
     from deltalake import DeltaTable
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 PARTITION = "file_id"
-"""Every table written this way has one partition a delivered file."""
+"""What delivered rows are written to has one partition a delivered file; other tables have none."""
 WRITTEN_DDL = "layer STRING, file_id STRING, path STRING, size BIGINT, rows BIGINT"
 
 
 @dataclass(frozen=True)
 class Written:
-    """A Parquet file that no commit names yet: its layer, the delivered file its rows are of, its path below the table."""
+    """A Parquet file that no commit names yet: its layer, the delivered file its rows are of, its path below the table.
+
+    ``file_id`` is empty where a table has no partitions.
+    """
 
     layer: str
     file_id: str
@@ -67,9 +70,12 @@ class PartFiles:
             return
         import pyarrow.parquet as pq
 
-        rows = rows.drop_columns([PARTITION])
+        if self.file_id:
+            rows = rows.drop_columns([PARTITION])
         if layer not in self.begun:
-            path = f"{PARTITION}={self.file_id}/part-{uuid.uuid4()}.snappy.parquet"
+            path = f"part-{uuid.uuid4()}.snappy.parquet"
+            if self.file_id:
+                path = f"{PARTITION}={self.file_id}/{path}"
             target = Path(self.folders[layer]) / path
             target.parent.mkdir(parents=True, exist_ok=True)
             self.begun[layer] = Begun(path, pq.ParquetWriter(target, rows.schema, compression="snappy"))
@@ -100,7 +106,7 @@ class PartFiles:
 
 
 @contextmanager
-def part_files(folders: Mapping[str, str], file_id: str) -> Iterator[PartFiles]:
+def part_files(folders: Mapping[str, str], file_id: str = "") -> Iterator[PartFiles]:
     """Files to write a part into; those of a part that fails are taken away."""
     files = PartFiles(folders, file_id)
     try:
@@ -119,17 +125,26 @@ def written_by_workers(
     """
 
     def work(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 if written := write(number):
-                    yield pa.RecordBatch.from_pylist([asdict(each) for each in written])
+                    yield told(written)
 
     if not parts:
         return []
-    rows = spark.range(0, parts, 1, parts).mapInArrow(work, WRITTEN_DDL).collect()
-    return [Written(**row.asDict()) for row in rows]
+    return collected(spark.range(0, parts, 1, parts).mapInArrow(work, WRITTEN_DDL))
+
+
+def collected(frame: DataFrame) -> list[Written]:
+    """What workers say they wrote."""
+    return [Written(**row.asDict()) for row in frame.collect()]
+
+
+def told(written: Sequence[Written]) -> pa.RecordBatch:
+    """Files a worker wrote, as it says so."""
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_pylist([asdict(each) for each in written])
 
 
 def rows_by_file(written: Sequence[Written], layer: str) -> dict[str, int]:
@@ -169,6 +184,50 @@ def commit_files(
         partition_filters=[(PARTITION, "in", sorted(file_ids))],
         post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
     )
+
+
+def commit_whole(
+    path: Path, written: Sequence[Written], layer: str, note: str, keep_statistics: Sequence[str] = ()
+) -> None:
+    """Make files of a layer all that a table without partitions is, in one commit under a note.
+
+    ``keep_statistics`` are the columns whose smallest and largest value in each file the log may keep.
+    """
+    from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
+    from deltalake.transaction import AddAction, RemoveAction
+
+    table = DeltaTable(path)
+    now = int(time.time() * 1000)
+    added: list[AddAction | RemoveAction] = [
+        AddAction(
+            each.path, each.size, {}, now, True, json.dumps(statistics(path / each.path, keep_statistics))
+        )
+        for each in written
+        if each.layer == layer
+    ]
+    table.create_write_transaction(
+        added,
+        "overwrite",
+        table.schema(),
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": note}),
+        post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
+    )
+
+
+def statistics(file: Path, columns: Sequence[str]) -> dict[str, object]:
+    """What a log says of a file: its rows, and of some columns of numbers how far they reach, from the file's footer."""
+    import pyarrow.parquet as pq
+
+    about = pq.read_metadata(file)
+    groups = [about.row_group(at) for at in range(about.num_row_groups)]
+    found: dict[str, dict[str, object]] = {"minValues": {}, "maxValues": {}, "nullCount": {}}
+    for at, name in enumerate(about.schema.names):
+        if about.schema.column(at).path in columns:
+            told = [group.column(at).statistics for group in groups]
+            found["minValues"][name] = min(each.min for each in told)
+            found["maxValues"][name] = max(each.max for each in told)
+            found["nullCount"][name] = sum(each.null_count for each in told)
+    return {"numRecords": about.num_rows} | (found if columns else {})
 
 
 def opened(path: Path, schema: pa.Schema) -> DeltaTable:

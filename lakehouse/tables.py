@@ -9,7 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from lakehouse.delta_log import is_table
+from lakehouse.delta_log import actions, is_table
 from lakehouse.errors import DataError
 
 if TYPE_CHECKING:
@@ -261,11 +261,10 @@ def rows_of_newest(path: Path) -> int:
 
     Reads the table's log alone, no data and no Spark: gold tables are always rewritten whole.
     """
-    for entry in sorted((path / "_delta_log").glob("*.json"), reverse=True):
-        for line in entry.read_text(encoding="utf-8").splitlines():
-            metrics = json.loads(line).get("commitInfo", {}).get("operationMetrics", {})
-            if "numOutputRows" in metrics:
-                return int(metrics["numOutputRows"])
+    for commit in sorted((path / "_delta_log").glob("*.json"), reverse=True):
+        told = list(actions(commit))
+        if any(each.get("commitInfo", {}).get("operation") == "WRITE" for each in told):
+            return sum(json.loads(each["add"]["stats"])["numRecords"] for each in told if "add" in each)
     return 0
 
 

@@ -14,12 +14,9 @@ import pytest
 from lakehouse.cdm import TABLES
 from lakehouse.errors import DataError, PermissionRefused
 from lakehouse.exports import export_lake
-from lakehouse.exposure import exposure_periods
 from lakehouse.ingest import ingest
 from lakehouse.lake import lake_kind
 from lakehouse.settings import Settings, load_settings
-from lakehouse.tables import GOLD
-from tests.oracles.exposure import periods
 from tests.spark.test_ingest import FILES
 from tests.support.deliveries import write_delivery, write_meds
 
@@ -156,30 +153,3 @@ def test_a_real_lake_is_never_exported_as_a_whole(
     with pytest.raises(PermissionRefused, match="--study"):
         export_lake(spark, settings, "meds", tmp_path / "x")
     assert not (tmp_path / "x").exists()
-
-
-def test_exposure_periods_are_those_of_the_definition(spark: SparkSession) -> None:
-    numbers = random.Random()
-    rows = [
-        (
-            f"p{numbers.randrange(20)}",
-            f"ATC//{numbers.choice('AB')}",
-            numbers.randrange(900),
-            numbers.choice((0.3, 10.0, 28.5, 100.0, 5000.0)),
-        )
-        for _ in range(600)
-    ]
-    frame = spark.createDataFrame(rows, "person_id STRING, code STRING, day INT, quantity DOUBLE").selectExpr(
-        "*", "'medicine' AS domain", "'active' AS status"
-    )
-    found: dict[tuple[str, str], list[tuple[int, int, int, float]]] = {}
-    result = exposure_periods(frame).select(*GOLD["gold.exposure"].column_names).collect()
-    for row in sorted(result, key=lambda each: each["start_day"]):
-        found.setdefault((row["person_id"], row["code"]), []).append(
-            (row["start_day"], row["end_day"], row["dispensings"], pytest.approx(row["ddd"]))
-        )
-    keys = {(person, code) for person, code, _, _ in rows}
-    assert found == {
-        key: periods((day, doses) for person, code, day, doses in rows if (person, code) == key)
-        for key in keys
-    }
