@@ -120,7 +120,14 @@ def outdated(spark: SparkSession, settings: Settings, current: Current) -> DataF
     only the rows of such keys are put in order.
     """
     tables = [table for _, table in current.tables()]
-    counts = keys_twice([(table, there(spark, settings, current, table)) for table in tables if table.key])
+    keyed = {table.name: there(spark, settings, current, table) for table in tables if table.key}
+    counts = hashes_twice(
+        {
+            table.name: keyed[table.name].selectExpr(f"{key_hash(table)} AS hash")
+            for table in tables
+            if table.key
+        }
+    )
     found = []
     for table in tables:
         lost = vanished(spark, settings, current, table)
@@ -138,18 +145,16 @@ def union(frames: Sequence[DataFrame]) -> DataFrame | None:
     return reduce(lambda left, right: left.unionByName(right), frames) if frames else None
 
 
-def keys_twice(tables: Sequence[tuple[Table, DataFrame]]) -> dict[str, int]:
-    """By table, the keys that more than one of its rows has; tables without any are left out."""
+def hashes_twice(tables: Mapping[str, DataFrame]) -> dict[str, int]:
+    """By table, how many values of its ``hash`` more than one row has; tables without any are left out."""
+    names = list(tables)
     hashes = union(
-        [
-            rows.selectExpr(f"CAST({at} AS SMALLINT) AS at", f"{key_hash(table)} AS hash")
-            for at, (table, rows) in enumerate(tables)
-        ]
+        [tables[name].selectExpr(f"CAST({at} AS SMALLINT) AS at", "hash") for at, name in enumerate(names)]
     )
     if hashes is None:
         return {}
     twice = hashes.groupBy("at", "hash").count().where("count > 1").groupBy("at").count().collect()
-    return {tables[row["at"]][0].name: int(row["count"]) for row in twice}
+    return {names[row["at"]]: int(row["count"]) for row in twice}
 
 
 def with_outdated(spark: SparkSession, settings: Settings, current: Current) -> Current:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.absences import without_absences
 from lakehouse.codes import municipality_regions
-from lakehouse.current import Current, silver_rows, union
+from lakehouse.current import Current, hashes_twice, silver_rows, union
 from lakehouse.direct_read import rows_of
 from lakehouse.doubles import RANK, best_copies
 from lakehouse.lab_tables import UNIT
@@ -17,7 +17,7 @@ from lakehouse.links import link_frame
 from lakehouse.marked import with_repeats, with_reversals, with_together
 from lakehouse.quality import with_life
 from lakehouse.schema import Event, Facts, Join, Kin, Source, Table
-from lakehouse.stays import contact_events, contact_rows
+from lakehouse.stays import contact_events, contact_rows, latest_of_contact
 from lakehouse.tables import GOLD, Setting, table_path
 from lakehouse.units import unit_rows
 
@@ -61,36 +61,70 @@ def marked(rows: DataFrame, table: Table) -> DataFrame:
 
 
 def contacts(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
-    """Contacts of all sources that have any."""
+    """Contacts of all sources that have any; rows are put in order only where a table has a contact twice."""
+    found = {
+        table.name: contact_rows(
+            silver_rows(spark, settings, current, table),
+            table.contacts,
+            source.name,
+            table.name,
+            current.superseded(table),
+        )
+        for source, table in current.tables()
+        if table.contacts
+    }
+    twice = hashes_twice(
+        {name: rows.selectExpr("xxhash64(contact_id) AS hash") for name, rows in found.items()}
+    )
     return union(
         [
-            contact_rows(
-                silver_rows(spark, settings, current, table),
-                table.contacts,
-                source.name,
-                table.name,
-                current.superseded(table),
-            )
-            for source, table in current.tables()
-            if table.contacts
+            (latest_of_contact(rows) if name in twice else rows).drop("delivered")
+            for name, rows in found.items()
         ]
     )
 
 
 def fact_rows(rows: DataFrame, facts: Facts, source: Source, table: Table) -> DataFrame:
-    """Facts in common columns; without any they still say that there is such a person."""
+    """Facts in common columns."""
     given = [f"CAST({facts.columns.get(name, 'NULL')} AS {type}) AS {name}" for name, type in FACTS.items()]
-    code = source.death_code if facts.columns else ""
-    told = "remarks" if any(each.classified for each in table.fields) and facts.columns else "NULL"
-    named = rows.where(facts.where).selectExpr(
-        "person_id",
-        *given,
-        f"CAST({told} AS STRING) AS remarks",
-        f"'{source.name}' AS source",
-        f"'{code}' AS death_code",
+    told = "remarks" if any(each.classified for each in table.fields) else "NULL"
+    return (
+        rows.where(facts.where)
+        .selectExpr(
+            "person_id",
+            *given,
+            f"CAST({told} AS STRING) AS remarks",
+            f"'{source.name}' AS source",
+            f"'{source.death_code}' AS death_code",
+        )
+        .where("person_id IS NOT NULL")
     )
-    named = named.where("person_id IS NOT NULL")
-    return named if facts.columns else named.distinct()
+
+
+def known_of(met: Sequence[tuple[str, DataFrame]]) -> list[DataFrame]:
+    """One row a person of whom rows of some sources tell nothing but that there is such a person: none, or one frame.
+
+    The first source by name counts. As a number, since Spark sorts all rows to find the least of texts.
+    """
+    names = sorted({name for name, _ in met})
+    rows = union(
+        [each.selectExpr("person_id", f"CAST({names.index(name)} AS TINYINT) AS at") for name, each in met]
+    )
+    if rows is None:
+        return []
+    listed = ", ".join(f"'{name}'" for name in names)
+    return [
+        rows.where("person_id IS NOT NULL")
+        .groupBy("person_id")
+        .agg({"at": "min"})
+        .selectExpr(
+            "person_id",
+            *(f"CAST(NULL AS {type}) AS {name}" for name, type in FACTS.items()),
+            "CAST(NULL AS STRING) AS remarks",
+            f"array({listed})[`min(at)`] AS source",
+            "'' AS death_code",
+        )
+    ]
 
 
 def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
@@ -98,19 +132,18 @@ def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFr
 
     Whoever something happened to has a row, if only to say that nothing else is known.
     """
-    frames = []
+    told, met = [], []
     for source, table in current.tables():
         rows = silver_rows(spark, settings, current, table)
-        for facts in (*table.facts, *([Facts({})] if table.events or table.contacts else [])):
-            if facts.columns or table.has("person_id"):
-                frames.append(fact_rows(rows, facts, source, table))
-    everybody = union(frames)
+        told += [fact_rows(rows, facts, source, table) for facts in table.facts]
+        if table.has("person_id") and (table.events or table.contacts):
+            met.append((source.name, rows))
+    everybody = union([*told, *known_of(met)])
     if everybody is None:
         return None
-    facts_of_all = everybody.where("person_id IS NOT NULL")
     regions = ", ".join(f"'{place}', '{region}'" for place, region in municipality_regions(settings).items())
     return (
-        facts_of_all.groupBy("person_id")
+        everybody.groupBy("person_id")
         .agg(*brought_together())
         .selectExpr(
             "person_id",

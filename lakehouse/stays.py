@@ -25,35 +25,35 @@ source_table STRING, file_id STRING, row_number BIGINT
 def contact_rows(
     rows: DataFrame, declared: Contacts, source: str, table: str, superseded: str = "false"
 ) -> DataFrame:
-    """Contacts of one table in common columns; of several rows of one contact the latest delivery counts.
+    """Contacts of one table in common columns, with the day they were ``delivered``.
 
     ``superseded`` is SQL for those that another source delivers too.
     """
+    return rows.selectExpr(
+        "person_id",
+        f"{declared.contact} AS contact_id",
+        f"{declared.start} AS time_start",
+        f"{declared.end} AS time_end",
+        f"{declared.precision} AS time_precision",
+        f"{declared.acute} AS acute",
+        f"{declared.place} AS place",
+        f"CAST({declared.setting or 'NULL'} AS TINYINT) AS known_setting",
+        f"coalesce({superseded}, false) AS superseded",
+        f"'{source}' AS source",
+        f"'{table}' AS source_table",
+        "file_id",
+        "row_number",
+        "delivered",
+    )
+
+
+def latest_of_contact(rows: DataFrame) -> DataFrame:
+    """Of several rows of one contact of a table the latest delivery counts."""
     latest = (
         "row_number() OVER (PARTITION BY contact_id ORDER BY delivered DESC NULLS LAST, "
         "xxhash64(person_id, time_start, time_end, acute, place), file_id, row_number)"
     )
-    return (
-        rows.selectExpr(
-            "person_id",
-            f"{declared.contact} AS contact_id",
-            f"{declared.start} AS time_start",
-            f"{declared.end} AS time_end",
-            f"{declared.precision} AS time_precision",
-            f"{declared.acute} AS acute",
-            f"{declared.place} AS place",
-            f"CAST({declared.setting or 'NULL'} AS TINYINT) AS known_setting",
-            f"coalesce({superseded}, false) AS superseded",
-            f"'{source}' AS source",
-            f"'{table}' AS source_table",
-            "file_id",
-            "row_number",
-            "delivered",
-        )
-        .selectExpr("*", f"{latest} AS recency")
-        .where("recency = 1")
-        .drop("recency", "delivered")
-    )
+    return rows.selectExpr("*", f"{latest} AS recency").where("recency = 1").drop("recency")
 
 
 ALONE = f"superseded OR coalesce(known_setting = {Setting.OUTPATIENT:d}, false)"
@@ -82,14 +82,22 @@ def chained(contacts: DataFrame) -> DataFrame:
     contacts, all others out-patient ones. An open contact counts as long as is known: its start.
     """
     order = "time_start, coalesce(time_end, time_start), contact_id"
+    so_far = f"PARTITION BY person_id ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
+    begins = f"reached IS NULL OR time_start > reached + {GAP}"
     stay = "PARTITION BY person_id, number"
     known_end = "greatest(time_start, coalesce(time_end, time_start))"
-    whole = numbered(contacts, "person_id", order, "time_start", known_end, GAP).selectExpr(
-        "*",
-        f"min(time_start) OVER ({stay}) AS spell_start",
-        f"max({known_end}) OVER ({stay}) AS spell_end",
-        f"CAST(count(*) OVER ({stay}) AS INT) AS spell_contacts",
-        f"first(contact_id) OVER ({stay} ORDER BY {order}) AS spell_id",
+    whole = (
+        numbered(contacts, "person_id", order, "time_start", known_end, GAP)
+        .selectExpr(
+            "*",
+            f"last_value(CASE WHEN {begins} THEN time_start END, true) OVER ({so_far}) AS spell_start",
+            f"last_value(CASE WHEN {begins} THEN contact_id END, true) OVER ({so_far}) AS spell_id",
+        )
+        .selectExpr(
+            "*",
+            f"max({known_end}) OVER ({stay}) AS spell_end",
+            f"CAST(count(*) OVER ({stay}) AS INT) AS spell_contacts",
+        )
     )
     admitted = f"min(known_setting) OVER ({stay}) = {Setting.INPATIENT:d}"
     return with_setting(whole, admitted)
