@@ -215,19 +215,20 @@ def commit_whole(
 
 
 def statistics(file: Path, columns: Sequence[str]) -> dict[str, object]:
-    """What a log says of a file: its rows, and of some columns of numbers how far they reach, from the file's footer."""
+    """What a log says of a file: its rows, and how far the values of some columns reach, from the file's footer."""
     import pyarrow.parquet as pq
 
     about = pq.read_metadata(file)
     groups = [about.row_group(at) for at in range(about.num_row_groups)]
-    found: dict[str, dict[str, object]] = {"minValues": {}, "maxValues": {}, "nullCount": {}}
-    for at, name in enumerate(about.schema.names):
-        if about.schema.column(at).path in columns:
-            told = [group.column(at).statistics for group in groups]
-            found["minValues"][name] = min(each.min for each in told)
-            found["maxValues"][name] = max(each.max for each in told)
-            found["nullCount"][name] = sum(each.null_count for each in told)
-    return {"numRecords": about.num_rows} | (found if columns else {})
+    least, most, nulls = {}, {}, {}
+    for at in range(about.num_columns):
+        if (name := about.schema.column(at).path) in columns:
+            spans = [group.column(at).statistics for group in groups]
+            nulls[name] = sum(each.null_count for each in spans)
+            if all(each.has_min_max for each in spans):
+                least[name], most[name] = min(each.min for each in spans), max(each.max for each in spans)
+    found: dict[str, object] = {"numRecords": about.num_rows}
+    return found | ({"minValues": least, "maxValues": most, "nullCount": nulls} if columns else {})
 
 
 def opened(path: Path, schema: pa.Schema) -> DeltaTable:
