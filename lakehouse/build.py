@@ -18,7 +18,7 @@ from lakehouse.delta_log import added_rows, newest_version, stamp_of
 from lakehouse.direct_read import rows_of
 from lakehouse.lake import Entry, chain_of, current, current_at, versions_file
 from lakehouse.table_files import Written, commit_whole
-from lakehouse.tables import GOLD, create_table, table_path
+from lakehouse.tables import GOLD, create_table, rows_of_newest, table_path
 from lakehouse.timeline import vocabulary
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def mining_tables(builder: Builder, now: Current, person: DataFrame) -> None:
         "gold.vocabulary",
         lambda: vocabulary(spark, settings, event, gold.names(spark, settings, now), rolled),
     )
-    size = (added_rows(builder.path("gold.event")), added_rows(builder.path("gold.person")))
+    size = (rows_of_newest(builder.path("gold.event")), rows_of_newest(builder.path("gold.person")))
     builder.write_files(
         walk.TABLES,
         lambda folders, schemas: walk.walked(
