@@ -128,20 +128,30 @@ def written_by_workers(
         for batch in numbers:
             for number in batch.column(0).to_pylist():
                 if written := write(number):
-                    yield told(written)
+                    yield _told(written)
 
     if not parts:
         return []
-    return collected(spark.range(0, parts, 1, parts).mapInArrow(work, WRITTEN_DDL))
+    return _collected(spark.range(0, parts, 1, parts).mapInArrow(work, WRITTEN_DDL))
 
 
-def collected(frame: DataFrame) -> list[Written]:
-    """What workers say they wrote."""
-    return [Written(**row.asDict()) for row in frame.collect()]
+def written_of_parts(frame: DataFrame, write: Callable[[pa.Table], list[Written]]) -> list[Written]:
+    """Let workers write the files of every partition of a frame, each from all of its rows at once."""
+
+    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        if (held := list(batches)) and (written := write(pa.Table.from_batches(held))):
+            yield _told(written)
+
+    return _collected(frame.mapInArrow(work, WRITTEN_DDL))
 
 
-def told(written: Sequence[Written]) -> pa.RecordBatch:
-    """Files a worker wrote, as it says so."""
+def _collected(told: DataFrame) -> list[Written]:
+    return [Written(**row.asDict()) for row in told.collect()]
+
+
+def _told(written: Sequence[Written]) -> pa.RecordBatch:
     import pyarrow as pa
 
     return pa.RecordBatch.from_pylist([asdict(each) for each in written])

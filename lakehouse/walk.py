@@ -7,7 +7,7 @@ clustered by sex and birth year, and are sorted within each file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from lakehouse import courses, exposure
 from lakehouse import timeline as lines
 from lakehouse.codes import TIMELINE_CODE
 from lakehouse.errors import DataError
-from lakehouse.table_files import WRITTEN_DDL, Written, collected, part_files, told
+from lakehouse.table_files import Written, part_files, written_of_parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +57,7 @@ def walked(
         numbers, allowMissingColumns=True
     )
     shuffled = rows.repartitionById(parts, functions.expr(part_of(parts, persons)))
-    return collected(shuffled.mapInArrow(partial(walk, dict(folders), dict(schemas)), WRITTEN_DDL))
+    return written_of_parts(shuffled, partial(walk, dict(folders), dict(schemas)))
 
 
 def part_of(parts: int, persons: int) -> str:
@@ -126,17 +126,11 @@ class People:
         return self.ids.take(pa.array(numbers))
 
 
-def walk(
-    folders: Mapping[str, str], schemas: Mapping[str, pa.Schema], batches: Iterator[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
+def walk(folders: Mapping[str, str], schemas: Mapping[str, pa.Schema], rows: pa.Table) -> list[Written]:
     """In a worker: write a part's files and tell of them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    held = list(batches)
-    if not held:
-        return
-    rows = pa.Table.from_batches(held)
     persons = rows.filter(pc.is_valid(rows["person_id"])).sort_by("number")
     events = rows.filter(pc.is_null(rows["person_id"]))
     if events["number"].null_count:
@@ -159,9 +153,7 @@ def walk(
         ):
             if name in schemas:
                 out.write(name, pa.table(made).select(schemas[name].names).cast(schemas[name]))
-        written = out.finish()
-    if written:
-        yield told(written)
+        return out.finish()
 
 
 def timeline_rows(people: People, who: NDArray[np.int64], events: pa.Table) -> dict[str, Any]:
