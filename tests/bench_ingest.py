@@ -36,12 +36,14 @@ from lakehouse.settings import load_settings
 settings = load_settings(sys.argv[1])
 spark = spark_session(settings)
 began = time.perf_counter()
-stages, tables, write = {}, {}, Builder.write
-def timed(builder, name, *rest):
-    start = time.perf_counter()
-    write(builder, name, *rest)
-    tables[name] = (start - began, time.perf_counter() - began)
-Builder.write = timed
+stages, tables = {}, {}
+def timed(write):
+    def timed_write(builder, names, *rest):
+        start = time.perf_counter()
+        write(builder, names, *rest)
+        tables[names if isinstance(names, str) else ", ".join(names)] = (start - began, time.perf_counter() - began)
+    return timed_write
+Builder.write, Builder.write_files = timed(Builder.write), timed(Builder.write_files)
 def note(name, done, total):
     stages.setdefault(name, time.perf_counter() - began)
 summary = ingest(spark, settings, Path(sys.argv[2]), progress=note)
