@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.absences import without_absences
 from lakehouse.codes import municipality_regions
-from lakehouse.current import FEW, Current, hashes_twice, silver_rows, union
+from lakehouse.current import Current, hashes_twice, silver_rows, union
 from lakehouse.direct_read import rows_of
 from lakehouse.doubles import RANK, best_copies
 from lakehouse.lab_tables import UNIT
@@ -18,7 +18,7 @@ from lakehouse.marked import with_repeats, with_reversals, with_together
 from lakehouse.quality import with_life
 from lakehouse.schema import Event, Facts, Join, Kin, Source, Table
 from lakehouse.stays import contact_events, contact_rows, latest_of_contact
-from lakehouse.tables import GOLD, Setting, rows_of_newest, table_path
+from lakehouse.tables import GOLD, Setting, table_path
 from lakehouse.units import unit_rows
 
 if TYPE_CHECKING:
@@ -193,12 +193,7 @@ def death_events(person: DataFrame) -> DataFrame:
 
 
 def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[str, DataFrame]:
-    """Frames that events may be joined with, by role; stays (of nobody, if need be) and parents' children among them.
-
-    A few stays are sent to every executor, so that no event is sorted to find its own.
-    """
-    from pyspark.sql import functions
-
+    """Frames that events may be joined with, by role; stays (of nobody, if need be) and parents' children among them."""
     frames: dict[str, list[DataFrame]] = {}
     for _, table in current.tables():
         if table.kin:
@@ -211,9 +206,7 @@ def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[s
     }
     if any(join is UNIT for _, table in current.tables() for event in table.events for join in event.joins):
         found[UNIT.frame] = unit_rows(spark, settings)
-    path = table_path(settings, "silver.encounter")
-    encounter = rows_of(spark, path).alias("encounter")
-    found["encounter"] = functions.broadcast(encounter) if rows_of_newest(path) <= FEW else encounter
+    found["encounter"] = rows_of(spark, table_path(settings, "silver.encounter"))
     return found
 
 
@@ -250,9 +243,9 @@ def joined(rows: DataFrame, event: Event, frames: dict[str, DataFrame]) -> DataF
             frame = joined_at(frame, join, side)
             continue
         if join.frame != "encounter":
-            side = side.dropDuplicates([join.right]).alias(join.frame)
+            side = side.dropDuplicates([join.right])
         condition = functions.col(f"row.{join.left}") == functions.col(f"{join.frame}.{join.right}")
-        frame = frame.join(side, condition, "left")
+        frame = frame.join(side.alias(join.frame), condition, "left")
     return frame
 
 
