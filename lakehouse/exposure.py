@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MODEL = "ddd1-grace30"
 GRACE_DAYS = 30
 MOST_DAYS = 365
-FETCHED = "domain = 'medicine' AND status = 'active' AND quantity > 0"
-"""SQL over ``gold.event``: what counts as a dispensing."""
+FETCHED = "domain = 'medicine' AND status = 'active' AND quantity > 0 AND code IS NOT NULL"
+"""SQL over ``gold.event``: what counts as a dispensing; one of nobody knows what belongs to no period."""
 
 
 class Periods(NamedTuple):
