@@ -202,7 +202,7 @@ def mining_tables(builder: Builder, now: Current, person: DataFrame) -> None:
     )
     size = (rows_of_newest(builder.path("gold.event")), rows_of_newest(builder.path("gold.person")))
     builder.write_files(
-        walk.TABLES,
+        tuple(walk.TABLES),
         lambda folders, schemas: walk.walked(
             event, builder.read("gold.vocabulary"), person, size, folders, schemas
         ),

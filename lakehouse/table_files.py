@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
     from deltalake import DeltaTable
+    from deltalake.transaction import AddAction, RemoveAction
     from pyspark.sql import DataFrame, SparkSession
 
 PARTITION = "file_id"
@@ -175,19 +176,10 @@ def commit_files(
     keeps no column's values, since a person's must be erasable.
     """
     from deltalake import PostCommitHookProperties
-    from deltalake.transaction import AddAction, RemoveAction
 
     table = opened(path, schema)
-    now = int(time.time() * 1000)
-    added: list[AddAction | RemoveAction] = [
-        AddAction(
-            each.path, each.size, {PARTITION: each.file_id}, now, True, json.dumps({"numRecords": each.rows})
-        )
-        for each in written
-        if each.layer == layer
-    ]
     table.create_write_transaction(
-        added,
+        added(path, written, layer),
         "overwrite",
         table.schema(),
         [PARTITION],
@@ -204,19 +196,10 @@ def commit_whole(
     ``keep_statistics`` are the columns whose smallest and largest value in each file the log may keep.
     """
     from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
-    from deltalake.transaction import AddAction, RemoveAction
 
     table = DeltaTable(path)
-    now = int(time.time() * 1000)
-    added: list[AddAction | RemoveAction] = [
-        AddAction(
-            each.path, each.size, {}, now, True, json.dumps(statistics(path / each.path, keep_statistics))
-        )
-        for each in written
-        if each.layer == layer
-    ]
     table.create_write_transaction(
-        added,
+        added(path, written, layer, keep_statistics),
         "overwrite",
         table.schema(),
         commit_properties=CommitProperties(custom_metadata={"userMetadata": note}),
@@ -224,10 +207,33 @@ def commit_whole(
     )
 
 
+def added(
+    path: Path, written: Sequence[Written], layer: str, keep_statistics: Sequence[str] = ()
+) -> list[AddAction | RemoveAction]:
+    """Files of a layer as a commit names them."""
+    from deltalake.transaction import AddAction
+
+    now = int(time.time() * 1000)
+    return [
+        AddAction(
+            each.path,
+            each.size,
+            {PARTITION: each.file_id} if each.file_id else {},
+            now,
+            True,
+            json.dumps({"numRecords": each.rows} | statistics(path / each.path, keep_statistics)),
+        )
+        for each in written
+        if each.layer == layer
+    ]
+
+
 def statistics(file: Path, columns: Sequence[str]) -> dict[str, object]:
-    """What a log says of a file: its rows, and how far the values of some columns reach, from the file's footer."""
+    """What a log says of some columns of a file: how far their values reach, from the file's footer."""
     import pyarrow.parquet as pq
 
+    if not columns:
+        return {}
     about = pq.read_metadata(file)
     groups = [about.row_group(at) for at in range(about.num_row_groups)]
     least, most, nulls = {}, {}, {}
@@ -237,8 +243,7 @@ def statistics(file: Path, columns: Sequence[str]) -> dict[str, object]:
             nulls[name] = sum(each.null_count for each in spans)
             if all(each.has_min_max for each in spans):
                 least[name], most[name] = min(each.min for each in spans), max(each.max for each in spans)
-    found: dict[str, object] = {"numRecords": about.num_rows}
-    return found | ({"minValues": least, "maxValues": most, "nullCount": nulls} if columns else {})
+    return {"minValues": least, "maxValues": most, "nullCount": nulls}
 
 
 def opened(path: Path, schema: pa.Schema) -> DeltaTable:

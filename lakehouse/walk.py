@@ -16,6 +16,7 @@ import numpy as np
 
 from lakehouse import courses, exposure
 from lakehouse import timeline as lines
+from lakehouse.arrow_text import coded
 from lakehouse.codes import TIMELINE_CODE
 from lakehouse.errors import DataError
 from lakehouse.table_files import Written, part_files, written_of_parts
@@ -31,7 +32,6 @@ SENT_PERSONS = 3_000_000
 """So many persons are sent to every executor rather than sorted with the events."""
 YEARS = 10_000
 """Birth years have room below a sex in one number."""
-TABLES = ("gold.timeline", "gold.exposure", "gold.course")
 
 
 def walked(
@@ -146,13 +146,9 @@ def walk(folders: Mapping[str, str], schemas: Mapping[str, pa.Schema], rows: pa.
     base = persons["number"][0].as_py() if persons.num_rows else 0
     who = events["number"].to_numpy().astype(np.int64) - base
     with part_files(folders) as out:
-        for name, made in (
-            ("gold.timeline", timeline_rows(people, who, events)),
-            ("gold.exposure", exposure_rows(people, who, events)),
-            ("gold.course", course_rows(people, who, events)),
-        ):
-            if name in schemas:
-                out.write(name, pa.table(made).select(schemas[name].names).cast(schemas[name]))
+        for name, schema in schemas.items():
+            made = pa.table(TABLES[name](people, who, events))
+            out.write(name, made.select(schema.names).cast(schema))
         return out.finish()
 
 
@@ -188,16 +184,16 @@ def exposure_rows(people: People, who: NDArray[np.int64], events: pa.Table) -> d
 
     fetched = pc.is_valid(events["medicine"])
     rows, taken = events.filter(fetched), fetched.to_numpy()
-    names = rows["medicine"].combine_chunks().dictionary_encode()
+    names, medicine = coded(rows["medicine"])
     found = exposure.exposure_periods(
         who[taken],
-        names.indices.to_numpy().astype(np.int64),
+        medicine.to_numpy().astype(np.int64),
         lines.day_of(rows["event"].to_numpy()),
         rows["quantity"].to_numpy(),
     )
     return {
         "person_id": people.named(found.person),
-        "code": names.dictionary.take(pa.array(found.medicine)),
+        "code": names.take(pa.array(found.medicine)),
         "start_day": found.start_day,
         "end_day": found.end_day,
         "dispensings": found.dispensings,
@@ -232,3 +228,7 @@ def course_rows(people: People, who: NDArray[np.int64], events: pa.Table) -> dic
         "handovers": found.handovers,
         "model": pa.repeat(courses.MODEL, len(found.person)),
     }
+
+
+TABLES = {"gold.timeline": timeline_rows, "gold.exposure": exposure_rows, "gold.course": course_rows}
+"""What makes the rows of each table."""
