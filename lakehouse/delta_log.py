@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,9 @@ def stamp_of(table: Path) -> str | None:
 
 def added_rows(table: Path) -> int:
     """Rows the newest commit wrote."""
-    return sum(
-        json.loads(each["add"]["stats"])["numRecords"]
-        for each in actions(newest_commit(table))
-        if "add" in each
-    )
+    return rows_in(actions(newest_commit(table)))
+
+
+def rows_in(told: Iterable[dict[str, Any]]) -> int:
+    """Rows of the files that a commit's actions add."""
+    return sum(json.loads(each["add"]["stats"])["numRecords"] for each in told if "add" in each)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from lakehouse.delta_log import actions, is_table
+from lakehouse.delta_log import actions, is_table, rows_in
 from lakehouse.errors import DataError
 
 if TYPE_CHECKING:
@@ -264,7 +263,7 @@ def rows_of_newest(path: Path) -> int:
     for commit in sorted((path / "_delta_log").glob("*.json"), reverse=True):
         told = list(actions(commit))
         if any(each.get("commitInfo", {}).get("operation") == "WRITE" for each in told):
-            return sum(json.loads(each["add"]["stats"])["numRecords"] for each in told if "add" in each)
+            return rows_in(told)
     return 0
 
 
