@@ -98,7 +98,7 @@ bench: setup ## Every promised ratio beside its peers, each in one run; fails wh
 
 .PHONY: docs
 docs: setup ## The reference manual, from the declarations: docs/reference.md
-	@$(BIN)/python -m experiments.reference
+	@$(BIN)/python -m experiments.manual
 
 .PHONY: lint
 lint: setup ## Style

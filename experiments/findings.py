@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from experiments.patterns import Patterns
+from experiments.products.patterns import Patterns
 from experiments.statistics.empirical_null import EmpiricalNull
 
 

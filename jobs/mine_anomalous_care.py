@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.analyses.anomalous_care.study import READS, scan_care
 from experiments.findings import Findings
 from experiments.job import job
-from experiments.mining.care_scan import READS, scan_care
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.analyses.itemsets.study import READS, mine_sets
 from experiments.findings import Findings
 from experiments.job import job
-from experiments.mining.significant import READS, mine_sets
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.analyses.pairs import reads_of, scan_pairs
 from experiments.findings import Findings
 from experiments.job import job
-from experiments.mining.pairs import READS, scan_pairs
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Params:
 
     horizon_days: int = 1826  # outcome within five years of the exposure
     min_persons: int = 5  # a code rarer than this is not tested
-    level: str = "default"  # default: ICD-10 3 characters, ATC 5; full; or as in lakehouse.levels
+    level: str = "default"  # default: ICD-10 3 characters, ATC 5; full; or as in lakehouse.gold.levels
     artefacts: bool = True  # look for breaks in coding and flag the pairs of such codes
     artefacts_by_place: bool = False  # the same hospital by hospital (gold.event, gold.place must be granted)
     incidence: bool = True  # cumulative incidence of called pairs, death competing
@@ -27,7 +27,7 @@ class Params:
     q_level: float = 0.05  # false discovery rate at which a pair is called
 
 
-@job(use_case="D1", reads=READS, params=Params)
+@job(use_case="D1", reads=reads_of, params=Params)
 def mine_pairs(study: Study, params: Params) -> Findings:
     """Scan every ordered pair of codes on the study's timelines."""
     return scan_pairs(study, params)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.analyses.side_effects.study import READS, mine
 from experiments.findings import Findings
 from experiments.job import job
-from experiments.mining.side_effects import READS, mine
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.analyses.subgroups.study import READS, scan_subgroups
 from experiments.findings import Findings
 from experiments.job import job
-from experiments.mining.subgroup_scan import READS, scan_subgroups
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 
 
 @dataclass(frozen=True)

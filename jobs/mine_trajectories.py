@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.analyses.trajectories.study import READS, mine
 from experiments.findings import Findings
 from experiments.job import job
-from experiments.mining.trajectories import READS, mine
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from lakehouse.identities import canonical
-from lakehouse.pseudonym import keyed_states, person_tokens, root_key_file
+from lakehouse.identity.identity_keys import canonical
+from lakehouse.identity.pseudonyms import keyed_states, person_tokens, root_key_file
 from lakehouse.settings import load_settings
 
 SPACE = 365_250_000

@@ -92,7 +92,7 @@ def prepare(home: Path, persons: int, codes: int) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from lakehouse.governance.permits import grant_all
+    from lakehouse.governance.permits.files import grant_all
     from lakehouse.session import spark_session
     from lakehouse.settings import load_settings
     from tests.support.lakes import write_lake
@@ -129,10 +129,10 @@ def kernel(home: Path) -> dict[str, Any]:
 
 def ours(home: Path) -> dict[str, Any]:
     """The job itself: once cold in a new JVM, then warm twice in the same session; from Delta to the pattern table."""
-    from experiments.mining.pairs import PairParams, scan_pairs
+    from experiments.analyses.pairs.study import PairParams, scan_pairs
     from lakehouse.session import spark_session
     from lakehouse.settings import load_settings
-    from lakehouse.study import open_data
+    from lakehouse.study.session import open_data
 
     settings = load_settings(home, "local")
     began = time.perf_counter()

@@ -85,7 +85,7 @@ def measured(command: list[str]) -> dict[str, Any]:
 
 def prepare(home: Path, persons: int, codes: int, busier: float, even: bool) -> dict[str, Any]:
     """A lake of persons and a study that may read all of it."""
-    from lakehouse.governance.permits import grant_all
+    from lakehouse.governance.permits.files import grant_all
     from lakehouse.session import spark_session
     from lakehouse.settings import load_settings
     from tests.support.lakes import write_lake_of
@@ -113,9 +113,9 @@ def prepare(home: Path, persons: int, codes: int, busier: float, even: bool) -> 
 
 def files_of(home: Path) -> list[Path]:
     """The Parquet files that are the timelines, in the order the log names them."""
-    from lakehouse.direct_read import live_files
+    from lakehouse.delta.read import live_files
+    from lakehouse.delta.tables import table_path
     from lakehouse.settings import load_settings
-    from lakehouse.tables import table_path
 
     table = table_path(load_settings(home, "local"), "gold.timeline")
     live = live_files(table)
@@ -152,10 +152,10 @@ def kernel(home: Path, codes: int) -> dict[str, Any]:
 
 def ours(home: Path, rounds: int) -> dict[str, Any]:
     """The whole scan, warm: once in a new session, then again; from Delta to the pattern table."""
-    from experiments.mining.pairs import PairParams, scan_pairs
+    from experiments.analyses.pairs.study import PairParams, scan_pairs
     from lakehouse.session import spark_session
     from lakehouse.settings import load_settings
-    from lakehouse.study import open_data
+    from lakehouse.study.session import open_data
 
     settings = load_settings(home, "local")
     spark = spark_session(settings, "bench")
@@ -180,10 +180,10 @@ def again(home: Path, codes: int) -> dict[str, Any]:
     ``alike`` what the full scan would take with its counting on all cores, against which mining again is held. Neither
     reads a lake, so what a job spends on finding the changes is in neither.
     """
-    from experiments.kept_counts import KeptCounts
+    from experiments.analyses.pairs.incremental_counts import KeptCounts
+    from experiments.analyses.pairs.scan import ALL_AT_ONCE, scan
     from experiments.kernels.design import PairScanSettings
     from experiments.kernels.passes import OverPersons
-    from experiments.pair_scan import ALL_AT_ONCE, scan
 
     everybody = join_persons(list(all_persons(home)))
     new = np.arange(everybody.count) % 100 == 50
@@ -222,7 +222,7 @@ def again(home: Path, codes: int) -> dict[str, Any]:
 
 def all_persons(home: Path) -> Iterator[Persons]:
     """The lake's persons, a row group at a time."""
-    from experiments.mining.carrier import COLUMNS, persons_of
+    from experiments.execution.carrier import COLUMNS, persons_of
 
     for path in files_of(home):
         file = pq.ParquetFile(path)

@@ -29,7 +29,7 @@ TIMES, SHARE = 8, 0.15
 RUN = """
 import json, sys, time
 from pathlib import Path
-from lakehouse.build import Builder
+from lakehouse.gold.build import Builder
 from lakehouse.ingest import ingest
 from lakehouse.session import spark_session
 from lakehouse.settings import load_settings

@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lakehouse import landing
-from lakehouse.delivery import find_delivery
-from lakehouse.governance.vault import init_vault, open_vault
-from lakehouse.pseudonym import root_key_file
-from lakehouse.row_ids import compare as compare_rows
-from lakehouse.row_ids import row_ids
+from lakehouse.delivery.find import find_delivery
+from lakehouse.delivery.row_ids import compare as compare_rows
+from lakehouse.delivery.row_ids import row_ids
+from lakehouse.delivery.survey import survey
+from lakehouse.identity.pseudonyms import root_key_file
+from lakehouse.identity.vault import init_vault, open_vault
+from lakehouse.ingest import layers as landing
 from lakehouse.settings import Settings, load_settings
-from lakehouse.survey import survey
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
-    from lakehouse.door import Door
-    from lakehouse.reading import Part
+    from lakehouse.delivery.readers.blocks import Part
+    from lakehouse.ingest.pseudonymise import Door
 
 PROMISED = 1.5
 REPEATS = 3
@@ -91,7 +91,7 @@ def passed_on() -> Iterator[None]:
     """A door that hands numbers on as they stand: what the same writing costs without pseudonyms."""
 
     def plainly(door: Door, part: Part) -> Iterator[pa.Table]:
-        from lakehouse.door import Block, read_chunk
+        from lakehouse.ingest.pseudonymise import Block, read_chunk
 
         def persons(self: Block, each: Any, values: Any, places: Any) -> Any:
             return values.take(places)

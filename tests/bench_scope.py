@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse.governance.permits import grant_all
+from lakehouse.delta.tables import read_version, table_path
+from lakehouse.governance.permits.files import grant_all
 from lakehouse.session import spark_session
 from lakehouse.settings import Settings, load_settings
-from lakehouse.study import open_data
-from lakehouse.tables import read_version, table_path
+from lakehouse.study.session import open_data
 from tests.support.lakes import write_lake
 from tests.support.populations import as_persons, simulate
 

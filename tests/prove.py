@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.kernels.passes import OverPersons
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -45,8 +47,8 @@ def tests_pass(name: str, selection: list[str], promised: str) -> Figure:
 
 def oracle(seeds: int) -> list[Figure]:
     """Item 3: the finished table of a scan equals its definition read literally, and its margins agree."""
+    from experiments.analyses.pairs.scan import scan
     from experiments.kernels.design import PairScanSettings
-    from experiments.pair_scan import InProcess, scan
     from tests.oracles import pair_scan as definition
     from tests.support.small_worlds import as_persons, small_world
 
@@ -54,7 +56,7 @@ def oracle(seeds: int) -> list[Figure]:
     for seed in (secrets.randbits(40) for _ in range(max(200, 10 * seeds))):
         people, codes = small_world(seed)
         answer = definition.scan(people)
-        table = scan(InProcess(as_persons(people, codes), pieces=3), PairScanSettings(codes)).table
+        table = scan(OverPersons(as_persons(people, codes), pieces=3), PairScanSettings(codes)).table
         sums: dict[int, float] = defaultdict(float)
         for row in table.select(["code_a", "code_b", "O", "E", "V", "n_same_day"]).to_pylist():
             pair = (row["code_a"], row["code_b"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from experiments import open_study
 
 if TYPE_CHECKING:
-    from lakehouse.study import Study
+    from lakehouse.study.session import Study
 
 FEWEST = 5
 

@@ -65,7 +65,7 @@ def ingest(
     lake: Lake = None,
 ) -> None:
     """Bring a delivery into the lake: pseudonyms at the door, bad rows to quarantine, every row accounted for."""
-    from lakehouse.ingest import ingest as bring_in
+    from lakehouse.ingest.run import ingest as bring_in
     from lakehouse.progress import Progress
     from lakehouse.session import spark_session
 

@@ -36,7 +36,7 @@ def omop(out: Out = None, study: Study = "", lake: Lake = None) -> None:
 
 def run(kind: str, settings: Settings, out: Path | None, study: str) -> None:
     """Export, and say how many rows went where."""
-    from lakehouse.exports import export_lake, export_study
+    from lakehouse.exports.run import export_lake, export_study
     from lakehouse.session import spark_session
 
     if bool(out) == bool(study):
@@ -48,7 +48,7 @@ def run(kind: str, settings: Settings, out: Path | None, study: str) -> None:
     spark = spark_session(settings, "patternlake export")
     try:
         if study:
-            from experiments.notebook import open_study
+            from experiments.run.notebook import open_study
 
             with open_study(study, settings=settings, spark=spark, question=f"Export as {kind}.") as opened:
                 frames = {name: opened.table(f"gold.{name}") for name in TABLES}

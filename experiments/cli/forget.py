@@ -25,8 +25,8 @@ ListName = Annotated[str, typer.Option("--list", help="Name of the list.")]
 @app.command()
 def erase(numbers: Numbers, kind: Kind = "cpr", issuer: Issuer = "", lake: Lake = None) -> None:
     """Forget persons: tables, extracts, files, logs, vault; certified by a search of every byte."""
-    from lakehouse.governance.erasure import erase as forget
-    from lakehouse.governance.identified import read_numbers
+    from lakehouse.governance.persons.erasure import erase as forget
+    from lakehouse.governance.persons.number_lists import read_numbers
     from lakehouse.progress import Progress
     from lakehouse.session import spark_session
 
@@ -46,8 +46,8 @@ def optout_add(
     name: ListName, numbers: Numbers, kind: Kind = "cpr", issuer: Issuer = "", lake: Lake = None
 ) -> None:
     """Leave persons out of every study whose permit names the list, from its next action on."""
-    from lakehouse.governance.identified import read_numbers
-    from lakehouse.governance.optouts import change
+    from lakehouse.governance.persons.number_lists import read_numbers
+    from lakehouse.governance.persons.optouts import change
 
     settings = settings_of(lake)
     tokens, _ = read_numbers(settings, numbers, kind, issuer)
@@ -60,8 +60,8 @@ def optout_remove(
     name: ListName, numbers: Numbers, kind: Kind = "cpr", issuer: Issuer = "", lake: Lake = None
 ) -> None:
     """Take persons off a list who have changed their mind."""
-    from lakehouse.governance.identified import read_numbers
-    from lakehouse.governance.optouts import change
+    from lakehouse.governance.persons.number_lists import read_numbers
+    from lakehouse.governance.persons.optouts import change
 
     settings = settings_of(lake)
     tokens, _ = read_numbers(settings, numbers, kind, issuer)
@@ -72,7 +72,7 @@ def optout_remove(
 @optout.command("show")
 def optout_show(name: ListName, lake: Lake = None) -> None:
     """A list's version and how many persons are on it."""
-    from lakehouse.governance.optouts import current
+    from lakehouse.governance.persons.optouts import current
 
     listed = current(settings_of(lake), name)
     print(f"{listed.name} version {listed.version}: {len(listed.persons)} persons")

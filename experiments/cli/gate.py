@@ -24,12 +24,12 @@ def gate(
     lake: Lake = None,
 ) -> None:
     """Judge a folder of outputs as the release desk would; exit code 13 when something may not leave."""
-    from lakehouse.governance.gate import judge
-    from lakehouse.governance.gate_folder import open_folder
-    from lakehouse.governance.gate_memory import Memory
-    from lakehouse.governance.gate_model import Limits
-    from lakehouse.governance.permits import load_permit, load_study
-    from lakehouse.governance.release import lately, limits_of
+    from lakehouse.governance.output_gate.folder import open_folder
+    from lakehouse.governance.output_gate.gate import judge
+    from lakehouse.governance.output_gate.memory import Memory
+    from lakehouse.governance.output_gate.model import Limits
+    from lakehouse.governance.permits.files import load_permit, load_study
+    from lakehouse.governance.release.requests import lately, limits_of
 
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.", "", "Name a folder of outputs.")

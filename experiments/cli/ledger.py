@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="The tamper-evident list of everyth
 @app.command("verify")
 def ledger_verify(lake: Lake = None) -> None:
     """Recompute the ledger's chain; names the first entry that does not fit."""
-    from lakehouse.governance.ledger import verify
+    from lakehouse.governance.ledger.ledger import verify
 
     print(verify(settings_of(lake)))
 
@@ -21,7 +21,7 @@ def ledger_verify(lake: Lake = None) -> None:
 @app.command("head")
 def ledger_head(lake: Lake = None) -> None:
     """The newest signed head, one line: to be sent to whoever shall be able to check later (a data protection officer)."""
-    from lakehouse.governance.ledger import anchor_places, verify
+    from lakehouse.governance.ledger.ledger import anchor_places, verify
 
     settings = settings_of(lake)
     verify(settings)
@@ -32,7 +32,7 @@ def ledger_head(lake: Lake = None) -> None:
 @app.command("audit")
 def ledger_audit(lake: Lake = None) -> None:
     """Hold MLflow against the ledger: runs or tags deleted or changed afterwards, models without a valid receipt."""
-    from experiments.tracking import audit
+    from experiments.tracking.audit import audit
     from lakehouse.errors import ScopeBreach
 
     found = audit(settings_of(lake))

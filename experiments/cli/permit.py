@@ -6,7 +6,7 @@ import getpass
 import json
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from experiments.cli.common import Lake, settings_of
 from lakehouse.errors import ConfigurationError, PermissionRefused
 
 if TYPE_CHECKING:
-    from lakehouse.governance.permit_model import Permit
+    from lakehouse.governance.permits.model import Permit
     from lakehouse.settings import Settings
 
 NAME = "permit"
@@ -24,7 +24,7 @@ PermitId = Annotated[str, typer.Argument(metavar="PERMIT", help="Permit, by its 
 
 def permit_of(settings: Settings, study: str | None, permit: str | None) -> Permit:
     """The permit named, or the one a study runs under."""
-    from lakehouse.governance.permits import load_permit, load_study
+    from lakehouse.governance.permits.files import load_permit, load_study
 
     if (study is None) == (permit is None):
         raise ConfigurationError("Which permit?", "", "Give --study ID or --permit ID.")
@@ -38,7 +38,7 @@ def permit_new(
     lake: Lake = None,
 ) -> None:
     """Write a permit to fill in, with what its legal basis demands."""
-    from lakehouse.governance.permit_presets import preset_text
+    from lakehouse.governance.permits.presets import preset_text
 
     settings = settings_of(lake)
     text = preset_text(permit, preset, date.today())
@@ -52,8 +52,8 @@ def permit_new(
 @app.command("lint")
 def permit_lint(permit: PermitId, lake: Lake = None) -> None:
     """What a permit lacks or gets wrong in the light of the rules it rests on (no legal advice)."""
-    from lakehouse.governance.permit_lint import lint
-    from lakehouse.governance.permits import load_permit
+    from lakehouse.governance.permits.files import load_permit
+    from lakehouse.governance.permits.lint import lint
 
     found = lint(load_permit(settings_of(lake), permit), date.today())
     for fault in found:
@@ -65,8 +65,8 @@ def permit_lint(permit: PermitId, lake: Lake = None) -> None:
 @app.command("show")
 def permit_show(permit: PermitId, lake: Lake = None) -> None:
     """A permit in its canonical form, its hash, and who signed it."""
-    from lakehouse.governance.permit_signatures import signatures, valid_signatures
-    from lakehouse.governance.permits import load_permit
+    from lakehouse.governance.permits.files import load_permit
+    from lakehouse.governance.permits.signatures import signatures, valid_signatures
 
     settings = settings_of(lake)
     found, path = load_permit(settings, permit), settings.definition("permits", permit)
@@ -80,7 +80,7 @@ def permit_show(permit: PermitId, lake: Lake = None) -> None:
 @app.command("key")
 def permit_key(path: Annotated[Path, typer.Argument(help="File of the new private key.")]) -> None:
     """Make a signing key: the file stays with its owner, the printed public half goes to keys/signers.toml."""
-    from lakehouse.governance.signing import make_key, public_key
+    from lakehouse.governance.ledger.signing import make_key, public_key
 
     print(public_key(make_key(path)).hex())
 
@@ -94,8 +94,8 @@ def permit_sign(
     lake: Lake = None,
 ) -> None:
     """Sign a permit as it stands; any later change takes the signature's force."""
-    from lakehouse.governance.permit_signatures import add_signature
-    from lakehouse.governance.permits import load_permit
+    from lakehouse.governance.permits.files import load_permit
+    from lakehouse.governance.permits.signatures import add_signature
 
     settings = settings_of(lake)
     made = add_signature(
@@ -110,15 +110,21 @@ def permit_check(
     study: Annotated[str | None, typer.Option("--study", help="Study whose permit is asked.")] = None,
     permit: Annotated[str | None, typer.Option("--permit", help="Permit, instead of a study's.")] = None,
     user: Annotated[str | None, typer.Option("--user", help="Account that would run it.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Parameter, KEY=VALUE: what is read hangs on them.")
+    ] = None,
     lake: Lake = None,
 ) -> None:
-    """All grants a job lacks, at once; needs no lake and no access."""
-    from experiments.job import load_job
-    from experiments.submission import job_file
-    from lakehouse.governance.permit_use import missing_for
+    """All grants a job lacks for these parameters, at once; needs no lake and no access."""
+    from experiments.run.definition import load_job
+    from experiments.run.submission import job_file
+    from lakehouse.governance.permits.use import missing_for
 
-    found, asked = permit_of(settings_of(lake), study, permit), load_job(job_file(job))
-    told = missing_for(found, asked.reads, ("mine",), user or getpass.getuser(), date.today())
+    settings = settings_of(lake)
+    found, asked = permit_of(settings, study, permit), load_job(job_file(job))
+    given: dict[str, Any] = settings.read_definition("studies", study) if study else {}
+    params = asked.parameters(given.get("parameters", {}).get(asked.name, {}), set_ or [])
+    told = missing_for(found, asked.reads_for(params), ("mine",), user or getpass.getuser(), date.today())
     for line in told:
         print(f"MISSING {line}")
     if told:
@@ -140,8 +146,8 @@ def permit_diff(
     lake: Lake = None,
 ) -> None:
     """Granted and never used (shrink), refused and wanted (apply), over all runs under a permit."""
-    from experiments.results import scopes
-    from lakehouse.governance import permit_use
+    from experiments.tracking.run_folders import scopes
+    from lakehouse.governance.permits import use as permit_use
 
     settings = settings_of(lake)
     found = permit_of(settings, study, permit)
@@ -156,8 +162,8 @@ def permit_diff(
 @app.command("record")
 def permit_record(permit: PermitId, lake: Lake = None) -> None:
     """The record of processing (GDPR Art. 30) of a permit, out of permit and ledger alone."""
-    from lakehouse.governance.permits import load_permit
-    from lakehouse.governance.processing_record import record
+    from lakehouse.governance.permits.files import load_permit
+    from lakehouse.governance.permits.processing_record import record
 
     settings = settings_of(lake)
     print(json.dumps(record(settings, load_permit(settings, permit)), indent=2, ensure_ascii=False))
@@ -166,8 +172,8 @@ def permit_record(permit: PermitId, lake: Lake = None) -> None:
 @app.command("annex")
 def permit_annex(permit: PermitId, lake: Lake = None) -> None:
     """The annex to an impact assessment: every control with what looking at it shows now (Markdown)."""
-    from lakehouse.governance.permits import load_permit
-    from lakehouse.governance.processing_record import annex
+    from lakehouse.governance.permits.files import load_permit
+    from lakehouse.governance.permits.processing_record import annex
 
     settings = settings_of(lake)
     print(annex(settings, load_permit(settings, permit), date.today()))

@@ -30,7 +30,7 @@ def person(
     """Every study and run that read one person's data, when and why. The number is read from standard input, never
     from the command line, where other accounts would see it.
     """
-    from lakehouse.governance.access_report import runs_of, untold
+    from lakehouse.governance.persons.access_report import runs_of, untold
 
     settings = settings_of(lake)
     given = sys.stdin.readline().strip()
@@ -47,7 +47,7 @@ def person(
 
 def token_of(settings: Settings, number: str, issuer: str) -> str:
     """The lake token of a person number."""
-    from lakehouse.pseudonym import person_tokens, root_key_file
+    from lakehouse.identity.pseudonyms import person_tokens, root_key_file
 
     tokens, reasons = person_tokens(str(root_key_file(settings, create=False)), [number], [issuer])
     if tokens[0] is None:

@@ -16,8 +16,8 @@ TableName = Annotated[str, typer.Argument(help="Table, as 'list' names it.")]
 @app.command("list")
 def list_rows(lake: Lake = None) -> None:
     """Tables, reasons and rows in quarantine."""
-    from lakehouse.lake import entries
-    from lakehouse.replay import quarantined
+    from lakehouse.delivery.register import entries
+    from lakehouse.ingest.quarantine_replay import quarantined
     from lakehouse.session import spark_session
 
     settings = settings_of(lake)
@@ -39,7 +39,7 @@ def show(
     lake: Lake = None,
 ) -> None:
     """Rows in quarantine with their file, number and masked example."""
-    from lakehouse.replay import shown
+    from lakehouse.ingest.quarantine_replay import shown
     from lakehouse.session import spark_session
 
     settings = settings_of(lake)
@@ -55,9 +55,9 @@ def show(
 @app.command()
 def replay(table: TableName, lake: Lake = None) -> None:
     """Judge a table's bad rows by the declarations and code lists as they are now; good ones go on to gold."""
-    from lakehouse.ingest import rebuild, writers_of
+    from lakehouse.ingest.quarantine_replay import replay as judge_again
+    from lakehouse.ingest.run import rebuild, writers_of
     from lakehouse.progress import Progress
-    from lakehouse.replay import replay as judge_again
     from lakehouse.session import spark_session
 
     settings = settings_of(lake)

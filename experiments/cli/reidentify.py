@@ -25,8 +25,8 @@ def officer(
     lake: Lake = None,
 ) -> None:
     """Enter a person: each name, account and key once."""
-    from lakehouse.governance.ledger import append
-    from lakehouse.governance.officers import Officer, enter, public_half
+    from lakehouse.governance.approvals.officers import Officer, enter, public_half
+    from lakehouse.governance.ledger.ledger import append
 
     settings = settings_of(lake)
     entry = Officer(name, account, public_half(public), tuple(roles))
@@ -48,7 +48,7 @@ def ask(
     lake: Lake = None,
 ) -> None:
     """Put a request on the desk."""
-    from lakehouse.governance.reidentification import Desk
+    from lakehouse.governance.persons.reidentification import Desk
 
     listed = persons.read_text(encoding="utf-8").split()
     expires = datetime.now(UTC) + timedelta(days=days)
@@ -61,7 +61,7 @@ def ask(
 @app.command("list")
 def list_requests(lake: Lake = None) -> None:
     """Every request and who has signed it."""
-    from lakehouse.governance.reidentification import Desk
+    from lakehouse.governance.persons.reidentification import Desk
 
     for request in Desk(settings_of(lake)).all():
         print(request.describe())
@@ -75,7 +75,7 @@ def approve(
     lake: Lake = None,
 ) -> None:
     """Sign a request as one of its two approvers."""
-    from lakehouse.governance.reidentification import Desk
+    from lakehouse.governance.persons.reidentification import Desk
 
     print(Desk(settings_of(lake)).approve(request, approver, key).describe())
 
@@ -87,7 +87,7 @@ def deliver(
     lake: Lake = None,
 ) -> None:
     """Write the answer, readable by the recipient alone; under the vault's account."""
-    from lakehouse.governance.reidentification import Desk
+    from lakehouse.governance.persons.reidentification import Desk
 
     print(Desk(settings_of(lake)).deliver(request, out))
 
@@ -99,9 +99,9 @@ def open_box(
     out: Annotated[Path, typer.Option("--out", help="File to write, for you alone.")],
 ) -> None:
     """As the recipient: open what was delivered."""
-    from lakehouse.governance.reidentification import opened
+    from lakehouse.governance.persons.reidentification import opened
+    from lakehouse.identity.sealed_box import private_x25519
     from lakehouse.private_files import write_private
-    from lakehouse.sealed import private_x25519
 
     write_private(out, opened(box, private_x25519(key)).encode())
     print(out)

@@ -10,7 +10,7 @@ import typer
 from experiments.cli.common import Lake, settings_of
 
 if TYPE_CHECKING:
-    from lakehouse.governance.release import Actor
+    from lakehouse.governance.release.requests import Actor
     from lakehouse.settings import Settings
 
 NAME = "release"
@@ -39,8 +39,8 @@ def request(
     lake: Lake = None,
 ) -> None:
     """Ask for a run's checked outputs; the gate judges them at once."""
-    from experiments.results import find_run
-    from lakehouse.governance.release import request as ask
+    from experiments.tracking.run_folders import find_run
+    from lakehouse.governance.release.requests import request as ask
 
     settings = settings_of(lake)
     asked = ask(
@@ -59,7 +59,7 @@ def request(
 def show(release: Release, danish: Annotated[bool, typer.Option("--danish", help="Reasons in Danish.")] = False,
          lake: Lake = None) -> None:  # fmt: skip
     """What was asked for, what the gate says of it now, and where its files lie for review."""
-    from lakehouse.governance.release import folder_of, gate_of, load, state
+    from lakehouse.governance.release.requests import folder_of, gate_of, load, state
 
     settings = settings_of(lake)
     asked = load(settings, release)
@@ -90,7 +90,7 @@ def reject(
 def export(release: Release, out: Annotated[Path, typer.Option("--out", help="Folder to write it into.")],
            lake: Lake = None) -> None:  # fmt: skip
     """Write an approved release as a folder that can be checked anywhere."""
-    from lakehouse.governance.handoff import export as write
+    from lakehouse.governance.release.package import export as write
 
     print(write(settings_of(lake), release, out))
 
@@ -104,7 +104,7 @@ def verify(
     lake: Lake = None,
 ) -> None:
     """Check an exported folder: every file, both signatures, and that it was not withdrawn."""
-    from lakehouse.governance.handoff import verify as check
+    from lakehouse.governance.release.package import verify as check
 
     print(check(folder, None if anywhere else settings_of(lake)))
 
@@ -114,7 +114,7 @@ def withdraw(
     release: Release, by: By, key: Key, because: Because, account: Account = None, lake: Lake = None
 ) -> None:
     """Take a release back: exported no more, and told so wherever its folder is checked here."""
-    from lakehouse.governance.release import withdraw as take_back
+    from lakehouse.governance.release.requests import withdraw as take_back
 
     settings = settings_of(lake)
     take_back(settings, release, _actor(settings, by, key, account), because)
@@ -125,7 +125,7 @@ def withdraw(
 def list_(study: Annotated[str | None, typer.Option("--study", help="Of this study alone.")] = None,
           lake: Lake = None) -> None:  # fmt: skip
     """Every release and where it stands."""
-    from lakehouse.governance.release import desk, load, state
+    from lakehouse.governance.release.requests import desk, load, state
 
     settings = settings_of(lake)
     for path in sorted(desk(settings).glob("*/request.json")):
@@ -142,7 +142,7 @@ def group() -> None:
 
 
 def _actor(settings: Settings, name: str, key: Path, account: str | None) -> Actor:
-    from lakehouse.governance.release import acting
+    from lakehouse.governance.release.requests import acting
 
     return acting(settings, name, key, account)
 
@@ -150,7 +150,7 @@ def _actor(settings: Settings, name: str, key: Path, account: str | None) -> Act
 def _review(
     release: str, by: str, key: Path, because: str, account: str | None, lake: Path | None, *, approve: bool
 ) -> None:
-    from lakehouse.governance.release import review
+    from lakehouse.governance.release.requests import review
 
     settings = settings_of(lake)
     review(settings, release, _actor(settings, by, key, account), approve=approve, reason=because)

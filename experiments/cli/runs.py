@@ -19,8 +19,8 @@ def jobs(
     job: Annotated[str | None, typer.Argument(help="Job: a name of the list, or a file.")] = None,
 ) -> None:
     """What can be asked; of one job its parameters, their defaults, and what it reads."""
-    from experiments.job import load_job
-    from experiments.submission import job_file, jobs_folder
+    from experiments.run.definition import load_job
+    from experiments.run.submission import job_file, jobs_folder
 
     if job is None:
         for path in sorted(jobs_folder().glob("*.py")):
@@ -33,8 +33,12 @@ def jobs(
     for setting, about in settings:
         print(f"  {setting:<{width}}  {about}".rstrip())
     print("\nReads:")
-    for table, columns in asked.reads.items():
+    for table, columns in asked.reads_for(asked.params()).items():
         print(f"  {table}: {', '.join(columns)}")
+    for parameter, more in asked.reads_more().items():
+        print(f"  with --set {parameter}=true also:")
+        for table, columns in more.items():
+            print(f"    {table}: {', '.join(columns)}")
 
 
 @app.command()
@@ -57,16 +61,16 @@ def run(
 ) -> None:
     """Submit a job to Spark (spark-submit with the profile's properties)."""
     if sealed:
-        from experiments.job import load_job
-        from experiments.sealed_run import run_sealed
-        from experiments.submission import job_file
+        from experiments.run.definition import load_job
+        from experiments.run.submission import job_file
+        from experiments.sealed.outside import run_sealed
 
         settings, file = settings_of(lake), job_file(job).resolve()
         asked = load_job(file)
         given = settings.read_definition("studies", study).get("parameters", {}).get(asked.name, {})
         run_sealed(asked, file, settings, study, asked.parameters(given, set_ or []))
         return
-    from experiments.submission import submit
+    from experiments.run.submission import submit
 
     options = [f"--set={item}" for item in set_ or []] + (["--dry-run"] if dry_run else [])
     raise typer.Exit(submit(settings_of(lake), job, study, options, master=master, verbose=verbose))
@@ -80,7 +84,7 @@ def patterns(
     lake: Lake = None,
 ) -> None:
     """The patterns of a run as Parquet: every tested pair, for use inside the study."""
-    from experiments.results import find_run
+    from experiments.tracking.run_folders import find_run
 
     source = find_run(settings_of(lake), run_id, study) / "patterns.parquet"
     if not source.is_file():

@@ -28,8 +28,8 @@ def scope_show(
     lake: Lake = None,
 ) -> None:
     """What one run read: tables, versions, columns, predicates, rows, persons; and whether it is accounted for."""
-    from experiments.results import find_run
-    from lakehouse.governance.scope import Scope
+    from experiments.tracking.run_folders import find_run
+    from lakehouse.governance.scope.scope import Scope
 
     path = find_run(settings_of(lake), run_id, study) / "scope.json"
     if not path.is_file():
@@ -53,7 +53,7 @@ def scope_touched(
 
 def touched(settings: Settings, target: str) -> Iterator[str]:
     """One line for every run that read a table or column, newest first."""
-    from experiments.results import runs
+    from experiments.tracking.run_folders import runs
 
     layer, _, rest = target.partition(".")
     table, _, column = rest.partition(".")
@@ -83,7 +83,7 @@ def scope_diff(
     lake: Lake = None,
 ) -> None:
     """What two runs' receipts do not have in common: versions, columns, persons, code, parameters, result."""
-    from lakehouse.governance.receipts import differences
+    from lakehouse.governance.ledger.receipts import differences
 
     settings = settings_of(lake)
     for line in differences(receipt_of(settings, one), receipt_of(settings, other)):
@@ -97,10 +97,10 @@ def scope_explain(
     lake: Lake = None,
 ) -> None:
     """One page that says what a model was made from, by which permit, and whether its receipt is valid."""
-    from experiments.explain import page
+    from experiments.report.provenance_page import page
     from lakehouse.errors import PatternlakeError
-    from lakehouse.governance.permits import load_permit
-    from lakehouse.governance.receipts import faults
+    from lakehouse.governance.ledger.receipts import faults
+    from lakehouse.governance.permits.files import load_permit
 
     settings = settings_of(lake)
     receipt = receipt_of(settings, run_id)
@@ -117,7 +117,7 @@ def scope_replay(
     lake: Lake = None,
 ) -> None:
     """Repeat a run from its receipt, on the same versions; the same result must come out, else exit code 14."""
-    from experiments.submission import submit
+    from experiments.run.submission import submit
 
     settings = settings_of(lake)
     receipt = receipt_of(settings, run_id)
@@ -130,8 +130,8 @@ def scope_lineage(
     lake: Lake = None,
 ) -> None:
     """A run as OpenLineage events, one a line, with the subset facet filled."""
-    from lakehouse.governance.open_lineage import events
-    from lakehouse.governance.permits import load_permit
+    from lakehouse.governance.permits.files import load_permit
+    from lakehouse.governance.scope.open_lineage import events
 
     settings = settings_of(lake)
     receipt = receipt_of(settings, run_id)
@@ -141,7 +141,7 @@ def scope_lineage(
 
 def receipt_of(settings: Settings, run_id: str) -> dict[str, Any]:
     """The receipt of a run, as it lies in the study."""
-    from experiments.results import find_run
+    from experiments.tracking.run_folders import find_run
 
     path = find_run(settings, run_id) / "receipt.json"
     if not path.is_file():

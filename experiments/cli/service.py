@@ -25,7 +25,7 @@ def demo(
     lake: Lake = None,
 ) -> None:
     """From nothing to a mined region: synthesise, ingest, permit, mine; then say where everything is."""
-    from experiments.demo import demo as whole_line
+    from experiments.run.demo import demo as whole_line
 
     raise typer.Exit(whole_line(settings_of(lake), persons, seed, source))
 
@@ -36,7 +36,7 @@ def ui(
     lake: Lake = None,
 ) -> None:
     """The MLflow UI on this machine: loopback only, telemetry and job runner off."""
-    from experiments.server import serve
+    from experiments.tracking.server import serve
 
     raise typer.Exit(serve(settings_of(lake), port))
 

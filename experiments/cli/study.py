@@ -22,7 +22,7 @@ def study_new(
     lake: Lake = None,
 ) -> None:
     """Write a study and, with --grant-all, a permit over everything in a synthetic or foreign lake."""
-    from lakehouse.governance.permits import grant_all as grant
+    from lakehouse.governance.permits.files import grant_all as grant
 
     if not grant_all:
         raise UsageError(
@@ -40,9 +40,9 @@ def study_seal(
     lake: Lake = None,
 ) -> None:
     """Cut the study's extract: its tables, columns, rows, days and tokens, for jobs run with --sealed."""
-    from lakehouse.governance.extract import extract_folder, seal
     from lakehouse.session import spark_session
-    from lakehouse.study import open_data
+    from lakehouse.study.extract import extract_folder, seal
+    from lakehouse.study.session import open_data
 
     settings = settings_of(lake)
     spark = spark_session(settings, f"patternlake seal {study}")
@@ -60,7 +60,7 @@ def study_purge(lake: Lake = None) -> None:
     """Delete the extracts whose permit has ended."""
     from datetime import date
 
-    from lakehouse.governance.extract import purge
+    from lakehouse.study.extract import purge
 
     for study in purge(settings_of(lake), date.today()):
         print(study)

@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Whom tokens stand for, kept apart 
 @app.command()
 def init(lake: Lake = None) -> None:
     """Set up the vault and publish the key that workers seal under; a vault that is there stays as it is."""
-    from lakehouse.governance.vault import init_vault
+    from lakehouse.identity.vault import init_vault
 
     vault = init_vault(settings_of(lake))
     print(vault.folder)
@@ -26,7 +26,7 @@ def init(lake: Lake = None) -> None:
 @app.command()
 def collect(lake: Lake = None) -> None:
     """Take in what ingests left in the inbox."""
-    from lakehouse.governance.vault import open_vault
+    from lakehouse.identity.vault import open_vault
 
     vault = open_vault(settings_of(lake))
     new = vault.collect()
@@ -36,7 +36,7 @@ def collect(lake: Lake = None) -> None:
 @app.command()
 def status(lake: Lake = None) -> None:
     """How many persons the vault can name, what waits in the inbox, which key wraps."""
-    from lakehouse.governance.vault import open_vault
+    from lakehouse.identity.vault import open_vault
 
     vault = open_vault(settings_of(lake))
     waiting = len([*vault.inbox.glob("*.sealed")])
@@ -48,8 +48,8 @@ def status(lake: Lake = None) -> None:
 @app.command()
 def rotate(lake: Lake = None) -> None:
     """Wrap every data key under a new key and give up the old one, which closes every older copy of the vault."""
-    from lakehouse.governance.ledger import append
-    from lakehouse.governance.vault import open_vault
+    from lakehouse.governance.ledger.ledger import append
+    from lakehouse.identity.vault import open_vault
 
     settings = settings_of(lake)
     vault = open_vault(settings)
@@ -61,7 +61,7 @@ def rotate(lake: Lake = None) -> None:
 @app.command("rotate-root")
 def rotate_root(lake: Lake = None) -> None:
     """Carry every token of the lake to a new root key, without a lost row; finishes one that was killed."""
-    from lakehouse.governance.root_rotation import rotate_root as carry
+    from lakehouse.governance.persons.root_rotation import rotate_root as carry
     from lakehouse.session import spark_session
 
     settings = settings_of(lake)
@@ -78,7 +78,7 @@ def keypair(
     kind: Annotated[str, typer.Option("--kind", help="sign (officers) or receive (recipients).")] = "sign",
 ) -> None:
     """Make a key pair for an officer or a recipient; the private half stays with its owner."""
-    from lakehouse.governance.officers import make_pair
+    from lakehouse.governance.approvals.officers import make_pair
 
     if kind not in ("sign", "receive"):
         raise UsageError(f"There is no kind of key '{kind}'.", "", "Use sign or receive.")

@@ -7,7 +7,7 @@ anywhere: whoever carries a pass is given its class.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -47,13 +47,11 @@ class CountingPass(Protocol):
         """Everything counted so far."""
 
 
-def classes(name: str | type[Any]) -> tuple[type[Any], type[Any]]:
-    """The class of a pass and of its counts, from the class itself or from a name of the pair scan's passes."""
-    if isinstance(name, str):
-        from experiments.kernels.pair_scan import COUNTS, PASSES
+RunPass = Callable[[type[Any], Mapping[str, Any]], Any]
+"""Runs a pass of that class, made with these arguments, over all persons and merges what it counts.
 
-        return PASSES[name], COUNTS[name]
-    return name, name.COUNTS
+One with a true attribute ``weighs`` has the pair scan's reference already and is given no baseline of it.
+"""
 
 
 class OverPersons:
@@ -65,16 +63,15 @@ class OverPersons:
     def __init__(self, persons: Persons, pieces: int = 1) -> None:
         self._persons, self._pieces = persons, pieces
 
-    def __call__(self, name: str | type[Any], arguments: Mapping[str, Any]) -> Any:
+    def __call__(self, counting: type[CountingPass], arguments: Mapping[str, Any]) -> Any:
         """Merged counts of the pass."""
-        kind, counts = classes(name)
         cuts = np.linspace(0, self._persons.count, self._pieces + 1).astype(int)
         parts = []
         for start, stop in pairwise(cuts.tolist()):
-            counter = kind(**arguments)
+            counter = counting(**arguments)
             counter.add(self._persons.part(start, stop))
             parts.append(counter.result())
-        return counts.merge(parts)
+        return counting.COUNTS.merge(parts)
 
 
 class SummedCounts:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings, without_washout
 from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.pairs.reference import PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.passes import SummedCounts
 from experiments.kernels.persons import Persons
-from experiments.kernels.reference import PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.strata import StrataIndex
 
 LONGEST = 5

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, sparse
 
-from experiments.statistics.error_rates import q_values
+from experiments.statistics.multiplicity import q_values
 from experiments.statistics.tails import mid_p_tails
 
 SMALL = 1e-12

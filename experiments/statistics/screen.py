@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.statistics.empirical_null import EmpiricalNull, calibrated_log10_p, empirical_null
-from experiments.statistics.error_rates import q_values
+from experiments.statistics.multiplicity import q_values
 from experiments.statistics.tails import mid_p_tails, two_sided_log10
 
 LEAST_EXPECTED = 5.0

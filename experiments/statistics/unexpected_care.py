@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.error_rates import q_values
+from experiments.statistics.multiplicity import q_values
 from experiments.statistics.tails import mid_p_tails, two_sided_log10
 
 Z = 1.959963984540054

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lakehouse.cpr import is_date
+from lakehouse.identity.person_numbers import is_date
 
 CPR = re.compile(
     r"(?<!\d)(?:00)?(\d{2})[.\-/ ]?(\d{2})[.\-/ ]?((?:18|19|20)?\d{2})"

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from lakehouse.declare import prefixed
-from lakehouse.lpr2_tables import CONTACT as BEFORE_THE_CHANGE
-from lakehouse.schema import DATED, FORMS, Event, Field, Join, Names, Source, StayCost, Table, Type
+from lakehouse.declarations.helpers import prefixed
+from lakehouse.declarations.lpr2 import CONTACT as BEFORE_THE_CHANGE
+from lakehouse.declarations.schema import (
+    DATED,
+    FORMS,
+    Event,
+    Field,
+    Join,
+    Names,
+    Source,
+    StayCost,
+    Table,
+    Type,
+)
 
 DRG = r"\d{2}[A-Z]{2}\d{2}[A-Z]?"
 CONTACT = Field("contact_id", Type.KEY, aliases=("dw_ek_kontakt",), filled=True, domain="contact")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import FORMS, Facts, Field, Kin, Links, Period, Source, Table, Type
+from lakehouse.declarations.schema import FORMS, Facts, Field, Kin, Links, Period, Source, Table, Type
 
 PERSON = ("v_pnr", "pnr", "cpr", "pnr12", "cprnummer")
 

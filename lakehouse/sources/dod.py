@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import FORMS, Event, Facts, Field, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.schema import FORMS, Event, Facts, Field, Source, Table, Type
 
 ICD10 = r"[A-Z]\d{2}[0-9A-Z]{0,3}"
 """Plain ICD-10: here a D in front is a chapter, as in D46."""

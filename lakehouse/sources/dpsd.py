@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lakehouse.declare import person, prefixed
-from lakehouse.schema import DATED, FORMS, Event, Field, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.helpers import person, prefixed
+from lakehouse.declarations.schema import DATED, FORMS, Event, Field, Source, Table, Type
 
 HARM = {"INGEN": "0", "UKENDT": "U", "LET": "1", "MILD": "1", "ALVORLIG": "3", "DØDELIG": "4"}
 SEVERITY = (

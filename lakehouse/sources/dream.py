@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lakehouse.convert import week_sql
-from lakehouse.declare import person, prefixed
-from lakehouse.schema import DATED, FORMS, Event, Field, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.convert import week_sql
+from lakehouse.declarations.helpers import person, prefixed
+from lakehouse.declarations.schema import DATED, FORMS, Event, Field, Source, Table, Type
 
 WEEKS = Table(
     name="dream_weeks",

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import datetime
 
-from lakehouse.declare import codelist, person, prefixed, translated
-from lakehouse.geography import municipality_sql
-from lakehouse.schema import DATED, FORMS, Derived, Event, Facts, Field, Join, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.geography import municipality_sql
+from lakehouse.declarations.helpers import codelist, person, prefixed, translated
+from lakehouse.declarations.schema import (
+    DATED,
+    FORMS,
+    Derived,
+    Event,
+    Facts,
+    Field,
+    Join,
+    Source,
+    Table,
+    Type,
+)
 
 HERE = {"setting": f"{Setting.REGISTER:d}"}
 YEAR = Field("year", Type.INTEGER, aliases=("aar", "referenceaar"), filled=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lakehouse.declare import codelist, prefixed, translated
-from lakehouse.schema import BUNDLES, DATED, Bundle, Event, Field, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.helpers import codelist, prefixed, translated
+from lakehouse.declarations.schema import BUNDLES, DATED, Bundle, Event, Field, Source, Table, Type
 
 HERE = f"{Setting.MUNICIPAL:d}"
 FSIII = "urn:oid:1.2.208.176.2.21"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lakehouse.declare import moment, person, prefixed
-from lakehouse.schema import DATED, FORMS, Event, Field, Source, Table, Type
+from lakehouse.declarations.helpers import moment, person, prefixed
+from lakehouse.declarations.schema import DATED, FORMS, Event, Field, Source, Table, Type
 from lakehouse.sources.eoj import FORM, HERE, one_id
 
 PLACE = Field("place", Type.CODE, aliases=("sor", "enhed"), pattern=r"\d{6,}")

@@ -6,8 +6,9 @@ medicine register, results from the laboratory. Here they have roles of their ow
 
 from __future__ import annotations
 
-from lakehouse.convert import number_or_none
-from lakehouse.hospital_tables import (
+from lakehouse.data_model import Setting
+from lakehouse.declarations.convert import number_or_none
+from lakehouse.declarations.hospital import (
     DIAGNOSIS,
     PERSON,
     PROCEDURE,
@@ -17,9 +18,8 @@ from lakehouse.hospital_tables import (
     loose,
     precision_of,
 )
-from lakehouse.schema import FORMS, Derived, Event, Field, Same, Source, Table, Type
+from lakehouse.declarations.schema import FORMS, Derived, Event, Field, Same, Source, Table, Type
 from lakehouse.sources.lmdb import ATC
-from lakehouse.tables import Setting
 
 PATIENT = Field("person_id", Type.PERSON, aliases=("patientid", *PERSON), filled=True)
 GIVEN = "action IN ('1', 'GIVEN', 'GIVET')"

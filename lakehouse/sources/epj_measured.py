@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lakehouse.hospital_tables import loose, precision_of
-from lakehouse.lab_tables import result_columns, result_event
-from lakehouse.schema import Derived, Field, Same, Source, Table, Type
+from lakehouse.declarations.hospital import loose, precision_of
+from lakehouse.declarations.laboratory import result_columns, result_event
+from lakehouse.declarations.schema import Derived, Field, Same, Source, Table, Type
 from lakehouse.sources.epj import PATIENT, event, files, stamp
 
 VITALS = {

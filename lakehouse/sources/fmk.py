@@ -6,10 +6,10 @@ of their own and not in the timeline, which the dispensing register fills.
 
 from __future__ import annotations
 
-from lakehouse.hospital_tables import PERSON, loose, precision_of
-from lakehouse.schema import FORMS, Event, Field, Source, Table, Type
+from lakehouse.data_model import Setting
+from lakehouse.declarations.hospital import PERSON, loose, precision_of
+from lakehouse.declarations.schema import FORMS, Event, Field, Source, Table, Type
 from lakehouse.sources.lmdb import ATC
-from lakehouse.tables import Setting
 
 ORDER = Field(
     "medication_id",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lakehouse.declare import moment, person, prefixed
-from lakehouse.schema import BUNDLES, DATED, FORMS, Bundle, Event, Field, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.helpers import moment, person, prefixed
+from lakehouse.declarations.schema import BUNDLES, DATED, FORMS, Bundle, Event, Field, Source, Table, Type
 
 HERE = f"{Setting.PRIMARY_CARE:d}"
 PROVIDER = Field("provider", Type.CODE, aliases=("ydernr",), pad=6, pattern=r"\d{6}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lakehouse.hospital_tables import PERSON, moment, precision
-from lakehouse.lab_tables import KNOWN_UNITS, result_columns, result_event
-from lakehouse.schema import FORMS, Field, Same, Source, Table, Type
+from lakehouse.declarations.hospital import PERSON, moment, precision
+from lakehouse.declarations.laboratory import KNOWN_UNITS, result_columns, result_event
+from lakehouse.declarations.schema import FORMS, Field, Same, Source, Table, Type
 
 NATIONAL = r"(NPU|DNK)\d{5}"
 LOCAL = r"[A-ZÆØÅ0-9][A-ZÆØÅ0-9_.-]{1,14}"

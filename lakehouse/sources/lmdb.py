@@ -5,10 +5,10 @@ What is not here says nothing: hospitals' own medicines and most of what is sold
 
 from __future__ import annotations
 
-from lakehouse.hospital_tables import PERSON, loose
-from lakehouse.quality import joined
-from lakehouse.schema import FORMS, Event, Field, Join, Repeats, Reversal, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.hospital import PERSON, loose
+from lakehouse.declarations.quality import joined
+from lakehouse.declarations.schema import FORMS, Event, Field, Join, Repeats, Reversal, Source, Table, Type
 
 ATC = r"[A-V](\d{2}([A-Z]([A-Z](\d{2})?)?)?)?"
 DOSE_DISPENSED = "DD"

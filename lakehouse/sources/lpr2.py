@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lakehouse.lpr2_tables import contacts, diagnoses, procedures, transfers, visits
-from lakehouse.schema import Source
+from lakehouse.declarations.lpr2 import contacts, diagnoses, procedures, transfers, visits
+from lakehouse.declarations.schema import Source
 
 SOURCE = Source(
     name="lpr2",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.hospital_tables import (
+from lakehouse.declarations.hospital import (
     DIAGNOSIS,
     ENCOUNTER,
     PERSON,
@@ -12,8 +12,8 @@ from lakehouse.hospital_tables import (
     loose,
     precision_of,
 )
-from lakehouse.quality import clock, joined, recent, register_break
-from lakehouse.schema import FORMS, Contacts, Event, Field, Join, Source, Table, Type
+from lakehouse.declarations.quality import clock, joined, recent, register_break
+from lakehouse.declarations.schema import FORMS, Contacts, Event, Field, Join, Source, Table, Type
 
 REFUTED = Field(
     "refuted", Type.CODE, aliases=("senere_afkraeftet",), required=False, values={"JA": "JA", "NEJ": "NEJ"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.hospital_tables import (
+from lakehouse.declarations.hospital import (
     DIAGNOSIS,
     ENCOUNTER,
     PROCEDURE,
@@ -10,8 +10,8 @@ from lakehouse.hospital_tables import (
     moment,
     precision,
 )
-from lakehouse.quality import clock, joined, recent, register_break
-from lakehouse.schema import FORMS, Contacts, Event, Field, Join, Source, Table, Type
+from lakehouse.declarations.quality import clock, joined, recent, register_break
+from lakehouse.declarations.schema import FORMS, Contacts, Event, Field, Join, Source, Table, Type
 
 ENCODING = "cp1252"
 CONTACT_KEY = Field("contact_id", Type.KEY, aliases=("dw_ek_kontakt",), filled=True, domain="contact")

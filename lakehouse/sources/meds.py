@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import Event, Facts, Field, Names, Source, Table, Type
+from lakehouse.declarations.schema import Event, Facts, Field, Names, Source, Table, Type
 
 SEX = r"^(GENDER|SEX)//"
 SEX_WORD = 'upper(regexp_replace(code, "^(GENDER|SEX)//", ""))'

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lakehouse.lpr2_tables import contacts, diagnoses, procedures
-from lakehouse.schema import Source
+from lakehouse.declarations.lpr2 import contacts, diagnoses, procedures
+from lakehouse.declarations.schema import Source
 
 SOURCE = Source(
     name="minipas",

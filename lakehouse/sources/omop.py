@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import Event, Facts, Field, Join, Names, Period, Source, Table, Type
+from lakehouse.declarations.schema import Event, Facts, Field, Join, Names, Period, Source, Table, Type
 
 DAY = "CASE WHEN {0} IS NOT NULL THEN CAST({0} AS TIMESTAMP_NTZ) END"
 SETTING = "CASE visit.concept_id WHEN '9201' THEN 0 WHEN '262' THEN 0 WHEN '9202' THEN 1 WHEN '9203' THEN 2 ELSE -1 END"
-"""lakehouse.tables.Setting of a visit concept; -1 where the row names no visit that is there."""
+"""lakehouse.data_model.Setting of a visit concept; -1 where the row names no visit that is there."""
 FLAG = (
     "CASE WHEN row.value_as_number IS NULL OR (row.range_low IS NULL AND row.range_high IS NULL) THEN NULL "
     "WHEN row.value_as_number > row.range_high THEN 'H' WHEN row.value_as_number < row.range_low THEN 'L' ELSE 'N' END"

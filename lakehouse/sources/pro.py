@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lakehouse.declare import codelist, person, prefixed
-from lakehouse.schema import DATED, FORMS, Event, Field, Source, Table, Together, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.helpers import codelist, person, prefixed
+from lakehouse.declarations.schema import DATED, FORMS, Event, Field, Source, Table, Together, Type
 
 COLOURS = {"GRØN": "GREEN", "GUL": "YELLOW", "RØD": "RED", "GREEN": "GREEN", "YELLOW": "YELLOW", "RED": "RED"}
 FIRST_ITEMS = "('MO', '1')"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lakehouse.convert import NUMBER_FORMS
-from lakehouse.declare import moment, person, prefixed
-from lakehouse.schema import DATED, FORMS, Derived, Event, Field, Join, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.convert import NUMBER_FORMS
+from lakehouse.declarations.helpers import moment, person, prefixed
+from lakehouse.declarations.schema import DATED, FORMS, Derived, Event, Field, Join, Source, Table, Type
 
 
 def fraction(text: str | None) -> float | None:

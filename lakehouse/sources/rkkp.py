@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 
-from lakehouse.declare import codelist, person, prefixed
-from lakehouse.schema import DATED, FORMS, Derived, Event, Field, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.helpers import codelist, person, prefixed
+from lakehouse.declarations.schema import DATED, FORMS, Derived, Event, Field, Source, Table, Type
 
 TEXT_DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})", re.ASCII)
 """The databases write dates as text, DD/MM/YYYY; anything else stands for none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import DATED, Derived, Field, Places, Source, Table, Type
+from lakehouse.declarations.schema import DATED, Derived, Field, Places, Source, Table, Type
 
 
 def parent(place: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import DATED, Field, Names, Source, Table, Type
+from lakehouse.declarations.schema import DATED, Field, Names, Source, Table, Type
 
 DIAGNOSES = "register = 'dia' AND code RLIKE '^D[A-Z][0-9]{2}'"
 

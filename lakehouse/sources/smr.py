@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lakehouse.convert import number_or_none
-from lakehouse.hospital_tables import PERSON, loose, precision_of
-from lakehouse.quality import clock, joined
-from lakehouse.schema import FORMS, Derived, Event, Field, Same, Source, Table, Type
+from lakehouse.data_model import Setting
+from lakehouse.declarations.convert import number_or_none
+from lakehouse.declarations.hospital import PERSON, loose, precision_of
+from lakehouse.declarations.quality import clock, joined
+from lakehouse.declarations.schema import FORMS, Derived, Event, Field, Same, Source, Table, Type
 from lakehouse.sources.lmdb import ATC
-from lakehouse.tables import Setting
 
 DOSES = Table(
     name="smr_doses",

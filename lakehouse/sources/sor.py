@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.schema import DATED, FORMS, Field, Places, Source, Table, Type
+from lakehouse.declarations.schema import DATED, FORMS, Field, Places, Source, Table, Type
 
 SOR = {
     "place": "place",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lakehouse.declare import person, prefixed
-from lakehouse.schema import DATED, FORMS, Event, Field, Join, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.helpers import person, prefixed
+from lakehouse.declarations.schema import DATED, FORMS, Event, Field, Join, Source, Table, Type
 
 CHILD = (
     "filter(CAST(child.children AS ARRAY<STRUCT<person_id: STRING, birth_date: DATE>>), c -> "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lakehouse.declare import prefixed
-from lakehouse.schema import BUNDLES, DATED, Bundle, Event, Field, Source, Table, Type
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.declarations.helpers import prefixed
+from lakehouse.declarations.schema import BUNDLES, DATED, Bundle, Event, Field, Source, Table, Type
 
 MEASUREMENTS = Table(
     name="telemedicine_observations",

@@ -388,7 +388,7 @@ def _(w: World) -> Any:
     if w.study is not None:
         w.study._observer.take = lambda record: None
         w.study._guard.gate = lambda frame: None
-        from lakehouse.governance import plan_gate
+        from lakehouse.governance.guard import plan_check as plan_gate
 
         plan_gate._checks = ()
     return w.delta("spell").collect()

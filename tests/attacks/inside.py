@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lakehouse.session import spark_session
 from lakehouse.settings import load_settings
-from lakehouse.study import open_data
+from lakehouse.study.session import open_data
 from tests.attacks.group_a import ATTACKS, World
 from tests.attacks.lab import judged, tried
 

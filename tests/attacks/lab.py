@@ -11,11 +11,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.governance import plan_gate
-from lakehouse.governance.scope import State
+from lakehouse.data_model import GOLD
+from lakehouse.delta.tables import create_table, table_path
+from lakehouse.governance.guard import plan_check as plan_gate
+from lakehouse.governance.scope.scope import State
 from lakehouse.settings import Settings
-from lakehouse.study import open_data
-from lakehouse.tables import GOLD, create_table, table_path
+from lakehouse.study.session import open_data
 from tests.attacks.group_a import ATTACKS, OPTED_OUT, PERMITTED, World
 from tests.support.small_lake import PERSONS, write_small_lake
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lakehouse.governance.scope import State
+from lakehouse.governance.scope.scope import State
 from lakehouse.session import spark_session
 from lakehouse.settings import load_settings
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 from tests.support.small_lake import write_small_lake
 from tests.support.study_lab import Lab
 

@@ -11,13 +11,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import sandbox
-from experiments.sealed_run import OUT, fresh_extract, room_for
+from experiments.sealed import sandbox
+from experiments.sealed.outside import OUT, fresh_extract, room_for
 from lakehouse.errors import PatternlakeError
-from lakehouse.governance.extract import seal
 from lakehouse.session import spark_session
 from lakehouse.settings import Settings, load_settings
-from lakehouse.study import open_data
+from lakehouse.study.extract import seal
+from lakehouse.study.session import open_data
 from tests.attacks import inside
 from tests.attacks.group_a import ATTACKS
 from tests.attacks.lab import Result, attack_guarded, attack_plain, listed, make_lake

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lakehouse.governance.disclosure import Thresholds
+from lakehouse.governance.suppression.disclosure import Thresholds
 from tests.support.browser import MISSING, Page, browser, find_browser
 from tests.support.checked_folders import checked_folder
 from tests.support.pattern_tables import called_only

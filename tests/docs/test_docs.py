@@ -15,12 +15,12 @@ import typer
 
 import lakehouse.sources
 from experiments.cli import app
-from experiments.job import load_job
-from experiments.kinds import kinds
-from experiments.reference import reference
-from lakehouse.governance.gate_folder import KINDS
-from lakehouse.governance.gate_reasons import Rule
-from lakehouse.tables import GOLD
+from experiments.manual import reference
+from experiments.products.kinds import kinds
+from experiments.run.definition import load_job
+from lakehouse.data_model import GOLD
+from lakehouse.governance.output_gate.folder import KINDS
+from lakehouse.governance.output_gate.reasons import Rule
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])

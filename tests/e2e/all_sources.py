@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lakehouse.ingest import ingest
+from lakehouse.ingest.run import ingest
 from lakehouse.session import spark_session
 from lakehouse.settings import load_settings
 from lakehouse.synthetic import synthesise

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakehouse.pseudonym import root_key_file
+from lakehouse.identity.pseudonyms import root_key_file
 from lakehouse.settings import load_settings
 from tests.support.deliveries import contact, persons, write_delivery
 from tests.support.delta_files import lake_rows

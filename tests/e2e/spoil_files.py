@@ -16,14 +16,14 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow.parquet as pq
 
-from lakehouse.delivery import Delivery, Found, all_sources, find_delivery
-from lakehouse.door import Door, read_chunk
+from lakehouse.delivery.find import Delivery, Found, all_sources, find_delivery
+from lakehouse.delivery.readers.blocks import Part
+from lakehouse.delivery.row_ids import row_ids
+from lakehouse.delivery.survey import survey
 from lakehouse.errors import DataError
-from lakehouse.pseudonym import root_key_file
-from lakehouse.reading import Part
-from lakehouse.row_ids import row_ids
+from lakehouse.identity.pseudonyms import root_key_file
+from lakehouse.ingest.pseudonymise import Door, read_chunk
 from lakehouse.settings import load_settings
-from lakehouse.survey import survey
 from tests.support.deliveries import ANNA, BENT, persons, write_delivery
 from tests.support.spoiled import spoiled_file
 
@@ -81,7 +81,7 @@ def door_outcome(root: Path, number: int, numbers: random.Random) -> Outcome:
 
 def ingest_all(root: Path, outcomes: list[Outcome]) -> str:
     """Ingest every file that was not refused as one delivery; what is wrong with the balance, empty when nothing is."""
-    from lakehouse.ingest import ingest
+    from lakehouse.ingest.run import ingest
     from lakehouse.session import spark_session
 
     settings = load_settings(root / "home", "test")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from experiments import sandbox
+from experiments.sealed import sandbox
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import load_settings
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse.governance import ledger
-from lakehouse.governance.permits import grant_all
+from lakehouse.governance.ledger import ledger
+from lakehouse.governance.permits.files import grant_all
 from lakehouse.settings import Settings, load_settings
 from tests.support.lakes import write_lake
 from tests.support.submitted import ROOT, SPARK_HOME, bare_python, submit, zipped_wheel

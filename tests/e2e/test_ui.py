@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import server
+from experiments.tracking import server
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings, load_settings
 

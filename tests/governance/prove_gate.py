@@ -6,9 +6,9 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from lakehouse.governance.gate_model import Limits
-from lakehouse.governance.gate_patterns import PatternSet
-from lakehouse.governance.gate_reasons import Rule
+from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.patterns import PatternSet
+from lakehouse.governance.output_gate.reasons import Rule
 from tests.support.gate_loads import frequent_sets, wide_table
 from tests.support.gate_runs import verdicts
 from tests.support.leaks import CLEAN, LEAKS

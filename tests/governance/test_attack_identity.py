@@ -9,8 +9,8 @@ import random
 import numpy as np
 import pandas as pd
 
-from lakehouse.governance.study_tokens import study_key_file, tokens_of
-from lakehouse.pseudonym import person_tokens, root_key_file
+from lakehouse.identity.pseudonyms import person_tokens, root_key_file
+from lakehouse.identity.study_pseudonyms import study_key_file, tokens_of
 from lakehouse.settings import Settings
 from tests import attack_identity as attack
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.kinds import kind_of
-from experiments.patterns import PERSON_COUNTS
+from experiments.products.kinds import kind_of
+from experiments.products.patterns import PERSON_COUNTS
 from lakehouse.errors import ConfigurationError
-from lakehouse.governance.disclosure import Fact, Thresholds, check_pairs
-from lakehouse.governance.outputs import small_counts
+from lakehouse.governance.suppression.disclosure import Fact, Thresholds, check_pairs
+from lakehouse.governance.suppression.totals import small_counts
 from tests.support.pattern_tables import patterns
 
 FACTS = kind_of("pair").facts

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.patterns import PERSON_COUNTS
+from experiments.products.patterns import PERSON_COUNTS
 from lakehouse.errors import DisclosureRefused
-from lakehouse.governance.disclosure import Thresholds
-from lakehouse.governance.outputs import assert_clean, clean_scope, differ_by_few, merge_steps
+from lakehouse.governance.suppression.disclosure import Thresholds
+from lakehouse.governance.suppression.totals import assert_clean, clean_scope, differ_by_few, merge_steps
 from tests.support.pattern_tables import scope_like
 
 K = Thresholds()

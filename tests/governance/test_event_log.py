@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lakehouse.governance.double_entry import hold_log
-from lakehouse.governance.event_log import Logged, LoggedScan, read
-from lakehouse.governance.permit_model import Permit
-from lakehouse.governance.reconcile import Declared, TableSeen, Verdict
-from lakehouse.governance.scope import State
-from lakehouse.governance.sightings import RunSeen, Sightings
+from lakehouse.governance.observers.event_log import Logged, LoggedScan, read
+from lakehouse.governance.observers.observations import RunSeen, Sightings
+from lakehouse.governance.permits.model import Permit
+from lakehouse.governance.scope.cross_check import hold_log
+from lakehouse.governance.scope.reconcile import Declared, TableSeen, Verdict
+from lakehouse.governance.scope.scope import State
 from tests.governance.test_permits import permit
 
 SQL = "org.apache.spark.sql.execution.ui."

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from experiments.explain import page
-from experiments.sealed_run import reconcile
+from experiments.report.provenance_page import page
+from experiments.sealed.outside import reconcile
 from lakehouse.errors import ConfigurationError, PermissionRefused
-from lakehouse.governance import ledger
-from lakehouse.governance.event_log import Logged, LoggedScan
-from lakehouse.governance.extract import MANIFEST, Extract, extract_folder, manifest, purge, refuse_stale
-from lakehouse.governance.open_lineage import events
-from lakehouse.governance.permit_parts import Period
-from lakehouse.governance.permits import load_permit
-from lakehouse.governance.processing_record import ART_30, annex, controls, record
+from lakehouse.governance.ledger import ledger
+from lakehouse.governance.observers.event_log import Logged, LoggedScan
+from lakehouse.governance.permits.files import EXTRACT_MANIFEST, load_permit
+from lakehouse.governance.permits.parts import Period
+from lakehouse.governance.permits.processing_record import ART_30, annex, controls, record
+from lakehouse.governance.scope.open_lineage import events
 from lakehouse.settings import Settings
+from lakehouse.study.extract import Extract, extract_folder, manifest, purge, refuse_stale
 from tests.governance.test_receipts import issued
 from tests.support.pattern_tables import scope_like
 
@@ -123,7 +123,7 @@ def test_extract__that_something_has_moved_past_is_refused(change: str, told: st
 def test_extract__of_an_ended_permit_is_deleted_and_the_deletion_recorded(settings: Settings) -> None:
     folder = extract_folder(settings, "s")
     (folder / "lake").mkdir(parents=True)
-    (folder / MANIFEST).write_text(json.dumps(extract().__dict__))
+    (folder / EXTRACT_MANIFEST).write_text(json.dumps(extract().__dict__))
     assert purge(settings, date(2025, 5, 31)) == [] and manifest(settings, "s") == extract()
     assert purge(settings, date(2025, 6, 1)) == ["s"] and not folder.exists()
     assert [entry["kind"] for entry in ledger.entries(settings)] == ["purge"]

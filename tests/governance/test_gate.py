@@ -14,12 +14,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.errors import ConfigurationError, DisclosureRefused
-from lakehouse.governance.gate import judge, verdict
-from lakehouse.governance.gate_memory import Memory, group_differences
-from lakehouse.governance.gate_model import TIGHTER_WHEN_LOWER, Limits
-from lakehouse.governance.gate_patterns import PatternSet
-from lakehouse.governance.gate_reasons import REASONS, Rule
-from lakehouse.governance.gate_tables import CountTable, Rate
+from lakehouse.governance.output_gate.gate import judge, verdict
+from lakehouse.governance.output_gate.memory import Memory, group_differences
+from lakehouse.governance.output_gate.model import TIGHTER_WHEN_LOWER, Limits
+from lakehouse.governance.output_gate.patterns import PatternSet
+from lakehouse.governance.output_gate.reasons import REASONS, Rule
+from lakehouse.governance.output_gate.tables import CountTable, Rate
 from tests.oracles.hidden_cells import ranges
 from tests.support.gate_loads import wide_table
 from tests.support.gate_runs import through_the_gate, verdicts
@@ -206,7 +206,7 @@ def test_every_maker_of_leaks__is_caught_for_its_own_reason(tmp_path: Path) -> N
 
 def test_a_confidence_of_few_letters__is_no_shelter() -> None:
     """196 of 200 is 0.98 to any number of decimals: the four without are given away by it."""
-    from lakehouse.governance.gate_patterns import AssociationRule
+    from lakehouse.governance.output_gate.patterns import AssociationRule
 
     def rules(*confidences: float) -> PatternSet:
         given = [AssociationRule((f"a{i}",), ("b",), 196, one) for i, one in enumerate(confidences)]
@@ -225,7 +225,7 @@ def test_a_published_number__may_be_as_far_off_as_its_column_is_rounded(
 
     A whole number is taken for known to its last digit, which errs on the side of refusing.
     """
-    from lakehouse.governance.gate_model import reaches
+    from lakehouse.governance.output_gate.model import reaches
 
     shown = [float(f"{value:.{digits}g}") if significant else round(value, digits) for value in values]
     assume(not significant or max(shown) < 10**digits)

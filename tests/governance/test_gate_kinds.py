@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.kinds import kinds
-from experiments.patterns import Patterns
-from lakehouse.governance.gate import judge
-from lakehouse.governance.gate_folder import open_folder
-from lakehouse.governance.gate_model import Limits
-from lakehouse.governance.gate_reasons import Rule
-from lakehouse.governance.release_files import copied
+from experiments.products.kinds import kinds
+from experiments.products.patterns import Patterns
+from lakehouse.governance.output_gate.folder import open_folder
+from lakehouse.governance.output_gate.gate import judge
+from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.reasons import Rule
+from lakehouse.governance.release.files import copied
 from tests.spec.test_kinds import made_up
 from tests.support.checked_folders import checked_folder
 from tests.support.pattern_tables import code_names, meta, scope_like

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lakehouse.governance import gate_second_opinion as second
-from lakehouse.governance.gate_model import Limits
-from lakehouse.governance.gate_reasons import Rule
-from lakehouse.governance.gate_tables import CountTable
+from lakehouse.governance.output_gate import acro_opinion as second
+from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.reasons import Rule
+from lakehouse.governance.output_gate.tables import CountTable
 from tests.support.leaks import table
 
 

@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 
 from lakehouse.errors import ConfigurationError, ScopeBreach
-from lakehouse.governance import anchors, ledger, ledger_check
-from lakehouse.governance.signing import make_key, public_key, sign
+from lakehouse.governance.ledger import anchors, ledger
+from lakehouse.governance.ledger import check as ledger_check
+from lakehouse.governance.ledger.signing import make_key, public_key, sign
 from lakehouse.settings import Settings, load_settings
 
 Lines = list[str]

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from lakehouse.data_model import GOLD
 from lakehouse.errors import ConfigurationError, DataError, PermissionRefused, UsageError
-from lakehouse.governance.permit_lint import lint
-from lakehouse.governance.permit_model import ColumnUse, Permit, checked
-from lakehouse.governance.permit_presets import PRESETS, preset_text
-from lakehouse.governance.permit_signatures import add_signature, require_signature, signature_file
-from lakehouse.governance.permit_use import difference, draft, missing_for
-from lakehouse.governance.permits import grant_all, load_permit, load_study
-from lakehouse.governance.refusals import refuse_unless_open
-from lakehouse.governance.signing import make_key, public_key
+from lakehouse.governance.ledger.signing import make_key, public_key
+from lakehouse.governance.permits.files import grant_all, load_permit, load_study
+from lakehouse.governance.permits.lint import lint
+from lakehouse.governance.permits.model import ColumnUse, Permit, checked
+from lakehouse.governance.permits.presets import PRESETS, preset_text
+from lakehouse.governance.permits.refusals import refuse_unless_open
+from lakehouse.governance.permits.signatures import add_signature, require_signature, signature_file
+from lakehouse.governance.permits.use import difference, draft, missing_for
 from lakehouse.settings import Settings
-from lakehouse.tables import GOLD
 
 BASE: dict[str, Any] = {
     "permit_id": "p",

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from lakehouse.errors import ConfigurationError
-from lakehouse.governance import ledger
-from lakehouse.governance.access_report import runs_of, untold
-from lakehouse.governance.person_sets import PersonSets, packed, positions
+from lakehouse.governance.access.person_sets import PersonSets, packed, positions
+from lakehouse.governance.ledger import ledger
+from lakehouse.governance.persons.access_report import runs_of, untold
 from lakehouse.settings import Settings
 
 

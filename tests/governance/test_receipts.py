@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.replay import Earlier, table_hash
+from experiments.run.replay import Earlier
+from experiments.run.result_hash import table_hash
 from lakehouse.errors import DataError, PermissionRefused, ScopeBreach
-from lakehouse.governance import ledger, receipts
+from lakehouse.governance.ledger import ledger, receipts
 from lakehouse.settings import Settings
 from tests.support.pattern_tables import scope_like
 

@@ -8,12 +8,12 @@ from datetime import date
 
 import pytest
 
-from lakehouse.governance.lineage import GateUse, PlanUse, Role
-from lakehouse.governance.openings import Opening
-from lakehouse.governance.plan_tree import Node
-from lakehouse.governance.reconcile import Declared, Gated, Verdict, reconcile
-from lakehouse.governance.scope import State
-from lakehouse.governance.sightings import Leaf, QuerySeen, RunSeen, Scan, Sightings
+from lakehouse.governance.access.openings import Opening
+from lakehouse.governance.observers.observations import Leaf, QuerySeen, RunSeen, Scan, Sightings
+from lakehouse.governance.plans.lineage import GateUse, PlanUse, Role
+from lakehouse.governance.plans.tree import Node
+from lakehouse.governance.scope.reconcile import Declared, Gated, Verdict, reconcile
+from lakehouse.governance.scope.scope import State
 from tests.governance.test_permits import permit
 
 EVENT, SPELL = "/home/lake/gold/event", "/home/lake/gold/spell"

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from lakehouse.errors import ConfigurationError, DataError, PermissionRefused
-from lakehouse.governance import ledger
-from lakehouse.governance.officers import Officer, enter, make_pair, officers, register_file
-from lakehouse.governance.reidentification import Desk, Request, opened
-from lakehouse.governance.study_tokens import study_key_file
-from lakehouse.governance.vault import open_vault
-from lakehouse.pseudonym import root_key_file, tokeniser
-from lakehouse.sealed import private_x25519
+from lakehouse.governance.approvals.officers import Officer, enter, make_pair, officers, register_file
+from lakehouse.governance.ledger import ledger
+from lakehouse.governance.persons.reidentification import Desk, Request, opened
+from lakehouse.identity.pseudonyms import root_key_file, tokeniser
+from lakehouse.identity.sealed_box import private_x25519
+from lakehouse.identity.study_pseudonyms import study_key_file
+from lakehouse.identity.vault import open_vault
 from lakehouse.settings import Settings
 from tests.governance.test_vault import NUMBERS, filled
 

@@ -23,13 +23,15 @@ from lakehouse.errors import (
     ScopeBreach,
     UsageError,
 )
-from lakehouse.governance import ledger, officers
-from lakehouse.governance.gate import judge
-from lakehouse.governance.gate_folder import open_folder
-from lakehouse.governance.gate_model import Limits
-from lakehouse.governance.gate_reasons import Rule
-from lakehouse.governance.handoff import RECORD, export, verify
-from lakehouse.governance.release import (
+from lakehouse.governance.approvals import officers
+from lakehouse.governance.ledger import ledger
+from lakehouse.governance.output_gate.folder import open_folder
+from lakehouse.governance.output_gate.gate import judge
+from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.reasons import Rule
+from lakehouse.governance.release.files import copied
+from lakehouse.governance.release.package import RECORD, export, verify
+from lakehouse.governance.release.requests import (
     Actor,
     acting,
     desk,
@@ -41,8 +43,7 @@ from lakehouse.governance.release import (
     steps,
     withdraw,
 )
-from lakehouse.governance.release_files import copied
-from lakehouse.governance.scope import State
+from lakehouse.governance.scope.scope import State
 from tests.support.checked_folders import checked_folder
 from tests.support.desks import Desk, make_desk
 from tests.support.pattern_tables import patterns, scope_like
@@ -340,7 +341,7 @@ def test_what_a_run_publishes__passes_the_gate_and_not_what_it_hid(tmp_path: Pat
 
 def test_differences__are_told_between_studies_whose_persons_are_nested(at: Desk, tmp_path: Path) -> None:
     """One study counts everybody, another a part: their difference counts the rest. Two parts are not compared."""
-    from lakehouse.governance.gate_memory import EVERYBODY, Memory
+    from lakehouse.governance.output_gate.memory import EVERYBODY, Memory
 
     release = ask(at)
     approve(at, release)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.columns import FACTS
-from lakehouse.governance.disclosure import Thresholds
-from lakehouse.governance.row_cells import check_rows
+from experiments.products.columns import FACTS
+from lakehouse.governance.suppression.disclosure import Thresholds
+from lakehouse.governance.suppression.row_cells import check_rows
 
 K = Thresholds()
 Row = tuple[list[str], int, int]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import sandbox
+from experiments.sealed import sandbox
 from lakehouse.errors import ConfigurationError
 
 LOOK = """

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from lakehouse.errors import ScopeBreach
-from lakehouse.governance.file_watch import FileWatch, platform_at_work
-from lakehouse.governance.plan_tree import Node, parse_plan
-from lakehouse.governance.predicates import conjuncts, render, without_tokens
-from lakehouse.governance.scope import Read, Scope, State
-from lakehouse.governance.sightings import below, plain_path, scans_of, schema_names
+from lakehouse.governance.access.platform_reads import platform_at_work
+from lakehouse.governance.guard.file_watch import FileWatch
+from lakehouse.governance.observers.observations import scans_of
+from lakehouse.governance.plans.predicates import conjuncts, render, without_tokens
+from lakehouse.governance.plans.text import below, plain_path, schema_names
+from lakehouse.governance.plans.tree import Node, parse_plan
+from lakehouse.governance.scope.scope import Read, Scope, State
 
 SCOPE = Scope(
     study="lab",

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from lakehouse.errors import ConfigurationError
-from lakehouse.governance.study_tokens import study_key_file, tokens_of
-from lakehouse.pseudonym import root_key_file
+from lakehouse.identity.pseudonyms import root_key_file
+from lakehouse.identity.study_pseudonyms import study_key_file, tokens_of
 from lakehouse.settings import Settings
 
 LAKE = pd.Series(["01" + "a" * 32, None, "01" + "b" * 32, "01" + "a" * 32])

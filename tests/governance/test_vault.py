@@ -12,24 +12,24 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lakehouse.doorstep import Doorstep
 from lakehouse.errors import ConfigurationError, DataError
-from lakehouse.governance.key_wrapping import FileWrapper, TransitWrapper
-from lakehouse.governance.vault import (
-    Identity,
-    Vault,
-    init_vault,
-    open_vault,
-    vault_at_ingest,
-)
-from lakehouse.identities import canonical, person_identities
-from lakehouse.pseudonym import (
+from lakehouse.identity.enrolment import Doorstep
+from lakehouse.identity.identity_keys import canonical, person_identities
+from lakehouse.identity.key_wrapping import FileWrapper, TransitWrapper
+from lakehouse.identity.pseudonyms import (
     advancer,
     person_tokens,
     root_key_file,
     successor,
     token_batch,
     tokeniser,
+)
+from lakehouse.identity.vault import (
+    Identity,
+    Vault,
+    init_vault,
+    open_vault,
+    vault_at_ingest,
 )
 from lakehouse.settings import Settings
 

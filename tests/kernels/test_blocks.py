@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.kernels.baseline import Baseline
-from experiments.kernels.called import Present
+from experiments.analyses.pairs.scan import scan
+from experiments.kernels.design import PairScanSettings
 from experiments.kernels.packing import pack
-from experiments.kernels.pair_scan import PairScanSettings
+from experiments.kernels.pairs.baseline import Baseline
+from experiments.kernels.pairs.called import Present
+from experiments.kernels.pairs.followed import PairPass
+from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
+from experiments.kernels.pairs.reference_blocks import ReferenceBlocks, blocks_within
 from experiments.kernels.passes import OverPersons
-from experiments.kernels.reference import ReferenceCounts
-from experiments.kernels.reference_blocks import ReferenceBlocks, blocks_within
-from experiments.pair_scan import InProcess, scan
 from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 from tests.support.worlds import planted_world
 
@@ -27,8 +28,8 @@ from tests.support.worlds import planted_world
 def test_tables__are_identical_in_any_memory(seed: int, memory: int, washout: int) -> None:
     people, n_codes = small_world(seed)
     persons, options = as_persons(people, n_codes), PairScanSettings(n_codes, washout_days=washout)
-    whole = scan(InProcess(persons), options, min_persons=1, level=0.9)
-    blocked = scan(InProcess(persons, 2), options, min_persons=1, level=0.9, memory=memory)
+    whole = scan(OverPersons(persons), options, min_persons=1, level=0.9)
+    blocked = scan(OverPersons(persons, 2), options, min_persons=1, level=0.9, memory=memory)
     assert blocked.table.equals(whole.table)
     assert (blocked.null, blocked.called, blocked.replicated) == (whole.null, whole.called, whole.replicated)
 
@@ -37,17 +38,17 @@ def test_a_planted_world__is_found_alike_in_many_blocks() -> None:
     seed = random.randrange(2**31)
     world = planted_world(seed, persons=20_000, codes=150, harmful=8, protective=4, chains=2)
     options = PairScanSettings(world.n_codes)
-    passes: list[str] = []
+    passes: list[type] = []
 
-    def run_pass(name: str, arguments: dict[str, Any]) -> Any:
+    def run_pass(name: type, arguments: dict[str, Any]) -> Any:
         passes.append(name)
-        return InProcess(world.persons)(name, arguments)
+        return OverPersons(world.persons)(name, arguments)
 
     whole = scan(run_pass, options, terminal=(world.death,))
-    assert passes.count("PairPass") == passes.count("ReferencePass") == 1
+    assert passes.count(PairPass) == passes.count(ReferencePass) == 1
     strata, passes = whole.strata, []
     blocked = scan(run_pass, options, terminal=(world.death,), memory=30 * strata * 40)
-    assert passes.count("PairPass") >= 4 and blocked.called > 5, seed
+    assert passes.count(PairPass) >= 4 and blocked.called > 5, seed
     assert blocked.table.equals(whole.table), seed
 
 
@@ -59,14 +60,14 @@ def test_counts_of_a_block__are_a_part_of_those_of_all_codes(seed: int, data: st
     run = OverPersons(as_persons(people, n))
     low = data.draw(st.integers(0, n - 1))
     high = data.draw(st.integers(low + 1, n))
-    whole = run("ReferencePass", {"settings": options})
-    part = run("ReferencePass", {"settings": options, "block": (low, high)})
+    whole = run(ReferencePass, {"settings": options})
+    part = run(ReferencePass, {"settings": options, "block": (low, high)})
     np.testing.assert_array_equal(part.keys, whole.keys)
     np.testing.assert_array_equal(part.every, whole.every)
     np.testing.assert_array_equal(part.cells, whole.cells[..., low:high])
     np.testing.assert_array_equal(whole.every, whole.exposed.sum(axis=2))
-    pairs = run("PairPass", {"settings": options, "baseline": Baseline.of(whole)})
-    some = run("PairPass", {"settings": options, "baseline": Baseline.of(part)})
+    pairs = run(PairPass, {"settings": options, "baseline": Baseline.of(whole)})
+    some = run(PairPass, {"settings": options, "baseline": Baseline.of(part)})
     for name in ("preceded", "beside", "barred"):
         np.testing.assert_array_equal(getattr(some, name), getattr(pairs, name)[low:high])
 
@@ -76,10 +77,10 @@ def test_counts_of_a_block__are_a_part_of_those_of_all_codes(seed: int, data: st
 def test_packed_blocks__give_back_any_codes(seed: int, memory: int, data: st.DataObject) -> None:
     people, n = small_world(seed)
     options, run = PairScanSettings(n), OverPersons(as_persons(people, n))
-    whole = run("ReferencePass", {"settings": options})
+    whole = run(ReferencePass, {"settings": options})
     blocks = blocks_within(memory, n, max(len(whole.keys), 1))
     assert blocks[0][0] == 0 and blocks[-1][1] == n
-    counted = [run("ReferencePass", {"settings": options, "block": block}) for block in blocks]
+    counted = [run(ReferencePass, {"settings": options, "block": block}) for block in blocks]
     held = ReferenceBlocks(blocks, counted[0])
     for each in counted[1:]:
         held.add(each)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.kernels import called as module
-from experiments.kernels.called import Present
-from experiments.kernels.pair_scan import CalledCounts, CalledPass, PairScanSettings, Persons, ReferencePass
-from experiments.kernels.reference import ReferenceCounts
-from experiments.kernels.removed import ALL, LOCKED, exposed_removed
+from experiments.kernels.design import PairScanSettings
+from experiments.kernels.pairs import called as module
+from experiments.kernels.pairs.called import CalledPass, Present
+from experiments.kernels.pairs.called_counts import CalledCounts
+from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
+from experiments.kernels.pairs.removed import ALL, LOCKED, exposed_removed
+from experiments.kernels.persons import Persons
 from experiments.statistics.direction import null_effect_ratios
 from experiments.statistics.lags import SHARES, lag_quantiles
 from tests.oracles import pair_scan as oracle

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from experiments.kernels.care import CareCounts, CarePass
 from experiments.kernels.design import PairScanSettings
+from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
 from experiments.statistics.unexpected_care import Unexpected, unexpected
@@ -21,7 +22,7 @@ from tests.support.worlds import null_world
 
 def counted(persons: Persons, n_codes: int, pieces: int, *chosen: list[int]) -> CareCounts:
     run, settings_ = OverPersons(persons, pieces), PairScanSettings(n_codes)
-    reference = run("ReferencePass", {"settings": settings_})
+    reference = run(ReferencePass, {"settings": settings_})
     names = ("treatments", "groups", "outcomes")
     arrays = {name: np.array(codes, np.int32) for name, codes in zip(names, chosen, strict=True)}
     return run(CarePass, {"settings": settings_, "reference": reference, **arrays})

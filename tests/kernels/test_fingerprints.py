@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.kernels.fingerprints import (
+from experiments.kernels.pairs.fingerprints import (
     ChosenPass,
     ChosenPersons,
     FingerprintPass,

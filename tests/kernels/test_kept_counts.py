@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.kept_counts import KeptCounts
-from experiments.kept_store import Kept, read_kept, write_kept
-from experiments.kernels.barred import BarredCounts, BarredPass
+from experiments.analyses.pairs.incremental_counts import KeptCounts
+from experiments.analyses.pairs.incremental_store import Kept, read_kept, write_kept
+from experiments.analyses.pairs.scan import scan
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.fingerprints import Fingerprints
+from experiments.kernels.pairs.barred import BarredCounts, BarredPass
+from experiments.kernels.pairs.fingerprints import Fingerprints
 from experiments.kernels.passes import OverPersons
-from experiments.pair_scan import scan
 from tests.oracles.pair_scan import Person
 from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 from tests.support.worlds import planted_world

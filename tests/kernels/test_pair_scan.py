@@ -7,11 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from experiments.kernels.baseline import Baseline
-from experiments.kernels.design import describe_strata
-from experiments.kernels.pair_scan import PairPass, PairScanSettings, Persons, ReferencePass, roll_up
-from experiments.kernels.pairs import PairCounts
-from experiments.kernels.reference import ReferenceCounts
+from experiments.kernels.design import PairScanSettings, describe_strata
+from experiments.kernels.pairs.baseline import Baseline
+from experiments.kernels.pairs.followed import PairCounts, PairPass
+from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
+from experiments.kernels.persons import Persons, roll_up
 from experiments.statistics.expected import at_risk, over_all_exposures
 from tests.oracles import pair_scan as oracle
 from tests.support.small_worlds import WASHOUTS, as_persons, small_world

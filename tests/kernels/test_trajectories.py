@@ -7,7 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from experiments.kernels.pair_scan import PairScanSettings, ReferencePass
+from experiments.kernels.design import PairScanSettings
+from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
 from experiments.kernels.trajectories import PathCounts, PathPass
@@ -27,7 +28,7 @@ def count(
     persons: Persons, settings: PairScanSettings, paths: list[tuple[int, ...]], last_day: int, pieces: int = 1
 ) -> PathCounts:
     run = OverPersons(persons, pieces)
-    reference = run("ReferencePass", {"settings": settings})
+    reference = run(ReferencePass, {"settings": settings})
     given = {
         "settings": settings,
         "reference": reference,

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.convert import LOCAL, MOJIBAKE, MONTHS, NUMBER_FORMS, SENTINELS, week_sql
-from lakehouse.schema import TOKENS, Field, Table, Type
+from lakehouse.declarations.convert import LOCAL, MOJIBAKE, MONTHS, NUMBER_FORMS, SENTINELS, week_sql
+from lakehouse.declarations.schema import TOKENS, Field, Table, Type
 from lakehouse.sources.epj_measured import COMPONENTS
 
 if TYPE_CHECKING:

@@ -11,16 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.kernels.baseline import Baseline
-from experiments.kernels.called import Present
+from experiments.execution import carrier
+from experiments.execution.carrier import OverSpark
+from experiments.execution.shared_memory import SharedMemory
+from experiments.kernels.design import PairScanSettings
 from experiments.kernels.packing import unpack
-from experiments.kernels.pair_scan import COUNTS, PASSES, PairScanSettings
+from experiments.kernels.pairs.baseline import Baseline
+from experiments.kernels.pairs.called import CalledPass, Present
+from experiments.kernels.pairs.followed import PairPass
+from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.persons import Persons, roll_up
-from experiments.mining import carrier
-from experiments.mining.carrier import OverSpark
-from experiments.mining.shared_memory import SharedMemory
+from lakehouse.delta.tables import read_version, table_path
 from lakehouse.settings import Settings, load_settings
-from lakehouse.tables import read_version, table_path
 from tests.support.lakes import timeline_of, write_lake
 
 if TYPE_CHECKING:
@@ -59,20 +61,20 @@ def world(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return settings, persons
 
 
-def in_one_process(persons: Persons) -> dict[str, dict[str, np.ndarray]]:
+def in_one_process(persons: Persons) -> dict[type, dict[str, np.ndarray]]:
     rolled = roll_up(persons, LEVEL)
     arrays = {}
 
-    def run(name: str, **arguments: object) -> Any:
-        counter = PASSES[name](settings=SCAN, **arguments)  # type: ignore[arg-type]
+    def run(name: type, **arguments: object) -> Any:
+        counter = name(settings=SCAN, **arguments)
         counter.add(rolled)
-        counts = COUNTS[name].merge([counter.result()])  # type: ignore[arg-type]
+        counts = name.COUNTS.merge([counter.result()])
         arrays[name] = counts.to_arrays()
         return counts
 
-    reference = run("ReferencePass")
-    run("PairPass", baseline=Baseline.of(reference))
-    run("CalledPass", present=Present.of(reference), pairs=PAIRS)
+    reference = run(ReferencePass)
+    run(PairPass, baseline=Baseline.of(reference))
+    run(CalledPass, present=Present.of(reference), pairs=PAIRS)
     return arrays
 
 
@@ -84,12 +86,12 @@ def test_counts_do_not_depend_on_partitions(
     timeline = read_version(spark, table_path(settings, "gold.timeline"), 1).repartition(partitions)
     run = OverSpark(timeline, LEVEL)
     expected = in_one_process(persons)
-    reference = run("ReferencePass", {"settings": SCAN})
-    pairs = run("PairPass", {"settings": SCAN, "baseline": Baseline.of(reference)})
-    called = run("CalledPass", {"settings": SCAN, "present": Present.of(reference), "pairs": PAIRS})
-    for counts, name in ((reference, "ReferencePass"), (pairs, "PairPass"), (called, "CalledPass")):
+    reference = run(ReferencePass, {"settings": SCAN})
+    pairs = run(PairPass, {"settings": SCAN, "baseline": Baseline.of(reference)})
+    called = run(CalledPass, {"settings": SCAN, "present": Present.of(reference), "pairs": PAIRS})
+    for counts, name in ((reference, ReferencePass), (pairs, PairPass), (called, CalledPass)):
         for field, array in counts.to_arrays().items():
-            np.testing.assert_array_equal(array, expected[name][field], err_msg=f"{name}.{field}")
+            np.testing.assert_array_equal(array, expected[name][field], err_msg=f"{name.__name__}.{field}")
     folder = run.holds
     assert folder is not None and folder.is_dir(), "later passes do not read again"
     del run
@@ -101,12 +103,12 @@ def test_a_second_pass_reads_nothing_where_the_first_one_is_held(spark: SparkSes
     pq.write_table(timeline_of(persons), tmp_path / "timeline.parquet")
     timeline = spark.read.parquet(str(tmp_path / "timeline.parquet"))
     run = OverSpark(timeline, LEVEL)
-    first = run("ReferencePass", {"settings": SCAN}).to_arrays()
+    first = run(ReferencePass, {"settings": SCAN}).to_arrays()
     (tmp_path / "timeline.parquet").unlink()
-    for field, array in run("ReferencePass", {"settings": SCAN}).to_arrays().items():
+    for field, array in run(ReferencePass, {"settings": SCAN}).to_arrays().items():
         np.testing.assert_array_equal(array, first[field])
     with pytest.raises(Exception, match=r"timeline\.parquet"):
-        OverSpark(timeline, LEVEL)("ReferencePass", {"settings": SCAN})
+        OverSpark(timeline, LEVEL)(ReferencePass, {"settings": SCAN})
 
 
 def test_counts_are_the_same_without_shared_memory_and_none_of_it_is_left(
@@ -122,10 +124,10 @@ def test_counts_are_the_same_without_shared_memory_and_none_of_it_is_left(
             lambda context, shares=shares: made.append(of(context)) or made[-1] if shares else None,
         )
         run = OverSpark(read_version(spark, table_path(settings, "gold.timeline"), 1), LEVEL)
-        counts = run("ReferencePass", {"settings": SCAN})
+        counts = run(ReferencePass, {"settings": SCAN})
         del run
         for field, array in counts.to_arrays().items():
-            np.testing.assert_array_equal(array, in_one_process(persons)["ReferencePass"][field])
+            np.testing.assert_array_equal(array, in_one_process(persons)[ReferencePass][field])
     assert [memory.folder.exists() for memory in made if memory] == [False] * len(made)
 
 
@@ -166,7 +168,7 @@ def test_a_failing_pass_names_its_cause(spark: SparkSession, world: tuple[Settin
     settings, _ = world
     timeline = read_version(spark, table_path(settings, "gold.timeline"), 1)
     with pytest.raises(Exception, match="a code lies outside"):
-        OverSpark(timeline, np.arange(CODES, dtype=np.int32))("ReferencePass", {"settings": SCAN})
+        OverSpark(timeline, np.arange(CODES, dtype=np.int32))(ReferencePass, {"settings": SCAN})
 
 
 def test_carrying_works_on_a_home_with_odd_letters(spark: SparkSession, tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_carrying_works_on_a_home_with_odd_letters(spark: SparkSession, tmp_path
     persons = some_persons(seed=8, count=50)
     write_lake(spark, settings, persons, [f"X//{code:02d}" for code in range(CODES)])
     timeline = read_version(spark, table_path(settings, "gold.timeline"), 1)
-    counts = OverSpark(timeline, LEVEL)("ReferencePass", {"settings": SCAN})
+    counts = OverSpark(timeline, LEVEL)(ReferencePass, {"settings": SCAN})
     np.testing.assert_array_equal(
-        counts.to_arrays()["cells"], in_one_process(persons)["ReferencePass"]["cells"]
+        counts.to_arrays()["cells"], in_one_process(persons)[ReferencePass]["cells"]
     )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse import replay as module
-from lakehouse.ingest import ingest, rebuild
-from lakehouse.lake import entries
-from lakehouse.replay import declared_table, quarantined, replay, shown
+from lakehouse.delivery.register import entries
+from lakehouse.ingest import quarantine_replay as module
+from lakehouse.ingest.quarantine_replay import declared_table, quarantined, replay, shown
+from lakehouse.ingest.run import ingest, rebuild
 from lakehouse.settings import load_settings
 from tests.support.deliveries import ANNA, BENT, persons, write_delivery, write_file
 

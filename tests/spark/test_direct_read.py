@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from lakehouse.delta_log import newest_version
-from lakehouse.direct_read import live_files, rows_of
+from lakehouse.delta.log import newest_version
+from lakehouse.delta.read import live_files, rows_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -11,25 +11,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse.delta_log import newest_version
+from lakehouse.delivery.register import gold_versions
+from lakehouse.delivery.row_ids import kept
+from lakehouse.delta.log import newest_version
+from lakehouse.delta.tables import table_path
 from lakehouse.errors import ScopeBreach
-from lakehouse.governance import erasure, ledger
-from lakehouse.governance.erasure import Certificate, erase
-from lakehouse.governance.identified import read_numbers
-from lakehouse.governance.kept_results import kept_folder
-from lakehouse.governance.optouts import change, current
-from lakehouse.governance.person_sets import PersonSets
-from lakehouse.governance.residue import scan
-from lakehouse.governance.study_tokens import study_key_file
-from lakehouse.governance.token_tables import delta_folders
-from lakehouse.governance.vault import open_vault
-from lakehouse.ingest import ingest
-from lakehouse.lake import gold_versions
+from lakehouse.governance.access.person_sets import PersonSets
+from lakehouse.governance.ledger import ledger
+from lakehouse.governance.persons import erasure
+from lakehouse.governance.persons.erasure import Certificate, erase
+from lakehouse.governance.persons.kept_results import kept_folder
+from lakehouse.governance.persons.number_lists import read_numbers
+from lakehouse.governance.persons.optouts import change, current
+from lakehouse.governance.persons.residue import scan
+from lakehouse.governance.persons.token_tables import delta_folders
+from lakehouse.identity.pseudonyms import person_tokens, tokeniser
+from lakehouse.identity.study_pseudonyms import study_key_file
+from lakehouse.identity.vault import open_vault
+from lakehouse.ingest.run import ingest
 from lakehouse.private_files import write_private
-from lakehouse.pseudonym import person_tokens, tokeniser
-from lakehouse.row_ids import kept
 from lakehouse.settings import Settings, load_settings
-from lakehouse.tables import table_path
 from tests.support.canary import files_with
 from tests.support.deliveries import ANNA, BENT, CARL, contact, persons, write_delivery
 

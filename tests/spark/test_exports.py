@@ -11,11 +11,11 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse.cdm import TABLES
+from lakehouse.delivery.register import lake_kind
 from lakehouse.errors import DataError, PermissionRefused
-from lakehouse.exports import export_lake
-from lakehouse.ingest import ingest
-from lakehouse.lake import lake_kind
+from lakehouse.exports.omop_tables import TABLES
+from lakehouse.exports.run import export_lake
+from lakehouse.ingest.run import ingest
 from lakehouse.settings import Settings, load_settings
 from tests.spark.test_ingest import FILES
 from tests.support.deliveries import write_delivery, write_meds

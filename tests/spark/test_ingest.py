@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse.delta_log import newest_version
+from lakehouse.data_model import GOLD
+from lakehouse.delivery.register import entries, gold_versions, lake_kind
+from lakehouse.delta.log import newest_version
+from lakehouse.delta.tables import table_path
 from lakehouse.errors import DataError
-from lakehouse.ingest import IngestSummary, ingest
-from lakehouse.lake import entries, gold_versions, lake_kind
-from lakehouse.landing import Landed
-from lakehouse.pseudonym import root_key_file
+from lakehouse.identity.pseudonyms import root_key_file
+from lakehouse.ingest.layers import Landed
+from lakehouse.ingest.run import IngestSummary, ingest
 from lakehouse.settings import Settings, load_settings
-from lakehouse.tables import GOLD, table_path
 from tests.support.deliveries import ANNA, BENT, CARL, contact, persons, write_delivery, write_file
 from tests.support.delta_files import lake_rows
 
@@ -339,7 +340,7 @@ def test_a_lake_holds_persons_of_one_kind(spark: SparkSession, tmp_path: Path) -
 def test_a_file_that_does_not_balance_reaches_no_gold(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse import intake as module
+    from lakehouse.ingest import table as module
 
     settings = load_settings(tmp_path / "home", "test")
     delivery = write_delivery(tmp_path / "out", {"cpr/cpr3_t_person.csv": persons()})
@@ -361,7 +362,7 @@ def test_a_file_that_does_not_balance_reaches_no_gold(
 def test_gold_is_built_after_a_stop_between_recording_and_building(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse import ingest as module
+    from lakehouse.ingest import run as module
 
     settings = load_settings(tmp_path / "home", "test")
     delivery = write_delivery(tmp_path / "out", {"cpr/cpr3_t_person.csv": persons()})
@@ -391,7 +392,7 @@ def test_warnings_name_unknown_columns_and_files(spark: SparkSession, tmp_path: 
 def test_equal_rows_are_found_across_the_chunks_of_a_file(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse import chunks
+    from lakehouse.delivery.readers import chunks
 
     monkeypatch.setattr(chunks, "BLOCK_BYTES", 100)
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 100)
@@ -410,7 +411,7 @@ def test_equal_rows_are_found_across_the_chunks_of_a_file(
 def test_a_file_that_changes_while_it_is_read_is_refused(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse import landing
+    from lakehouse.ingest import layers as landing
 
     settings = load_settings(tmp_path / "home", "test")
     delivery = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [f"{ANNA};2020-01-01;I219"]})

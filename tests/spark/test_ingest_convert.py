@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse.convert import (
+from lakehouse.declarations.convert import (
     SENTINELS,
     fault_finder,
     number_or_none,
     stored_as,
 )
-from lakehouse.schema import Field, Type
+from lakehouse.declarations.schema import Field, Type
 from tests.oracles.stored import number_or_null, sql_type, stored
 
 if TYPE_CHECKING:

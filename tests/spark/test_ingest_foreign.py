@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse.ingest import ingest
+from lakehouse.delta.tables import table_path
+from lakehouse.ingest.run import ingest
 from lakehouse.settings import Settings, load_settings
-from lakehouse.tables import table_path
 from tests.support.deliveries import write_meds
 
 if TYPE_CHECKING:

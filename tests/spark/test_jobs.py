@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.job import Job
-from experiments.kinds import kind_of
-from experiments.patterns import Patterns
-from lakehouse.governance.disclosure import Thresholds
-from lakehouse.governance.outputs import assert_clean
-from lakehouse.governance.permits import grant_all
+from experiments.job import RunnableJob
+from experiments.products.kinds import kind_of
+from experiments.products.patterns import Patterns
+from lakehouse.governance.permits.files import grant_all
+from lakehouse.governance.suppression.disclosure import Thresholds
+from lakehouse.governance.suppression.totals import assert_clean
 from lakehouse.progress import Progress
 from lakehouse.settings import Settings, load_settings
 from tests.support.lakes import write_lake
@@ -44,7 +44,7 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Setti
     return settings
 
 
-def load(path: Path) -> Job:
+def load(path: Path) -> RunnableJob:
     """The job of a file, as spark-submit would run it."""
     import importlib.util
 
@@ -55,14 +55,16 @@ def load(path: Path) -> Job:
 
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
-    found = [value for value in vars(module).values() if isinstance(value, Job)]
+    found = [value for value in vars(module).values() if isinstance(value, RunnableJob)]
     assert len(found) == 1
     return found[0]
 
 
-def run(job: Job, settings: Settings, spark: Any, monkeypatch: pytest.MonkeyPatch, given: list[str]) -> Path:
+def run(
+    job: RunnableJob, settings: Settings, spark: Any, monkeypatch: pytest.MonkeyPatch, given: list[str]
+) -> Path:
     """The folder of the run; the tests' own Spark session stays."""
-    from experiments import runner
+    from experiments.run import runner
 
     monkeypatch.setattr(runner, "spark_session", lambda *ignored, **more: spark)
     monkeypatch.setattr(type(spark), "stop", lambda self: None)

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from experiments.analyses.pairs.study import scan_pairs
+from experiments.execution.carrier import OverSpark
 from experiments.findings import Findings
+from experiments.kernels.pairs.followed import PairPass
+from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.persons import Persons, join_persons
-from experiments.mining.carrier import OverSpark
-from experiments.mining.pairs import scan_pairs
+from lakehouse.data_model import GOLD
 from lakehouse.errors import UsageError
-from lakehouse.governance.kept_results import drop_kept, kept_folder
-from lakehouse.governance.scope import Scope, State
+from lakehouse.governance.persons.kept_results import drop_kept, kept_folder
+from lakehouse.governance.scope.scope import Scope, State
 from lakehouse.settings import load_settings
-from lakehouse.tables import GOLD
 from tests.spark.test_toolbox_jobs import PERMITTED
 from tests.support.small_lake import write_small_lake
 from tests.support.study_lab import Lab
@@ -105,7 +107,7 @@ def test_a_new_version__is_mined_by_its_changes_alone(lab: Lab, carried: list[st
     add_persons(lab.spark, lab.settings, changed._replace(days=days), names_of())
     carried.clear()
     again, scope = mined(lab)
-    assert not {"ReferencePass", "BarredPass", "PairPass"} & set(carried), carried
+    assert not {ReferencePass, "BarredPass", PairPass} & set(carried), carried
     assert scope.state is State.ACCOUNTED, scope.reasons
     reads = {read.version: read for read in scope.reads if read.table == "gold.timeline"}
     assert len(reads) == 2 and all(read.persons for read in reads.values())

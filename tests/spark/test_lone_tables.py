@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse.delivery import all_sources
-from lakehouse.gold import event_rows, marked
-from lakehouse.ingest import ingest
-from lakehouse.schema import Source, Table
+from lakehouse.declarations.schema import Source, Table
+from lakehouse.delivery.find import all_sources
+from lakehouse.delta.tables import table_path
+from lakehouse.gold.events import event_rows, marked
+from lakehouse.gold.stays import ENCOUNTER
+from lakehouse.ingest.run import ingest
+from lakehouse.ingest.silver import silver_schema
 from lakehouse.settings import load_settings
-from lakehouse.silver import silver_schema
-from lakehouse.stays import ENCOUNTER
-from lakehouse.tables import table_path
 from tests.support.deliveries import ANNA, contact, persons, write_delivery
 
 if TYPE_CHECKING:

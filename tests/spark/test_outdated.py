@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse.build import state_at
-from lakehouse.current import OUTDATED, Current, hashes_twice, silver_rows, with_outdated
-from lakehouse.ingest import ingest
-from lakehouse.lake import entries
-from lakehouse.latest import behind, key_hash, latest_of_key, without_rows
-from lakehouse.schema import Table
+from lakehouse.declarations.schema import Table
+from lakehouse.delivery.register import entries
+from lakehouse.delta.tables import table_path
+from lakehouse.gold.build import state_at
+from lakehouse.gold.current_silver import (
+    OUTDATED,
+    Current,
+    behind,
+    hashes_twice,
+    key_hash,
+    latest_of_key,
+    silver_rows,
+    with_outdated,
+    without_rows,
+)
+from lakehouse.ingest.run import ingest
 from lakehouse.settings import Settings, load_settings
-from lakehouse.tables import table_path
 from tests.support.deliveries import ANNA, BENT, write_delivery, write_file
 
 if TYPE_CHECKING:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from experiments.analyses.pairs.robustness import FIRST, balanced_halves, replicate_sites
+from experiments.analyses.pairs.scan import scan
+from experiments.analyses.pairs.study import scan_pairs
 from experiments.findings import Findings
 from experiments.kernels.design import PairScanSettings
+from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
-from experiments.mining.pairs import scan_pairs
-from experiments.pair_scan import InProcess, scan
-from experiments.pair_sites import FIRST, balanced_halves, replicate_sites
+from lakehouse.data_model import GOLD
 from lakehouse.errors import PermissionRefused, UsageError
-from lakehouse.governance.scope import State
+from lakehouse.governance.scope.scope import State
 from lakehouse.settings import load_settings
-from lakehouse.tables import GOLD
 from tests.spark.test_toolbox_jobs import PERMITTED, question
 from tests.support.prevalent_world import CODES, DRUG, HARM, NAMES, OLD, prevalent_world
 from tests.support.sites_world import BOTH, LOCAL, sites_world
@@ -66,7 +67,7 @@ def test_washout__removes_what_was_written_before_and_stands_beside_the_scan_wit
     found = mined(lab, "wash", washout_days=365, artefacts=False)
     rows = rows_of(found)
     plain, washed = (
-        scan(InProcess(persons), PairScanSettings(CODES, washout_days=days)).table for days in (0, 365)
+        scan(OverPersons(persons), PairScanSettings(CODES, washout_days=days)).table for days in (0, 365)
     )
     assert len(rows) == washed.num_rows
     for row in washed.to_pylist():
@@ -123,9 +124,9 @@ def test_findings__are_looked_for_again_in_other_municipalities(spark: SparkSess
     assert all(row["replicated_site"] is None for row in rows.values() if not row["called"])
     placed = np.flatnonzero(home != "")
     alone = replicate_sites(
-        InProcess(placed_persons(persons, placed, ~first)),
+        OverPersons(placed_persons(persons, placed, ~first)),
         PairScanSettings(SITE_CODES),
-        scan(InProcess(persons), PairScanSettings(SITE_CODES)).table,
+        scan(OverPersons(persons), PairScanSettings(SITE_CODES)).table,
         0.05,
     )
     for row in alone[0].to_pylist():

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from experiments.mining.pathway_scan import scan_pathways
+from experiments.analyses.pathways.study import scan_pathways
 from lakehouse.errors import UsageError
 from lakehouse.settings import load_settings
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 from tests.oracles import pathways as definition
 from tests.support.small_lake import write_small_lake
 from tests.support.study_lab import TABLES, Lab

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from experiments.mining import pathways
+from experiments.analyses.pathways import counts as pathways
 from tests.oracles import pathways as definition
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse.build import state_at
-from lakehouse.current import silver_rows
-from lakehouse.ingest import ingest
-from lakehouse.lake import entries
-from lakehouse.pseudonym import root_key_file
+from lakehouse.delivery.register import entries
+from lakehouse.gold.build import state_at
+from lakehouse.gold.current_silver import silver_rows
+from lakehouse.identity.pseudonyms import root_key_file
+from lakehouse.ingest.run import ingest
 from lakehouse.settings import load_settings
 from tests.support.deliveries import ANNA, BENT, write_delivery, write_file
 from tests.support.redeliveries import deliveries, gold_content

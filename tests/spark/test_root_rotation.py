@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lakehouse.delta.tables import table_path
 from lakehouse.errors import ConfigurationError
-from lakehouse.governance import root_rotation
-from lakehouse.governance.optouts import change, current
-from lakehouse.governance.root_rotation import rotate_root
-from lakehouse.pseudonym import advancer, root_key_file
+from lakehouse.governance.persons import root_rotation
+from lakehouse.governance.persons.optouts import change, current
+from lakehouse.governance.persons.root_rotation import rotate_root
+from lakehouse.identity.pseudonyms import advancer, root_key_file
 from lakehouse.settings import Settings
-from lakehouse.tables import table_path
 from tests.support.small_lake import PERSONS, write_small_lake
 
 if TYPE_CHECKING:

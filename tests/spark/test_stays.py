@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse.stays import chain, latest_of_contact
-from lakehouse.tables import Setting
+from lakehouse.data_model import Setting
+from lakehouse.gold.stays import chain, latest_of_contact
 from tests.oracles.stays import Contact, stays
 
 if TYPE_CHECKING:

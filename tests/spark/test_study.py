@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lakehouse.errors import ConfigurationError, PermissionRefused
-from lakehouse.governance.scope import Scope, State
+from lakehouse.governance.scope.scope import Scope, State
 from lakehouse.settings import load_settings
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 from tests.support.small_lake import DAY0, PERSONS, append_rows, person_rows, write_small_lake
 from tests.support.study_lab import TABLES, TODAY, Lab, read_of
 
@@ -96,7 +96,7 @@ def test_pseudonyms__in_predicates_are_hashed_in_the_record(lab: Lab) -> None:
 
 
 def test_key__is_in_no_plan_and_no_setting(lab: Lab) -> None:
-    from lakehouse.governance.study_tokens import study_key_file
+    from lakehouse.identity.study_pseudonyms import study_key_file
 
     key = study_key_file(lab.settings, "lab").read_bytes()
     with lab.open() as study:
@@ -267,8 +267,8 @@ def test_refusal__closed_study(lab: Lab) -> None:
 
 
 def test_refusal__permit_for_no_real_persons_on_a_real_lake(spark: SparkSession, tmp_path: Path) -> None:
-    from lakehouse.governance.permits import grant_all
-    from lakehouse.study import open_data
+    from lakehouse.governance.permits.files import grant_all
+    from lakehouse.study.session import open_data
 
     settings = load_settings(tmp_path / "home", "test")
     write_small_lake(spark, settings)

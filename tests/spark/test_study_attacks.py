@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from lakehouse.delta.tables import table_path
 from lakehouse.errors import ConfigurationError, PermissionRefused, ScopeBreach
-from lakehouse.governance.scope import State
-from lakehouse.study import Study
-from lakehouse.tables import table_path
+from lakehouse.governance.scope.scope import State
+from lakehouse.study.session import Study
 from tests.support.study_lab import TODAY, Lab, read_of
 
 
@@ -174,7 +174,7 @@ def forged_opening(study: Study) -> Any:
 
 def opening_over_another_table(study: Study) -> Any:
     study.table("gold.vocabulary", ["code"])
-    from lakehouse.governance import openings
+    from lakehouse.governance.access import openings
 
     nonce = next(nonce for nonce, each in openings.register().items() if each.serial == study._serial)
     frame = study._spark.read.format("delta").load(folder(study, "gold.event")).select("code")
@@ -286,7 +286,7 @@ def mined_by_spark_ml(study: Study) -> Any:
 
 
 def recorder_broken(study: Study) -> Any:
-    from lakehouse.governance import observed
+    from lakehouse.governance.observers import observer as observed
 
     real = observed.analyse
     observed.analyse = lambda plan: 1 / 0  # type: ignore[assignment]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse.governance.counting import any_of
-from lakehouse.governance.lineage import Role
-from lakehouse.governance.permit_model import ColumnUse
-from lakehouse.governance.sightings import QuerySeen
-from lakehouse.study import Study
+from lakehouse.governance.access.counting import any_of
+from lakehouse.governance.observers.observations import QuerySeen
+from lakehouse.governance.permits.model import ColumnUse
+from lakehouse.governance.plans.lineage import Role
+from lakehouse.study.session import Study
 from tests.support.small_lake import DAY0
 from tests.support.study_lab import Lab
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lakehouse.governance.scope import State
-from lakehouse.study import Study
+from lakehouse.governance.scope.scope import State
+from lakehouse.study.session import Study
 from tests.support.study_lab import Lab
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lakehouse.study import Study
+from lakehouse.study.session import Study
 from tests.spark.test_study_columns import QUERIES, Hand, uses
 from tests.support.study_lab import Lab
 

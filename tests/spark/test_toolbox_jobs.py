@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from experiments.job import Job
+from experiments.analyses.anomalous_care.study import scan_care
+from experiments.analyses.pairs.follow_up import follow
+from experiments.analyses.pairs.scan import scan
+from experiments.analyses.pairs.study import scan_pairs, watch_on
+from experiments.analyses.phenotypes.study import scan_phenotypes
+from experiments.analyses.subgroups.search import conditions_of
+from experiments.analyses.subgroups.study import scan_subgroups
+from experiments.execution.carrier import COLUMNS
+from experiments.execution.timelines import frames
+from experiments.job import RunnableJob
 from experiments.kernels.cohort import CohortPass
-from experiments.kernels.competing import CompetingPass, FollowUp
 from experiments.kernels.design import PairScanSettings
+from experiments.kernels.pairs.competing import CompetingPass, FollowUp
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
-from experiments.mining.care_scan import scan_care
-from experiments.mining.carrier import COLUMNS
-from experiments.mining.frames import frames
-from experiments.mining.pair_follow_up import follow
-from experiments.mining.pairs import scan_pairs, watch_on
-from experiments.mining.phenotype_scan import scan_phenotypes
-from experiments.mining.subgroup_scan import scan_subgroups
-from experiments.pair_scan import InProcess, scan
-from experiments.subgroup_effects import conditions_of
 from lakehouse.errors import UsageError
 from lakehouse.settings import load_settings
 from tests.spark.test_pathway_job import Params as PathwayParams
@@ -45,14 +45,14 @@ PERMITTED = TABLES.replace('["code_id", "code"]', '["code_id", "code", "domain",
 )
 
 
-def question(name: str) -> Job:
+def question(name: str) -> RunnableJob:
     """The job of a file in ``jobs``."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "jobs" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    job: Job = getattr(module, name)
+    job: RunnableJob = getattr(module, name)
     return job
 
 
@@ -85,7 +85,7 @@ def test_pairs__carry_families_breaks_and_incidence(toolbox: Lab, world: World) 
     with toolbox.open("toolbox") as study:
         table = scan_pairs(study, params).patterns.table
     settings = PairScanSettings(world.n_codes)
-    plain = scan(InProcess(world.persons), settings, terminal=(world.death,), level=0.9999).table
+    plain = scan(OverPersons(world.persons), settings, terminal=(world.death,), level=0.9999).table
     number = {name: at for at, name in enumerate(code_names(world))}
     pairs = zip(*(plain.column(name).to_pylist() for name in ("code_a", "code_b")), strict=True)
     place = {pair: at for at, pair in enumerate(pairs)}

@@ -18,16 +18,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from experiments import tracking
-from experiments.evidence import Outcome, conclude, spread_of_z
-from experiments.lake_source import LakeTableSource
-from experiments.patterns import PERSON_COUNTS, Patterns
-from experiments.report import Story
+from experiments.products.patterns import PERSON_COUNTS, Patterns
+from experiments.report.page import Story
+from experiments.run.publish import Outcome, conclude, spread_of_z
 from experiments.statistics.empirical_null import empirical_null
+from experiments.tracking import mlflow_runs
+from experiments.tracking import run_record as tracking
+from experiments.tracking.audit import audit
+from experiments.tracking.lake_source import LakeTableSource
 from lakehouse.errors import DisclosureRefused, PermissionRefused
-from lakehouse.governance import receipts
-from lakehouse.governance.disclosure import Thresholds
-from lakehouse.governance.outputs import assert_clean
+from lakehouse.governance.ledger import receipts
+from lakehouse.governance.suppression.disclosure import Thresholds
+from lakehouse.governance.suppression.totals import assert_clean
 from lakehouse.settings import Settings, load_settings
 from tests.support.pattern_tables import patterns, scope_like
 
@@ -63,7 +65,7 @@ def run_job(
         "seed": 7,
         "kind": kind,
     }
-    with tracking.run(
+    with mlflow_runs.run(
         settings, study=study, job="mine_pairs", use_case="A1", question=question, facts=facts
     ) as run:
         named = Patterns(raw.table, replace(raw.meta, run_id=run.run_id))
@@ -167,7 +169,7 @@ def test_the_model_answers_what_tends_to_come_next(done: Outcome) -> None:
 def test_a_run_that_raises_is_failed_with_a_reason_and_without_its_values(settings: Settings) -> None:
     with (
         pytest.raises(KeyError),
-        tracking.run(settings, study="demo", job="j", use_case="A1", question=QUESTION, facts={}) as run,
+        mlflow_runs.run(settings, study="demo", job="j", use_case="A1", question=QUESTION, facts={}) as run,
     ):
         raise KeyError("0101701234 had I21")
     failed = mlflow.get_run(run.run_id)
@@ -181,7 +183,7 @@ def test_a_run_that_raises_is_failed_with_a_reason_and_without_its_values(settin
 def test_a_refusal_is_told_in_its_own_words(settings: Settings) -> None:
     with (
         pytest.raises(PermissionRefused),
-        tracking.run(settings, study="demo", job="j", use_case="A1", question=QUESTION, facts={}) as run,
+        mlflow_runs.run(settings, study="demo", job="j", use_case="A1", question=QUESTION, facts={}) as run,
     ):
         raise PermissionRefused(
             "gold.spell is not granted.", "The permit names gold.timeline.", "Ask for it."
@@ -197,7 +199,7 @@ def test_a_run_whose_process_dies_is_marked_failed(settings: Settings, signal: s
         from experiments import tracking
         from lakehouse.settings import load_settings
         settings = load_settings({str(settings.home)!r}, "test")
-        with tracking.run(settings, study="demo", job="j", use_case="A1", question="?", facts={{}}) as run:
+        with mlflow_runs.run(settings, study="demo", job="j", use_case="A1", question="?", facts={{}}) as run:
             print(run.run_id, flush=True)
             os.kill(os.getpid(), signal.SIG{signal})
             time.sleep(30)
@@ -208,7 +210,7 @@ def test_a_run_whose_process_dies_is_marked_failed(settings: Settings, signal: s
     )  # fmt: skip
     assert done.returncode != 0
     run_id = done.stdout.split()[0]
-    with tracking.run(settings, study="demo", job="j", use_case="A1", question="?", facts={}) as later:
+    with mlflow_runs.run(settings, study="demo", job="j", use_case="A1", question="?", facts={}) as later:
         assert mlflow.get_run(later.run_id).info.status == "RUNNING"
     dead = mlflow.get_run(run_id)
     assert dead.info.status == "FAILED" and reason in dead.data.tags["failure.reason"]
@@ -277,7 +279,7 @@ def test_a_run_deleted_or_a_tag_changed_afterwards_is_found_by_the_ledger(settin
     outcome, other = run_job(settings, study="audited"), run_job(settings, study="audited")
     mine = [
         line
-        for line in tracking.audit(settings)
+        for line in audit(settings)
         if outcome.run_id in line or other.run_id in line or "audited" in line
     ]
     assert mine == []
@@ -285,7 +287,7 @@ def test_a_run_deleted_or_a_tag_changed_afterwards_is_found_by_the_ledger(settin
     client.delete_run(outcome.run_id)
     client.set_tag(other.run_id, "scope.state", "breach")
     client.set_model_version_tag("audited-mine_pairs", "1", "receipt.hash", "0" * 64)
-    told = " ".join(tracking.audit(settings))
+    told = " ".join(audit(settings))
     assert f"run {outcome.run_id} was deleted in MLflow" in told
     assert f"run {other.run_id}: its scope state was changed" in told
     assert "model audited-mine_pairs version 1 has no valid receipt" in told

@@ -10,7 +10,7 @@ import pytest
 
 from experiments import open_study
 from lakehouse.errors import PermissionRefused
-from lakehouse.governance.permits import grant_all
+from lakehouse.governance.permits.files import grant_all
 from lakehouse.settings import Settings, load_settings
 from tests.support.small_lake import write_small_lake
 

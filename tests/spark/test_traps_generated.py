@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse.delivery import all_sources
-from lakehouse.ingest import IngestSummary, ingest
+from lakehouse.delivery.find import all_sources
+from lakehouse.delta.tables import table_path
+from lakehouse.ingest.run import IngestSummary, ingest
 from lakehouse.settings import Settings, load_settings
 from lakehouse.synthetic import SynthSummary, synthesise
-from lakehouse.tables import table_path
 from tests.oracles.stored import silver_by_sql
 from tests.support.books import hold_against_books, unread
 

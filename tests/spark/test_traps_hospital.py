@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lakehouse.delta.tables import table_path
 from lakehouse.errors import DataError
-from lakehouse.ingest import IngestSummary, ingest
+from lakehouse.ingest.run import IngestSummary, ingest
 from lakehouse.settings import Settings, load_settings
-from lakehouse.tables import table_path
 from tests.support.deliveries import ANNA, BENT, CARL, HEADERS, persons, write_delivery, write_file
 
 if TYPE_CHECKING:
@@ -281,8 +281,8 @@ def test_t03_a_changed_number_is_one_person_with_the_sex_of_the_register(see: An
 
 
 def test_t05_headers_vary_in_case_and_name_and_must_not_lack_a_column(see: Any, tmp_path: Path) -> None:
-    from lakehouse.delivery import find_delivery
-    from lakehouse.survey import survey
+    from lakehouse.delivery.find import find_delivery
+    from lakehouse.delivery.survey import survey
 
     assert len(see("silver.lmdb_dispensings", "true", "person_id")) == 6
     root = write_delivery(tmp_path / "out", {})

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse.ingest import IngestSummary, ingest
+from lakehouse.delta.tables import table_path
+from lakehouse.ingest.run import IngestSummary, ingest
 from lakehouse.settings import Settings, load_settings
-from lakehouse.tables import table_path
 from tests.support.social_delivery import write_social
 
 if TYPE_CHECKING:

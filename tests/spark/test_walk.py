@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lakehouse.codes import TIMELINE_CODE
-from lakehouse.courses import CONTACTS
-from lakehouse.delta_log import actions, newest_commit, stamp_of
-from lakehouse.direct_read import rows_of
-from lakehouse.table_files import Written, commit_whole
-from lakehouse.tables import GOLD, Setting, create_table, rows_of_newest
-from lakehouse.timeline import split_of
-from lakehouse.walk import TABLES, walked
+from lakehouse.data_model import GOLD, Setting
+from lakehouse.delta.log import actions, newest_commit, stamp_of
+from lakehouse.delta.read import rows_of
+from lakehouse.delta.tables import create_table, rows_of_newest
+from lakehouse.delta.write import Written, commit_whole
+from lakehouse.gold.courses import CONTACTS
+from lakehouse.gold.person_tables import TABLES, walked
+from lakehouse.gold.timeline import split_of
 from tests.oracles.courses import courses
 from tests.oracles.exposure import periods
 from tests.oracles.timeline import timeline

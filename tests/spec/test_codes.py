@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.codes import code_name, default_level, municipality_regions
-from lakehouse.failures import told
+from lakehouse.ingest.failures import told
 from lakehouse.settings import load_settings
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.cpr import SCRUBBED, BadNumber, century_of, mask, parse, scrub
+from lakehouse.identity.person_numbers import SCRUBBED, BadNumber, century_of, mask, parse, scrub
 
 
 def test_a_number_that_passes_modulus_11_may_still_be_implausible() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.delivery import all_sources, find_delivery
-from lakehouse.door import EXTRA
+from lakehouse.delivery.find import all_sources, find_delivery
 from lakehouse.errors import DataError, UsageError
+from lakehouse.ingest.pseudonymise import EXTRA
 from tests.support.deliveries import ANNA, persons, write_delivery, write_meds
 
 

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse import chunks, reading
-from lakehouse import survey as surveying
-from lakehouse.delivery import find_delivery
-from lakehouse.door import Door, read_chunk
+from lakehouse.delivery import survey as surveying
+from lakehouse.delivery.find import find_delivery
+from lakehouse.delivery.readers import blocks as reading
+from lakehouse.delivery.readers import chunks
+from lakehouse.delivery.readers.blocks import Part
 from lakehouse.errors import DataError
-from lakehouse.pseudonym import root_key_file
-from lakehouse.reading import Part
+from lakehouse.identity.pseudonyms import root_key_file
+from lakehouse.ingest.pseudonymise import Door, read_chunk
 from lakehouse.settings import load_settings
 from tests.support.deliveries import (
     ANNA,
@@ -206,8 +207,8 @@ def test_t04_a_pseudonym_of_another_project_is_nobody(tmp_path: Path) -> None:
 
 
 def test_an_erased_person_passes_as_an_empty_row_and_her_child_loses_a_mother(tmp_path: Path) -> None:
-    from lakehouse.governance.erasure import bar
-    from lakehouse.pseudonym import key_tokens, person_tokens
+    from lakehouse.governance.persons.erasure import bar
+    from lakehouse.identity.pseudonyms import key_tokens, person_tokens
 
     settings = load_settings(tmp_path / "home", "test")
     key = str(root_key_file(settings, create=True))
@@ -227,9 +228,9 @@ def test_an_erased_person_passes_as_an_empty_row_and_her_child_loses_a_mother(tm
 def test_a_person_in_many_blocks__has_one_token_and_one_record_and_stays_out_once_erased(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse.governance.erasure import bar
-    from lakehouse.governance.vault import init_vault
-    from lakehouse.pseudonym import person_tokens
+    from lakehouse.governance.persons.erasure import bar
+    from lakehouse.identity.pseudonyms import person_tokens
+    from lakehouse.identity.vault import init_vault
 
     monkeypatch.setattr(chunks, "BLOCK_BYTES", 60)
     settings = load_settings(tmp_path / "home", "test")

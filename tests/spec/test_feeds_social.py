@@ -11,17 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse import survey as surveying
-from lakehouse.declare import codelist
-from lakehouse.delivery import dated_by, find_delivery, series_name
-from lakehouse.door import Door, read_chunk
-from lakehouse.governance.disclosure import Thresholds
-from lakehouse.governance.gate import verdict
-from lakehouse.governance.gate_reasons import Rule
-from lakehouse.governance.gate_tables import CountTable
-from lakehouse.governance.outputs import small_counts
-from lakehouse.pseudonym import root_key_file
-from lakehouse.reading import Part
+from lakehouse.declarations.helpers import codelist
+from lakehouse.delivery import survey as surveying
+from lakehouse.delivery.find import dated_by, find_delivery, series_name
+from lakehouse.delivery.readers.blocks import Part
+from lakehouse.governance.output_gate.gate import verdict
+from lakehouse.governance.output_gate.reasons import Rule
+from lakehouse.governance.output_gate.tables import CountTable
+from lakehouse.governance.suppression.disclosure import Thresholds
+from lakehouse.governance.suppression.totals import small_counts
+from lakehouse.identity.pseudonyms import root_key_file
+from lakehouse.ingest.pseudonymise import Door, read_chunk
 from lakehouse.settings import load_settings
 from lakehouse.synthetic.feeds import dream, dst, sssy
 from lakehouse.synthetic.population import NEVER

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from lakehouse.geography import municipalities, municipality_on, region_on, regions
+from lakehouse.declarations.geography import municipalities, municipality_on, region_on, regions
 
 BEFORE, SINCE = datetime.date(2006, 12, 31), datetime.date(2007, 1, 1)
 

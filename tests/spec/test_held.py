@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from experiments.execution import held_persons as held_module
+from experiments.execution import shared_memory
+from experiments.execution.held_persons import Held
+from experiments.execution.shared_memory import SharedMemory
 from experiments.kernels.persons import Persons
-from experiments.mining import held as held_module
-from experiments.mining import shared_memory
-from experiments.mining.held import Held
-from experiments.mining.shared_memory import SharedMemory
 from tests.support.small_worlds import as_persons, small_world
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from experiments.columns import COLUMNS
-from experiments.kinds import kind_of, kinds
-from experiments.patterns import Patterns
+from experiments.products.columns import COLUMNS
+from experiments.products.kinds import kind_of, kinds
+from experiments.products.patterns import Patterns
 from lakehouse.errors import DataError
-from lakehouse.governance.disclosure import Fact, Thresholds
+from lakehouse.governance.suppression.disclosure import Fact, Thresholds
 from tests.support.pattern_tables import code_names, meta
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.mining.codes import mined_codes
+from experiments.execution.codes import mined_codes
 from lakehouse.errors import UsageError
-from lakehouse.levels import BLOCKS, DEPTHS, icd10_block, rolled_up
+from lakehouse.gold.levels import BLOCKS, DEPTHS, icd10_block, rolled_up
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.links import resolved
+from lakehouse.gold.person_links import resolved
 
 LINK = st.tuples(
     st.sampled_from("abcdefgh"), st.sampled_from("abcdefgh"), st.sampled_from(["", "2001", "2002", "2003"])

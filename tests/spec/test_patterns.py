@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.kinds import kind_of
-from experiments.patterns import COLUMNS, FACTS, PERSON_COUNTS, REQUIRED, PatternMeta, Patterns
+from experiments.products.kinds import kind_of
+from experiments.products.patterns import COLUMNS, FACTS, PERSON_COUNTS, REQUIRED, PatternMeta, Patterns
 from lakehouse.errors import DataError
-from lakehouse.governance.disclosure import Fact, Thresholds
+from lakehouse.governance.suppression.disclosure import Fact, Thresholds
 from tests.support.pattern_tables import code_names, meta, patterns, scan_table
 
 

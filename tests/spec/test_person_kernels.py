@@ -8,10 +8,10 @@ from collections import defaultdict
 
 import numpy as np
 
-from lakehouse.chaining import chain_starts
-from lakehouse.courses import SECTORS, courses, named
-from lakehouse.exposure import exposure_periods
-from lakehouse.timeline import DAY_OFFSET, NO_CODE, NO_SETTING, timelines
+from lakehouse.gold.chaining import chain_starts
+from lakehouse.gold.courses import SECTORS, courses, named
+from lakehouse.gold.exposure_periods import exposure_periods
+from lakehouse.gold.timeline import DAY_OFFSET, NO_CODE, NO_SETTING, timelines
 from tests.oracles.courses import courses as courses_by_definition
 from tests.oracles.exposure import periods
 from tests.oracles.timeline import timeline

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.errors import ConfigurationError
-from lakehouse.identities import canonical
-from lakehouse.pseudonym import (
+from lakehouse.identity.identity_keys import canonical
+from lakehouse.identity.pseudonyms import (
     domain_key,
     key_tokens,
     person_tokens,

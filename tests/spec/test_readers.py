@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse import bundles, chunks, sas
-from lakehouse.bundles import Context, clock_time, value_at
+from lakehouse.declarations.schema import FORMS, Bundle, Field, Table, Type
+from lakehouse.declarations.wide import lists
+from lakehouse.delivery.readers import chunks, sas
+from lakehouse.delivery.readers import fhir_bundles as bundles
+from lakehouse.delivery.readers.fhir_bundles import Context, clock_time, value_at
 from lakehouse.errors import DataError
-from lakehouse.schema import FORMS, Bundle, Field, Table, Type
 from lakehouse.synthetic.sas_file import write_sas
-from lakehouse.wide import lists
 from tests.support.deliveries import ANNA, BENT
 from tests.support.forms import look, read
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.lpr2_tables import DISCHARGES, PATIENT_TYPES
-from lakehouse.remarks import (
+from lakehouse.declarations.lpr2 import DISCHARGES, PATIENT_TYPES
+from lakehouse.declarations.schema import Dated, Known
+from lakehouse.ingest.row_remarks import (
     SEXES,
     Marks,
     not_known,
@@ -21,7 +22,6 @@ from lakehouse.remarks import (
     sex_differs,
     sexes_of,
 )
-from lakehouse.schema import Dated, Known
 
 
 @pytest.mark.parametrize(

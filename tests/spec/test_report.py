@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from experiments.evidence import shown
-from experiments.figures import calibration, draw, png, volcano
-from experiments.network import MOST_EDGES, MOST_NODES, arrange, chart, strongest
-from experiments.patterns import PERSON_COUNTS, Patterns
-from experiments.report import Story, answer, render, table_rows, tally, warning
+from experiments.presentation.figures import calibration, draw, png, volcano
+from experiments.presentation.network import MOST_EDGES, MOST_NODES, arrange, chart, strongest
+from experiments.products.patterns import PERSON_COUNTS, Patterns
+from experiments.report.page import Story, answer, render, table_rows, tally, warning
+from experiments.run.publish import shown
 from experiments.statistics.empirical_null import EmpiricalNull
-from lakehouse.governance.disclosure import Thresholds
-from lakehouse.governance.outputs import assert_clean
+from lakehouse.governance.suppression.disclosure import Thresholds
+from lakehouse.governance.suppression.totals import assert_clean
 from tests.support.pattern_tables import code_names, meta, patterns, scan_table, scope_like
 
 FAIR, UNFAIR = EmpiricalNull(0.01, 1.02, 900), EmpiricalNull(0.2, 1.34, 900)

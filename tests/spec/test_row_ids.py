@@ -9,8 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse.pseudonym import root_key_file
-from lakehouse.row_ids import (
+from lakehouse.delivery.row_ids import (
     Known,
     compare,
     forget_rows,
@@ -21,6 +20,7 @@ from lakehouse.row_ids import (
     row_ids,
     without,
 )
+from lakehouse.identity.pseudonyms import root_key_file
 from lakehouse.settings import load_settings
 from tests.spec.test_readers import INCOME, write_income
 from tests.support.forms import look

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from experiments.execution import shared_memory
+from experiments.execution.carrier import InMemory, received, shipped
+from experiments.execution.shared_memory import SharedMemory
 from experiments.kernels.packing import unpack
-from experiments.mining import shared_memory
-from experiments.mining.carrier import InMemory, received, shipped
-from experiments.mining.shared_memory import SharedMemory
 
 
 @pytest.fixture

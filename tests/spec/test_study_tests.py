@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.patterns import Patterns
-from experiments.statistics.ever_tested import EverTested
-from experiments.study_tests import enter, everything, over_everything
+from experiments.products.patterns import Patterns
+from experiments.run.hypothesis_ledger import enter, everything, over_everything
+from experiments.statistics.multiplicity import EverTested
 from lakehouse.errors import DataError
 from tests.support.pattern_tables import code_names, meta, scan_table
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse import chunks as module
-from lakehouse.delivery import Delivery, Found, find_delivery
+from lakehouse.delivery.find import Delivery, Found, find_delivery
+from lakehouse.delivery.readers import chunks as module
+from lakehouse.delivery.survey import Surveyed, count_lines, match_header, plain_name, survey
 from lakehouse.errors import DataError
-from lakehouse.survey import Surveyed, count_lines, match_header, plain_name, survey
 from tests.support.deliveries import ANNA, HEADERS, persons, write_delivery, write_file, write_meds
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.kernels.pair_scan import PairScanSettings
-from experiments.pair_scan import InProcess, scan
+from experiments.analyses.pairs.scan import scan
+from experiments.kernels.design import PairScanSettings
+from experiments.kernels.passes import OverPersons
 from lakehouse.synthetic.truth import describe_truth
 from tests.support.synthetic_timeline import code_names, region, timeline
 
@@ -20,7 +21,7 @@ def found() -> pd.DataFrame:
     world = region(31)
     names = np.array(code_names(world))
     result = scan(
-        InProcess(timeline(world, PERSONS)), PairScanSettings(n_codes=len(names)), terminal=[len(names) - 1]
+        OverPersons(timeline(world, PERSONS)), PairScanSettings(n_codes=len(names)), terminal=[len(names) - 1]
     )
     table = result.table.to_pandas()
     table = table[table.tested]

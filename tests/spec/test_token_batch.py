@@ -18,12 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakehouse import pseudonym
 from lakehouse.arrow_text import letters_of
-from lakehouse.cpr import BadNumber, is_date, parse
-from lakehouse.door import by_issuer
-from lakehouse.identities import PLAIN, canonical, key_identities, person_identities, plain_days
-from lakehouse.pseudonym import (
+from lakehouse.identity import pseudonyms as pseudonym
+from lakehouse.identity.enrolment import Seen, among
+from lakehouse.identity.hmac_batch import LANES, LONGEST, fill_digests, half_digests
+from lakehouse.identity.identity_keys import PLAIN, canonical, key_identities, person_identities, plain_days
+from lakehouse.identity.person_numbers import BadNumber, is_date, parse
+from lakehouse.identity.pseudonyms import (
     advancer,
     carried,
     root_key_file,
@@ -32,9 +33,8 @@ from lakehouse.pseudonym import (
     token_prefixes,
     tokeniser,
 )
-from lakehouse.seen import Seen, among
+from lakehouse.ingest.pseudonymise import by_issuer
 from lakehouse.settings import load_settings
-from lakehouse.sha256_lanes import LANES, LONGEST, fill_digests, half_digests
 
 GENERATIONS = 3
 
@@ -144,7 +144,7 @@ def test_a_refusal_of_letters_shows_none_of_them() -> None:
 
 def test_a_small_delivery_never_loads_the_compiler(tmp_path: Path) -> None:
     code = (
-        "import sys; from lakehouse.pseudonym import key_tokens, person_tokens\n"
+        "import sys; from lakehouse.identity.pseudonyms import key_tokens, person_tokens\n"
         "key_tokens(sys.argv[1], 'contact', 'cpr-contact', '', map(str, range(20_000)))\n"
         "person_tokens(sys.argv[1], ['6101901234'] * 5_000, [''] * 5_000)\n"
         "print('numba' in sys.modules)\n"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse import writer_lock
+from lakehouse.delta import writer_lock
+from lakehouse.delta.writer_lock import only_writer, started
 from lakehouse.errors import DataError
-from lakehouse.writer_lock import only_writer, started
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from lakehouse.writer_lock import only_writer; import os\n"
+    "import sys, time; from pathlib import Path; from lakehouse.delta.writer_lock import only_writer; import os\n"
     "with only_writer(Path(sys.argv[1]), [os.getpid(), int(sys.argv[2])]):\n"
     "    print('held', flush=True); time.sleep(60)\n"
 )

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from experiments.kernels.pair_scan import PairScanSettings
-from experiments.pair_scan import InProcess, PairScan, scan
+from experiments.analyses.pairs.scan import PairScan, scan
+from experiments.kernels.design import PairScanSettings
+from experiments.kernels.passes import OverPersons
 from tests.support.worlds import Truth, World, null_world, planted_world
 
 BANDS = (5, 10, 20, 50, 100, 200, 500, float("inf"))
@@ -42,7 +43,7 @@ class Figure:
 def scan_world(world: World, washout_days: int = 0) -> PairScan:
     """The scan of a world as a job would run it."""
     options = PairScanSettings(world.n_codes, washout_days=washout_days)
-    return scan(InProcess(world.persons), options, terminal=(world.death,))
+    return scan(OverPersons(world.persons), options, terminal=(world.death,))
 
 
 def null_world_figures(

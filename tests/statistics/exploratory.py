@@ -79,8 +79,8 @@ def shuffled_retail(seeds: list[int]) -> Iterator[Figure]:
     """A foreign set (market baskets) with an outcome shuffled person by person among baskets of equal size."""
     import gzip
 
+    from experiments.analyses.itemsets.significance import Wanted, significant_itemsets
     from experiments.kernels.histories import Histories
-    from experiments.significant import Wanted, significant_itemsets
 
     folder = os.environ.get("PATTERNLAKE_DATA")
     if not folder:

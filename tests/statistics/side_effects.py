@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.kernels.pair_scan import PairScanSettings
+from experiments.analyses.side_effects.designs import WINDOWS, SideEffects, Wanted, find_side_effects
+from experiments.kernels.design import PairScanSettings
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
 from experiments.kernels.reactions import ReactionPass, ReactionSettings
 from experiments.kernels.spans import SpanPass
-from experiments.side_effects import WINDOWS, SideEffects, Wanted, find_side_effects
 from tests.support.worlds import World, null_world
 
 STRONG = 7.0

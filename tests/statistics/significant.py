@@ -6,10 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from experiments.analyses.itemsets.significance import (
+    Significant,
+    Wanted,
+    significant_itemsets,
+    significant_sequences,
+)
 from experiments.kernels.histories import Histories, HistoryPass, Landmark
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.sequences import Limits
-from experiments.significant import Significant, Wanted, significant_itemsets, significant_sequences
 from tests.support.worlds import World, null_world
 
 LANDMARK = 17_167 + 1_826

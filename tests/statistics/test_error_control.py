@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.statistics.ever_tested import KEPT, EverTested, harmonic
+from experiments.statistics.multiplicity import KEPT, EverTested, harmonic
 from experiments.statistics.tree_errors import tree_bh
 from tests.oracles import error_rates as definition
 

@@ -11,8 +11,8 @@ from scipy import stats
 from experiments.statistics.direction import BACKWARD, FORWARD, NONE, judge_order, null_effect_ratios
 from experiments.statistics.disproportionality import information_component
 from experiments.statistics.empirical_null import EmpiricalNull, calibrated_log10_p, empirical_null
-from experiments.statistics.error_rates import q_values
 from experiments.statistics.expected import at_risk, over_all_exposures
+from experiments.statistics.multiplicity import q_values
 from experiments.statistics.relative_risk import relative_risk
 from experiments.statistics.replication import NO, UNTESTED, YES, replicate
 from experiments.statistics.tails import log_binomial, mid_p_tails

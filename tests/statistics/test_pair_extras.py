@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.kernels.competing import CompetingPass, FollowUp
+from experiments.analyses.pairs.coding_breaks import broken_codes, flag_artefacts
+from experiments.analyses.pairs.enrichment import add_incidence, call_by_tree, tree_of
+from experiments.analyses.pairs.scan import scan
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.months import FIRST_YEAR, MonthPass
+from experiments.kernels.pairs.competing import CompetingPass, FollowUp
+from experiments.kernels.pairs.months import FIRST_YEAR, MonthPass
 from experiments.kernels.passes import OverPersons
-from experiments.pair_extras import add_incidence, broken_codes, call_by_tree, flag_artefacts, tree_of
-from experiments.pair_scan import InProcess, scan
 from tests.support.populations import BREAK, FIRST_DAY
 from tests.support.small_worlds import as_persons, small_world
 from tests.support.worlds import World, null_world
@@ -54,7 +55,7 @@ def test_codes_replaced_by_others__are_named_with_their_month_and_their_pairs_fl
         assert abs((year - when.year) * 12 + month - when.month) <= 1
         assert found[code].kind in ("new", "retired")
     assert len(set(found) - replaced) <= 2
-    table = scan(InProcess(world.persons), PairScanSettings(world.n_codes)).table
+    table = scan(OverPersons(world.persons), PairScanSettings(world.n_codes)).table
     flagged = flag_artefacts(table, broken, world.n_codes)
     a, b = (np.asarray(flagged.column(name)) for name in ("code_a", "code_b"))
     hit = np.isin(a, list(found)) | np.isin(b, list(found))
@@ -87,7 +88,7 @@ def test_families__find_crowded_effects_and_stay_quiet_without() -> None:
 
 
 def test_incidence__stands_in_the_rows_of_the_pairs_followed(world: World) -> None:
-    table = scan(InProcess(world.persons), PairScanSettings(world.n_codes)).table
+    table = scan(OverPersons(world.persons), PairScanSettings(world.n_codes)).table
     rows = np.argsort(-np.asarray(table.column("O")), kind="stable")[:3]
     pairs = np.stack([np.asarray(table.column(name))[np.sort(rows)] for name in ("code_a", "code_b")], axis=1)
     follow_up = FollowUp(world.n_codes, 1826, (world.death,), -1)

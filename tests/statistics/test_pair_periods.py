@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.kernels.called import Present
+from experiments.analyses.pairs.scan import scan
+from experiments.analyses.pairs.table import later_strata, middle_year
 from experiments.kernels.design import PairScanSettings, describe_strata
-from experiments.kernels.removed import ALL, EARLY, LATE, exposed_removed
-from experiments.pair_periods import later_strata, middle_year
-from experiments.pair_scan import InProcess, scan
+from experiments.kernels.pairs.called import CalledPass, Present
+from experiments.kernels.pairs.reference import ReferencePass
+from experiments.kernels.pairs.removed import ALL, EARLY, LATE, exposed_removed
+from experiments.kernels.passes import OverPersons
 from tests.oracles import pair_scan as definition
 from tests.support.small_worlds import as_persons, small_world
 from tests.support.worlds import planted_world
@@ -23,13 +25,13 @@ from tests.support.worlds import planted_world
 @given(st.integers(0, 2**40))
 def test_the_periods__add_up_to_the_whole_and_keep_to_their_years(seed: int) -> None:
     people, n_codes = small_world(seed)
-    run, settings_ = InProcess(as_persons(people, n_codes)), PairScanSettings(n_codes)
-    reference = run("ReferencePass", {"settings": settings_})
+    run, settings_ = OverPersons(as_persons(people, n_codes)), PairScanSettings(n_codes)
+    reference = run(ReferencePass, {"settings": settings_})
     present = np.flatnonzero(reference.persons_with())
     pairs = np.array([(a, b) for a in present for b in present if a != b], np.int32).reshape(-1, 2)
     if not len(pairs):
         return
-    counts = run("CalledPass", {"settings": settings_, "present": Present.of(reference), "pairs": pairs})
+    counts = run(CalledPass, {"settings": settings_, "present": Present.of(reference), "pairs": pairs})
     every = reference.every.sum(axis=1)
     cut = middle_year(every, describe_strata(reference.keys)["year"])
     sums = exposed_removed(reference, counts, later_strata(reference.keys, every))
@@ -47,7 +49,7 @@ def test_the_periods__add_up_to_the_whole_and_keep_to_their_years(seed: int) -> 
 
 def test_planted_effects__are_found_again_later_and_chance_is_not() -> None:
     world = planted_world(secrets.randbelow(2**31), persons=50_000, codes=400)
-    table = scan(InProcess(world.persons), PairScanSettings(world.n_codes), terminal=(world.death,)).table
+    table = scan(OverPersons(world.persons), PairScanSettings(world.n_codes), terminal=(world.death,)).table
     true = {(effect.a, effect.b) for effect in world.truth.planted} | set(world.truth.induced)
     rows = [
         (a, b)

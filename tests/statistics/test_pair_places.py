@@ -7,9 +7,15 @@ import secrets
 import numpy as np
 import pyarrow as pa
 
-from experiments.pair_artefacts import broken_in_words, broken_places_in_words
-from experiments.pair_extras import BrokenCode
-from experiments.pair_places import FEWEST_EVENTS, BrokenAtPlaces, PlaceCounts, broken_at_places
+from experiments.analyses.pairs.coding_breaks import (
+    FEWEST_EVENTS,
+    BrokenAtPlaces,
+    BrokenCode,
+    PlaceCounts,
+    broken_at_places,
+    broken_in_words,
+    broken_places_in_words,
+)
 
 MONTHS, START = 60, 1400
 

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.kernels.called import Present
+from experiments.analyses.pairs.robustness import balanced_halves, mirrored, replicate_sites
+from experiments.analyses.pairs.scan import scan
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.removed import LOCKED, exposed_removed
-from experiments.pair_scan import InProcess, scan
-from experiments.pair_sites import balanced_halves, mirrored, replicate_sites
+from experiments.kernels.pairs.called import CalledPass, Present
+from experiments.kernels.pairs.reference import ReferencePass
+from experiments.kernels.pairs.removed import LOCKED, exposed_removed
+from experiments.kernels.passes import OverPersons
 from tests.support.sites_world import BOTH, CODES, LOCAL, sites_world
 from tests.support.small_worlds import as_persons, small_world
 
@@ -37,10 +39,10 @@ def test_exchanged_halves__count_as_if_persons_lived_in_the_other(seed: int) -> 
     pairs = np.argwhere(~np.eye(n, dtype=bool)).astype(np.int32)
     sums = []
     for world in (persons, persons._replace(half=(1 - persons.half).astype(np.int8))):
-        run = InProcess(world)
-        reference = run("ReferencePass", {"settings": options})
+        run = OverPersons(world)
+        reference = run(ReferencePass, {"settings": options})
         arguments = {"settings": options, "present": Present.of(reference), "pairs": pairs}
-        counts = run("CalledPass", arguments)
+        counts = run(CalledPass, arguments)
         sums.append(exposed_removed(reference, counts)[:, LOCKED])
         sums.append(exposed_removed(*mirrored(reference, counts))[:, LOCKED])
     np.testing.assert_array_equal(sums[0], sums[3])
@@ -52,8 +54,8 @@ def test_what_holds_in_some_places_alone__is_not_found_again(memory: int) -> Non
     first = np.random.default_rng(secrets.randbits(64)).random(4_000) < 0.5
     persons = as_persons(sites_world(secrets.randbits(40), first), CODES)
     options = PairScanSettings(CODES)
-    table = scan(InProcess(persons), options).table
-    halved = InProcess(persons._replace(half=(~first).astype(np.int8)), pieces=2)
+    table = scan(OverPersons(persons), options).table
+    halved = OverPersons(persons._replace(half=(~first).astype(np.int8)), pieces=2)
     found, remark = replicate_sites(halved, options, table, 0.05, memory)
     rows = {(row["code_a"], row["code_b"]): row for row in found.to_pylist()}
     assert rows[BOTH]["called"] and rows[BOTH]["replicated_site"] is True
@@ -66,9 +68,11 @@ def test_what_holds_in_some_places_alone__is_not_found_again(memory: int) -> Non
 def test_one_place_or_nothing_called__is_told_by_nulls() -> None:
     persons = as_persons(sites_world(5, np.ones(800, bool)), CODES)
     options = PairScanSettings(CODES)
-    table = scan(InProcess(persons), options).table
-    found, _ = replicate_sites(InProcess(persons._replace(half=np.zeros(800, np.int8))), options, table, 0.05)
+    table = scan(OverPersons(persons), options).table
+    found, _ = replicate_sites(
+        OverPersons(persons._replace(half=np.zeros(800, np.int8))), options, table, 0.05
+    )
     assert not any(found.column("replicated_site").to_pylist())
-    nothing = scan(InProcess(persons.part(0, 30)), options).table
-    found, remark = replicate_sites(InProcess(persons.part(0, 30)), options, nothing, 0.05)
+    nothing = scan(OverPersons(persons.part(0, 30)), options).table
+    found, remark = replicate_sites(OverPersons(persons.part(0, 30)), options, nothing, 0.05)
     assert found.column("replicated_site").null_count == found.num_rows and "Of 0 pairs called" in remark

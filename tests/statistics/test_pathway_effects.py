@@ -7,7 +7,7 @@ import secrets
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.pathway_effects import Effects, feature_effects
+from experiments.analyses.pathways.effects import Effects, feature_effects
 
 FEATURES = 40
 

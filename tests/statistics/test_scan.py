@@ -10,10 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from experiments import pair_scan
-from experiments.kernels.pair_scan import PairScanSettings, Persons
-from experiments.pair_scan import InProcess, PairScan, scan
-from experiments.pair_sensitivity import beside_without_washout
+from experiments.analyses.pairs import scan as pair_scan
+from experiments.analyses.pairs.robustness import beside_without_washout
+from experiments.analyses.pairs.scan import PairScan, scan
+from experiments.kernels.design import PairScanSettings
+from experiments.kernels.pairs.called import CalledPass
+from experiments.kernels.passes import OverPersons
+from experiments.kernels.persons import Persons
 from tests.support.prevalent_world import CODES, DRUG, HARM, OLD, prevalent_world
 from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 from tests.support.worlds import World, planted_world
@@ -26,7 +29,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def found(world: World) -> PairScan:
-    return scan(InProcess(world.persons), PairScanSettings(world.n_codes), terminal=(world.death,))
+    return scan(OverPersons(world.persons), PairScanSettings(world.n_codes), terminal=(world.death,))
 
 
 def column(table: pa.Table, name: str) -> np.ndarray:
@@ -49,23 +52,23 @@ def test_parts__change_nothing(world: World, found: PairScan) -> None:
     rng = np.random.default_rng(5)
     shuffled = world.persons.take(rng.permutation(world.persons.count))
     for pieces in (2, 7):
-        again = scan(InProcess(shuffled, pieces), PairScanSettings(world.n_codes), terminal=(world.death,))
+        again = scan(OverPersons(shuffled, pieces), PairScanSettings(world.n_codes), terminal=(world.death,))
         assert again.table.equals(found.table)
         assert again.null == found.null
 
 
 def test_goes__change_nothing(world: World, found: PairScan, monkeypatch: pytest.MonkeyPatch) -> None:
-    passes: list[str] = []
-    inner = InProcess(world.persons)
+    passes: list[type] = []
+    inner = OverPersons(world.persons)
 
-    def counted(name: str, arguments: dict[str, Any]) -> Any:
+    def counted(name: type, arguments: dict[str, Any]) -> Any:
         passes.append(name)
         return inner(name, arguments)
 
     monkeypatch.setattr(pair_scan, "_ENTRIES_AT_ONCE", 20_000)
     monkeypatch.setattr(pair_scan, "_ENTRIES_A_EXPOSURE", 0)
     again = scan(counted, PairScanSettings(world.n_codes), terminal=(world.death,))
-    assert passes.count("CalledPass") > 2
+    assert passes.count(CalledPass) > 2
     assert again.table.equals(found.table)
 
 
@@ -107,7 +110,7 @@ def test_strong_effects__are_found_with_their_size_order_and_replication(
 def test_washout__takes_away_what_was_there_before_and_says_what_stands_without_it() -> None:
     persons = as_persons(prevalent_world(secrets.randbits(40)), CODES)
     plain, washed = (
-        scan(InProcess(persons), PairScanSettings(CODES, washout_days=days)).table for days in (0, 365)
+        scan(OverPersons(persons), PairScanSettings(CODES, washout_days=days)).table for days in (0, 365)
     )
     table, remark = beside_without_washout(washed, plain, 365)
     found, before = (
@@ -132,7 +135,10 @@ def test_family__is_flagged(world: World) -> None:
     family = np.full(world.n_codes, -1, np.int64)
     family[[3, 8, 11]] = 7
     result = scan(
-        InProcess(world.persons.part(0, 3000)), PairScanSettings(world.n_codes), family=family, min_persons=20
+        OverPersons(world.persons.part(0, 3000)),
+        PairScanSettings(world.n_codes),
+        family=family,
+        min_persons=20,
     )
     flagged = [row for row in result.table.select(["code_a", "code_b", "flags"]).to_pylist() if row["flags"]]
     assert {(row["code_a"], row["code_b"]) for row in flagged} == {
@@ -144,7 +150,7 @@ def test_family__is_flagged(world: World) -> None:
 def test_nobody__is_scanned_without_complaint() -> None:
     people, n = small_world(2)
     persons: Persons = as_persons(people, n).part(0, 0)
-    result = scan(InProcess(persons), PairScanSettings(n))
+    result = scan(OverPersons(persons), PairScanSettings(n))
     assert (result.table.num_rows, result.persons, result.tested, result.called) == (0, 0, 0, 0)
 
 
@@ -152,6 +158,6 @@ def test_small_worlds__are_scanned_whatever_they_hold() -> None:
     for seed in range(30):
         people, n = small_world(seed)
         options = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
-        result = scan(InProcess(as_persons(people, n)), options, min_persons=1, level=0.6)
+        result = scan(OverPersons(as_persons(people, n)), options, min_persons=1, level=0.6)
         b, o, e = (column(result.table, name) for name in ("code_b", "O", "E"))
         np.testing.assert_allclose(np.bincount(b, o, n), np.bincount(b, e, n), atol=1e-9)

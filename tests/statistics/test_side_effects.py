@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from scipy import optimize, sparse, stats
 
-from experiments.side_effect_tree import with_branches
-from experiments.side_effects import two_of_three
+from experiments.analyses.side_effects.branches import with_branches
+from experiments.analyses.side_effects.designs import two_of_three
 from experiments.statistics.disproportionality import (
     Prior,
     ebgm,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from experiments.analyses.itemsets.significance import Wanted, support_for
 from experiments.kernels.histories import USE_CUTS, HistoryPass, Landmark
 from experiments.kernels.passes import OverPersons
-from experiments.significant import Wanted, support_for
 from experiments.statistics.stratified import (
     Strata,
     able,

@@ -6,8 +6,8 @@ import secrets
 
 import numpy as np
 
+from experiments.analyses.subgroups.search import FIXED, conditions_of, find_subgroups
 from experiments.kernels.cohort import CohortRows
-from experiments.subgroup_effects import FIXED, conditions_of, find_subgroups
 
 
 def cohort_rows(rng: np.random.Generator, persons: int, planted: float) -> CohortRows:

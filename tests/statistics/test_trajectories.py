@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.analyses.trajectories.model import OUTPUT, TrajectorySet
+from experiments.analyses.trajectories.scan import clusters, longer
 from experiments.statistics.shares import share_with_interval
-from experiments.survival import reached_by
-from experiments.trajectory_model import OUTPUT, TrajectorySet
-from experiments.trajectory_scan import clusters, longer
+from experiments.statistics.time_to_event import reached_by
 from tests.statistics.trajectories import null_figures, planted_figures
 
 

@@ -18,15 +18,16 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from experiments.analyses.pathways.effects import feature_effects
+from experiments.analyses.subgroups.search import FIXED, conditions_of, find_subgroups
 from experiments.kernels.care import CarePass
 from experiments.kernels.design import PairScanSettings
+from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.passes import OverPersons
-from experiments.pathway_effects import feature_effects
 from experiments.statistics.change_points import find_breaks
 from experiments.statistics.phenotypes import find_phenotypes
 from experiments.statistics.tree_errors import tree_bh
 from experiments.statistics.unexpected_care import unexpected
-from experiments.subgroup_effects import FIXED, conditions_of, find_subgroups
 from tests.kernels.test_care import interaction
 from tests.oracles import pathways as log_oracle
 from tests.statistics import test_pathway_effects, test_phenotypes
@@ -158,7 +159,7 @@ def care(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:
         run, settings = OverPersons(world.persons), PairScanSettings(world.n_codes)
         arguments = {
             "settings": settings,
-            "reference": run("ReferencePass", {"settings": settings}),
+            "reference": run(ReferencePass, {"settings": settings}),
             "treatments": order[10:50],
             "groups": order[50:110],
             "outcomes": np.append(order[:6], world.death).astype(np.int32),

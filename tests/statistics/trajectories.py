@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments.kernels.pair_scan import PairScanSettings
+from experiments.analyses.trajectories.scan import Steps, TrajectoryScan, find_trajectories
+from experiments.kernels.design import PairScanSettings
+from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.spans import SpanPass
 from experiments.kernels.trajectories import PathPass
-from experiments.trajectory_scan import Steps, TrajectoryScan, find_trajectories
 from tests.support.worlds import World, null_world, planted_world
 
 ELIGIBLE = 8.5
@@ -64,7 +65,7 @@ def _powered(world: World, chains: list[tuple[int, ...]], truth: Any) -> list[tu
         return []
     run = OverPersons(world.persons)
     settings = PairScanSettings(world.n_codes)
-    given = {"settings": settings, "reference": run("ReferencePass", {"settings": settings})}
+    given = {"settings": settings, "reference": run(ReferencePass, {"settings": settings})}
     given |= {"last_day": run(SpanPass, {}).last_day, "paths": np.array(chains, np.int32)}
     counts = run(PathPass, given)
     rr = {(effect.a, effect.b): effect.rr for effect in truth.planted}

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.delta_log import is_table
-from lakehouse.tables import table_path
+from lakehouse.delta.log import is_table
+from lakehouse.delta.tables import table_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from lakehouse.ingest import IngestSummary
+    from lakehouse.ingest.run import IngestSummary
     from lakehouse.settings import Settings
     from lakehouse.synthetic import SynthSummary
 

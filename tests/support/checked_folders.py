@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from experiments.answer import Story, tally
-from experiments.evidence import keep_checked, spread_of_z
-from experiments.model_card import card
-from experiments.patterns import Patterns
-from experiments.report import render
+from experiments.products.patterns import Patterns
+from experiments.report.model_card import card
+from experiments.report.page import render
+from experiments.report.summary import Story, tally
+from experiments.run.publish import keep_checked, spread_of_z
 from experiments.statistics.empirical_null import empirical_null
-from lakehouse.governance.disclosure import Thresholds
+from lakehouse.governance.suppression.disclosure import Thresholds
 from tests.support.pattern_tables import scope_like
 
 
 def checked_folder(raw: Patterns, place: Path, question: str = "Which codes follow which?") -> Path:
-    """The folder ``checked`` of a run with these raw patterns, as :func:`experiments.evidence.conclude` leaves it."""
+    """The folder ``checked`` of a run with these raw patterns, as :func:`experiments.run.publish.conclude` leaves it."""
     made = place / "published"
     (made / "figures").mkdir(parents=True)
     checked, record = raw.check(Thresholds())

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyroaring import BitMap
 
-from lakehouse.governance import ledger, officers
-from lakehouse.governance.permits import grant_all
-from lakehouse.governance.person_sets import PersonSets
-from lakehouse.governance.release import Actor, acting
-from lakehouse.governance.scope import Read, Scope, State
+from lakehouse.governance.access.person_sets import PersonSets
+from lakehouse.governance.approvals import officers
+from lakehouse.governance.ledger import ledger
+from lakehouse.governance.permits.files import grant_all
+from lakehouse.governance.release.requests import Actor, acting
+from lakehouse.governance.scope.scope import Read, Scope, State
 from lakehouse.settings import Settings, load_settings
 
 

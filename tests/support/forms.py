@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lakehouse.delivery import Delivery, Found
-from lakehouse.door import Door, read_chunk
-from lakehouse.pseudonym import root_key_file
-from lakehouse.reading import Part
-from lakehouse.schema import Source, Table
+from lakehouse.declarations.schema import Source, Table
+from lakehouse.delivery.find import Delivery, Found
+from lakehouse.delivery.readers.blocks import Part
+from lakehouse.delivery.survey import Surveyed, survey
+from lakehouse.identity.pseudonyms import root_key_file
+from lakehouse.ingest.pseudonymise import Door, read_chunk
 from lakehouse.settings import load_settings
-from lakehouse.survey import Surveyed, survey
 
 
 def look(table: Table, path: Path) -> Surveyed:

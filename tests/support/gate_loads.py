@@ -6,8 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from lakehouse.governance.gate_patterns import PatternSet
-from lakehouse.governance.gate_tables import CountTable
+from lakehouse.governance.output_gate.patterns import PatternSet
+from lakehouse.governance.output_gate.tables import CountTable
 from tests.support.leaks import table
 
 

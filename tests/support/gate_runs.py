@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lakehouse.governance.gate import judge
-from lakehouse.governance.gate_memory import Memory
-from lakehouse.governance.gate_model import GateRecord, Limits
+from lakehouse.governance.output_gate.gate import judge
+from lakehouse.governance.output_gate.memory import Memory
+from lakehouse.governance.output_gate.model import GateRecord, Limits
 from tests.support.leaks import Case, Maker
 
 

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.kernels.persons import Persons
+from lakehouse.data_model import GOLD
+from lakehouse.delta.tables import create_table, table_path
 from lakehouse.settings import Settings
-from lakehouse.tables import GOLD, create_table, table_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

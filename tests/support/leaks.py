@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 from numpy.random import Generator
 from PIL import Image, ImageDraw
 
-from lakehouse.governance.gate_files import OutputFile, Words
-from lakehouse.governance.gate_fitted import FittedModel
-from lakehouse.governance.gate_pairs import PairTable
-from lakehouse.governance.gate_patterns import AssociationRule, PatternSet
-from lakehouse.governance.gate_tables import (
+from lakehouse.governance.output_gate.files import OutputFile, Words
+from lakehouse.governance.output_gate.fitted_models import FittedModel
+from lakehouse.governance.output_gate.pairs import PairTable
+from lakehouse.governance.output_gate.patterns import AssociationRule, PatternSet
+from lakehouse.governance.output_gate.tables import (
     ALL,
     CountTable,
     MagnitudeTable,
@@ -692,7 +692,7 @@ def clean_words(rng: Generator, folder: Path) -> Case:
         "run name": "mine_pairs-asthma-20261124-093012", "seed": str(int(rng.integers(1e9))),
         "note": f"Of {int(rng.integers(1_000, 9_000)):,} persons, {int(rng.integers(20, 900))} patients had both.",
         "data.versions": "gold.timeline@1 gold.vocabulary@12", "code.version": "0.1.0+abc1234",
-        "file": "lakehouse/governance/gate_patterns.py", "permit": "region-syd-2026-0417-longitudinal-respiratory",
+        "file": "lakehouse/governance/output_gate/patterns.py", "permit": "region-syd-2026-0417-longitudinal-respiratory",
         "long": "hyperosmolar-hyperglycaemic-state-without-coma-in-type-two-diabetes-mellitus",
     }  # fmt: skip
     return Case("plain words", [Words("run", texts)])

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
-from experiments.patterns import PatternMeta, Patterns
+from experiments.products.patterns import PatternMeta, Patterns
 
 DISEASES = (
     ("ICD10//I21", "Acute myocardial infarction"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.data_model import GOLD
+from lakehouse.delta.tables import create_table, table_path
 from lakehouse.settings import Settings
-from lakehouse.tables import GOLD, create_table, table_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.governance.scope import Read, Scope
+from lakehouse.governance.scope.scope import Read, Scope
 from lakehouse.settings import Settings
-from lakehouse.study import Study, open_data
+from lakehouse.study.session import Study, open_data
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

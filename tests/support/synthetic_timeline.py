@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.kernels.pair_scan import Persons, join_persons
+from experiments.kernels.persons import Persons, join_persons
+from lakehouse.data_model import Setting
 from lakehouse.settings import load_settings
 from lakehouse.synthetic.block import Block, World, build_world, make_block
 from lakehouse.synthetic.catalogue import LISTS, Catalogue, load_catalogue
@@ -12,7 +13,6 @@ from lakehouse.synthetic.delivery import blocks_of
 from lakehouse.synthetic.laboratory import abnormal
 from lakehouse.synthetic.plan import Plan
 from lakehouse.synthetic.rates import Rates
-from lakehouse.tables import Setting
 
 PLACES = np.array([Setting.OUTPATIENT, Setting.EMERGENCY, Setting.INPATIENT])
 

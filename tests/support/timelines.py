@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lakehouse.data_model import GOLD
+from lakehouse.delta.tables import table_path
 from lakehouse.settings import Settings
-from lakehouse.tables import GOLD, table_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

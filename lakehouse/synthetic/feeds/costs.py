@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lakehouse.declare import codelist
+from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.catalogue import number
 from lakehouse.synthetic.drawing import comma, replaced, texts, year_of

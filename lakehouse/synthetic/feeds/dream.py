@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lakehouse.declare import codelist
+from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import age_at, monday, pick, yyww
 from lakehouse.synthetic.feed import Feed, Planter, Rows

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from lakehouse.declare import codelist
-from lakehouse.geography import municipalities
+from lakehouse.declarations.geography import municipalities
+from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.catalogue import number
 from lakehouse.synthetic.drawing import age_at, comma, first_of, pick, replaced

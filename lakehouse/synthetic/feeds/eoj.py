@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse.declare import codelist
+from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import age_at, mask_of, ndjson
 from lakehouse.synthetic.feed import Feed, Planter, Rows

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse.declare import codelist
+from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.catalogue import number
 from lakehouse.synthetic.drawing import comma, ndjson, occasions, pick, provider, with_disease

@@ -1,0 +1,1 @@
+"""In which persons a treatment goes with an outcome nobody would expect."""

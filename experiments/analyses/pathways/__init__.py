@@ -1,0 +1,1 @@
+"""Which ways persons go from a start, how long they wait, and which ways end otherwise."""

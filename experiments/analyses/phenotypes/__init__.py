@@ -1,0 +1,1 @@
+"""Which codes the same persons have."""

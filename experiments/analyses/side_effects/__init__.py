@@ -1,0 +1,1 @@
+"""Which events follow which medicines, by designs that err differently."""

@@ -1,0 +1,1 @@
+"""Which chains of events persons walk, by real dates."""

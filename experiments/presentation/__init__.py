@@ -1,0 +1,1 @@
+"""Words, numbers and pictures as people read them."""

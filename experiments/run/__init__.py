@@ -1,0 +1,1 @@
+"""A job from its definition to its receipt: command line, runner, notebook, replay, publication."""

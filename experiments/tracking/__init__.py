@@ -1,0 +1,1 @@
+"""MLflow: every run with its tags, inputs, scope, results and models; nothing else knows MLflow."""

@@ -1,0 +1,43 @@
+"""Where MLflow and the ledger tell different stories of the same runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from experiments.tracking.run_record import ACCOUNTED
+from lakehouse.governance.ledger import ledger
+
+if TYPE_CHECKING:
+    from lakehouse.settings import Settings
+
+
+def audit(settings: Settings) -> list[str]:
+    """Where MLflow tells another story than the ledger: runs and tags that are gone or changed, models without a receipt.
+
+    Tags are a copy for people; the ledger is the truth, so what was deleted in MLflow is still known.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    mlflow.set_registry_uri(settings.tracking_uri)
+    client, told = mlflow.MlflowClient(), []
+    bodies = [entry["body"] for entry in ledger.entries(settings) if entry["kind"] == "receipt"]
+    known = {str(body["receipt"]): body for body in bodies if body.get("receipt")}
+    for digest, body in known.items():
+        try:
+            found = client.get_run(str(body["run"]))
+        except MlflowException:
+            told.append(f"run {body['run']} is gone from MLflow; the ledger has its receipt")
+            continue
+        if found.info.lifecycle_stage != "active":
+            told.append(f"run {body['run']} was deleted in MLflow; the ledger has its receipt")
+        if found.data.tags.get("receipt.hash") != digest:
+            told.append(f"run {body['run']}: its receipt tag was changed in MLflow")
+        if found.data.tags.get("scope.state") != body.get("state"):
+            told.append(f"run {body['run']}: its scope state was changed in MLflow")
+    for version in client.search_model_versions(""):
+        body = known.get(version.tags.get("receipt.hash", ""), {})
+        if body.get("state") != ACCOUNTED:
+            told.append(f"model {version.name} version {version.version} has no valid receipt")
+    return told

@@ -1,0 +1,60 @@
+"""What an export is made of: the whole lake where that is allowed, or what a study may read."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.delivery.register import entries, gold_versions
+from lakehouse.delta.tables import read_version, table_path
+from lakehouse.exports.files import require_open_lake
+from lakehouse.exports.meds import gold_rows, write_meds
+from lakehouse.exports.meds import silver_rows as meds_rows
+from lakehouse.exports.omop import Lake, write_omop
+from lakehouse.gold.build import state_at
+from lakehouse.gold.current_silver import silver_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from lakehouse.settings import Settings
+
+
+def export_lake(spark: SparkSession, settings: Settings, kind: str, out: Path) -> dict[str, int]:
+    """Export a synthetic or foreign lake as ``meds`` or ``omop`` and return rows by table or split."""
+    require_open_lake(settings)
+    versions = gold_versions(settings)
+    frames = {
+        name.partition(".")[2]: read_version(spark, table_path(settings, name), version)
+        for name, version in versions.items()
+    }
+    if kind == "omop":
+        return write_omop(spark, lake_of(frames), out, out.name)
+    event, person = frames["event"], frames["person"]
+    state, _ = state_at(entries(spark, settings))
+    delivered = [
+        table for source, table in state.tables() if source.format == "meds" and table.name == "meds_data"
+    ]
+    rows = gold_rows(person.where("source <> 'meds'"), event.where("source <> 'meds'"))
+    for table in delivered:
+        rows = rows.unionByName(meds_rows(silver_rows(spark, settings, state, table)))
+    return write_meds(rows, frames["vocabulary"], out, out.name)
+
+
+def export_study(
+    spark: SparkSession, settings: Settings, kind: str, study: str, frames: dict[str, DataFrame]
+) -> tuple[Path, dict[str, int]]:
+    """Export what a study may read, into the study's own folder, under the study's pseudonyms."""
+    moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
+    out = settings.results / study / f"export-{kind}-{moment}"
+    if kind == "omop":
+        return out, write_omop(spark, lake_of(frames), out, study)
+    return out, write_meds(gold_rows(frames["person"], frames["event"]), frames["vocabulary"], out, study)
+
+
+def lake_of(frames: dict[str, DataFrame]) -> Lake:
+    """The tables an OMOP folder is made of."""
+    return Lake(
+        **{name: frames[name] for name in ("person", "event", "observation_period", "spell", "vocabulary")}
+    )

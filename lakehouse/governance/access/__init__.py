@@ -1,0 +1,1 @@
+"""What a permit lets through: pinned versions, row rules, person sets, counts of what was opened."""

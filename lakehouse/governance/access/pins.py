@@ -1,0 +1,68 @@
+"""What a study fixes when it opens: the version of every table, and that its predicates are plain conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.delta.tables import table_path
+from lakehouse.errors import ConfigurationError, DataError
+from lakehouse.governance.plans.tree import parse_plan
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def pin(
+    spark: SparkSession, settings: Settings, tables: Iterable[str], versions: Mapping[str, int]
+) -> dict[str, tuple[Path, int]]:
+    """Path and version of every table that is there, and of ``gold.person``, which row rules need.
+
+    The version is the newest, or the one ``versions`` gives.
+    """
+    pinned = {}
+    for table in dict.fromkeys([*tables, "gold.person"]):
+        path = table_path(settings, table)
+        version = newest_version(spark, path)
+        if version is not None:
+            pinned[table] = (path, versions.get(table, version))
+    if not pinned:
+        raise DataError(
+            f"The lake at {settings.lake} holds none of the permit's tables.",
+            "There is nothing a study could read.",
+            "Run 'patternlake ingest DIR' first.",
+        )
+    return pinned
+
+
+def newest_version(spark: SparkSession, path: Path) -> int | None:
+    """Newest version of a Delta table, without a query; ``None`` when there is no table."""
+    jvm: Any = spark.sparkContext._jvm
+    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(path))
+    version = int(
+        log.update(False, getattr(log, "update$default$2")(), getattr(log, "update$default$3")()).version()
+    )
+    return version if version >= 0 else None
+
+
+def check_predicate(spark: SparkSession, predicate: str, table: str = "gold.person") -> None:
+    """Refuse a population, cohort or row rule that is more than one condition on the columns of one table."""
+    if predicate.strip().lower() == "all":
+        return
+    try:
+        parser = spark._jsparkSession.sessionState().sqlParser()
+        parsed = parse_plan(parser.parseExpression(predicate).toJSON())
+    except Exception as error:
+        raise ConfigurationError(
+            f"'{predicate}' is no SQL condition.",
+            "It decides whose data a study may see, so it is never guessed.",
+            "Correct population in the permit or cohort in the study.",
+        ) from error
+    if any(node.is_plan or "Subquery" in node.name or node.name == "Exists" for node in parsed.walk()):
+        raise ConfigurationError(
+            f"'{predicate}' looks into other tables.",
+            f"A population, cohort or row rule is one condition on the columns of {table}.",
+            "Write it without SELECT.",
+        )

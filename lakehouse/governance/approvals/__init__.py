@@ -1,0 +1,1 @@
+"""Signatories, and requests that several persons must sign before anything happens."""

@@ -1,0 +1,157 @@
+"""Named persons with keys of their own: who may ask, approve and receive, and that two persons are two.
+
+One person under two names would defeat every rule of four eyes. So a name, an account and a key are each
+entered once; an action is signed, and taken only from the account its officer is entered with.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import ConfigurationError, PermissionRefused, UsageError
+from lakehouse.governance.ledger import signing
+from lakehouse.governance.ledger.signing import make_key, public_key
+from lakehouse.private_files import private_folder, write_private
+
+if TYPE_CHECKING:
+    from lakehouse.settings import Settings
+
+ROLES = ("requester", "approver", "recipient")
+
+
+@dataclass(frozen=True)
+class Officer:
+    """One entry of the register: ``key`` is the raw public key in hex (Ed25519; a recipient's is X25519)."""
+
+    name: str
+    account: str
+    key: str
+    roles: tuple[str, ...]
+
+
+def register_file(settings: Settings) -> Path:
+    """The register, in the vault's folder."""
+    return settings.vault / "officers.json"
+
+
+def officers(settings: Settings) -> dict[str, Officer]:
+    """Everybody in the register by name."""
+    path = register_file(settings)
+    if not path.is_file():
+        return {}
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    return {each["name"]: Officer(**{**each, "roles": tuple(each["roles"])}) for each in entries}
+
+
+def enter(settings: Settings, officer: Officer) -> None:
+    """Enter somebody; refused when the name, the account or the key is there already, or a role is unknown."""
+    if unknown := sorted(set(officer.roles) - set(ROLES)):
+        raise UsageError(f"There is no role {', '.join(unknown)}.", "", f"Known: {', '.join(ROLES)}.")
+    with locked(register_file(settings)):
+        known = officers(settings)
+        for other in known.values():
+            shared = [
+                what for what in ("name", "account", "key") if getattr(other, what) == getattr(officer, what)
+            ]
+            if shared:
+                raise PermissionRefused(
+                    f"'{officer.name}' has the same {shared[0]} as '{other.name}'.",
+                    "One person under two names could approve their own request.",
+                    "Enter each person once, with an account and a key of their own.",
+                )
+        listed = [*(asdict(each) for each in known.values()), asdict(officer)]
+        write_private(register_file(settings), json.dumps(listed, indent=1).encode())
+
+
+def officer_for(settings: Settings, name: str, role: str, account: str | None = None) -> Officer:
+    """The officer of that name and role, acting from their own account; else a refusal."""
+    officer = officers(settings).get(name)
+    if officer is None:
+        raise PermissionRefused(
+            f"'{name}' is not in the register of officers.",
+            "Only named persons with a key of their own may act here.",
+            "Have them entered with 'patternlake reidentify officer'.",
+        )
+    if role not in officer.roles:
+        raise PermissionRefused(f"'{name}' is no {role}.", "The register gives another role.", "")
+    acting = account or getpass.getuser()
+    if role != "recipient" and acting != officer.account:
+        raise PermissionRefused(
+            f"The account '{acting}' is not that of '{name}'.",
+            "Nobody acts in another's name.",
+            f"Run this as '{officer.account}'.",
+        )
+    return officer
+
+
+def sign(private: Path, officer: Officer, message: bytes) -> str:
+    """An officer's signature, hex; refused when the key file is not the one the register knows."""
+    if public_key(private).hex() != officer.key:
+        raise PermissionRefused(
+            f"The key {private} is not that of '{officer.name}'.",
+            "A signature must be the officer's own.",
+            "",
+        )
+    return signing.sign(private, message)
+
+
+def verified(officer: Officer, message: bytes, signature: str) -> bool:
+    """Whether the officer signed exactly this."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(officer.key)).verify(
+            bytes.fromhex(signature), message
+        )
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def make_pair(out: Path, kind: str) -> str:
+    """Write a new private key, its owner's alone, and its public half (``.pub``) beside it; returns that, hex.
+
+    ``kind`` is ``sign`` (an officer's Ed25519 key) or ``receive`` (a recipient's X25519 key, PEM).
+    """
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    if kind == "sign":
+        return public_key(make_key(out)).hex()
+    if out.exists():
+        raise UsageError(
+            f"{out} is there already.", "A key that is overwritten is lost.", "Name another file."
+        )
+    made = X25519PrivateKey.generate()
+    write_private(out, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public = made.public_key().public_bytes_raw()
+    out.with_suffix(".pub").write_bytes(public)
+    return public.hex()
+
+
+def public_half(path: Path) -> str:
+    """The public key in a ``.pub`` file, hex."""
+    if not path.is_file() or path.stat().st_size != 32:
+        raise ConfigurationError(
+            f"{path} holds no public key.",
+            "It is 32 bytes long.",
+            "Make one with 'patternlake vault keypair'.",
+        )
+    return path.read_bytes().hex()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One writer at a time."""
+    private_folder(path.parent)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

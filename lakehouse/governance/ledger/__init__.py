@@ -1,0 +1,1 @@
+"""The append-only record: entries, signatures, anchors, receipts, and the check an auditor runs alone."""

@@ -1,0 +1,1 @@
+"""What Spark shows of its own work: executed plans, status store and event log."""

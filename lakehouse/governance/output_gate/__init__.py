@@ -1,0 +1,1 @@
+"""Judges every file that wants to leave; knows nothing of how it was suppressed."""

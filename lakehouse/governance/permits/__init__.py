@@ -1,0 +1,1 @@
+"""What a study may read, from whom, until when: files, signatures, presets, checks, and the record of processing."""

@@ -1,0 +1,1 @@
+"""Rights of single persons: access report, opt-out, erasure, re-identification, and new root keys."""

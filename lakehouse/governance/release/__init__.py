@@ -1,0 +1,1 @@
+"""How outputs leave: request, review by another person, signed package."""
