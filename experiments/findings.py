@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from experiments.products.patterns import Patterns
-from experiments.statistics.empirical_null import EmpiricalNull
+from experiments.statistics.error_control.empirical_null import EmpiricalNull
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from experiments.kernels.passes import OverPersons
 from experiments.kernels.reactions import ReactionPass, ReactionSettings
 from experiments.kernels.sequences import ANY, Limits, events_of, mine_sequences
 from experiments.kernels.spans import SpanPass
-from experiments.statistics.symmetry import null_ratios, symmetry
+from experiments.statistics.designs.symmetry import null_ratios, symmetry
 
 RETAIL_SUPPORT, SIGN_SUPPORT = 89, 292
 CANNOT = {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.network import chart
 from experiments.presentation.plot_style import BLUE, GREY, INK, PAPER, RUST, canvas, short
-from experiments.statistics.empirical_null import EmpiricalNull
+from experiments.statistics.error_control.empirical_null import EmpiricalNull
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

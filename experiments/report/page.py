@@ -14,7 +14,7 @@ from experiments.products.kinds import Kind
 from experiments.products.patterns import Patterns
 from experiments.report.summary import HIDDEN, Story, Tally, answer, days, ratio, small_number, tally, warning
 from experiments.report.trajectory_browser import content, rounded
-from experiments.statistics.empirical_null import EmpiricalNull
+from experiments.statistics.error_control.empirical_null import EmpiricalNull
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Thresholds
 from lakehouse.governance.suppression.totals import merge_steps
 

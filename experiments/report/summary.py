@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from experiments.presentation.wording import HIDDEN, days, named, ratio, small_number
 from experiments.products.kinds import Kind, kind_of
 from experiments.products.patterns import Patterns
-from experiments.statistics.empirical_null import EmpiricalNull
+from experiments.statistics.error_control.empirical_null import EmpiricalNull
 
 
 @dataclass(frozen=True)

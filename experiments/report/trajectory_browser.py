@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from experiments.statistics.empirical_null import EmpiricalNull
+from experiments.statistics.error_control.empirical_null import EmpiricalNull
 
 MOST_EDGES, MOST_PATHS = 20_000, 5_000
 """Steps and paths a page holds, the strongest first; beyond, a page grows past what a mail takes."""

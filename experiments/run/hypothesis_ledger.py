@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from experiments.products.patterns import PatternMeta, Patterns
-from experiments.statistics.multiplicity import EverTested
+from experiments.statistics.error_control.multiplicity import EverTested
 from lakehouse.errors import DataError
 
 PREFIX = "tested-"

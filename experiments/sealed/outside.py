@@ -202,7 +202,7 @@ def findings_of(path: Path, facts: Mapping[str, Any], job: Job, study_id: str) -
     """What a sealed job left, as findings; its table must say that it is this job's, raw, of this study."""
     from experiments.findings import Findings
     from experiments.products.patterns import Patterns
-    from experiments.statistics.empirical_null import EmpiricalNull
+    from experiments.statistics.error_control.empirical_null import EmpiricalNull
 
     patterns = Patterns.read(path)
     if (patterns.meta.job, patterns.meta.study, patterns.meta.checked) != (job.name, study_id, False):

@@ -12,8 +12,8 @@ from experiments.kernels.pairs.called_counts import CalledCounts
 from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
 from experiments.kernels.pairs.removed import ALL, LOCKED, exposed_removed
 from experiments.kernels.persons import Persons
-from experiments.statistics.direction import null_effect_ratios
-from experiments.statistics.lags import SHARES, lag_quantiles
+from experiments.statistics.over_time.direction import null_effect_ratios
+from experiments.statistics.over_time.lags import SHARES, lag_quantiles
 from tests.oracles import pair_scan as oracle
 from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 

@@ -14,7 +14,7 @@ from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
-from experiments.statistics.unexpected_care import Unexpected, unexpected
+from experiments.statistics.observed_expected.unexpected_care import Unexpected, unexpected
 from tests.oracles.care import care
 from tests.support.small_worlds import as_persons, small_world
 from tests.support.worlds import null_world

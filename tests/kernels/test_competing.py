@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from experiments.kernels.pairs.competing import CompetingCounts, CompetingPass, FollowUp
 from experiments.kernels.persons import Persons
-from experiments.statistics.time_to_event import cumulative_incidence
+from experiments.statistics.survival.time_to_event import cumulative_incidence
 from tests.oracles.competing import Events, aalen_johansen, courses
 
 CODES, DEATH, END, HORIZON = 6, 4, 5, 50

@@ -12,7 +12,7 @@ from experiments.kernels.pairs.baseline import Baseline
 from experiments.kernels.pairs.followed import PairCounts, PairPass
 from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
 from experiments.kernels.persons import Persons, roll_up
-from experiments.statistics.expected import at_risk, over_all_exposures
+from experiments.statistics.observed_expected.expected import at_risk, over_all_exposures
 from tests.oracles import pair_scan as oracle
 from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 

@@ -21,7 +21,7 @@ import pytest
 from experiments.products.patterns import PERSON_COUNTS, Patterns
 from experiments.report.page import Story
 from experiments.run.publish import Outcome, conclude, spread_of_z
-from experiments.statistics.empirical_null import empirical_null
+from experiments.statistics.error_control.empirical_null import empirical_null
 from experiments.tracking import mlflow_runs
 from experiments.tracking import run_record as tracking
 from experiments.tracking.audit import audit

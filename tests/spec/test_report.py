@@ -18,7 +18,7 @@ from experiments.presentation.network import MOST_EDGES, MOST_NODES, arrange, ch
 from experiments.products.patterns import PERSON_COUNTS, Patterns
 from experiments.report.page import Story, answer, render, table_rows, tally, warning
 from experiments.run.publish import shown
-from experiments.statistics.empirical_null import EmpiricalNull
+from experiments.statistics.error_control.empirical_null import EmpiricalNull
 from lakehouse.governance.suppression.disclosure import Thresholds
 from lakehouse.governance.suppression.totals import assert_clean
 from tests.support.pattern_tables import code_names, meta, patterns, scan_table, scope_like

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.products.patterns import Patterns
 from experiments.run.hypothesis_ledger import enter, everything, over_everything
-from experiments.statistics.multiplicity import EverTested
+from experiments.statistics.error_control.multiplicity import EverTested
 from lakehouse.errors import DataError
 from tests.support.pattern_tables import code_names, meta, scan_table
 

@@ -7,7 +7,7 @@ import secrets
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.change_points import NEW, RETIRED, STEP, find_breaks
+from experiments.statistics.over_time.change_points import NEW, RETIRED, STEP, find_breaks
 
 
 def series(rng: np.random.Generator, codes: int, months: int = 96) -> tuple[NDArray[np.int64], ...]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.statistics.multiplicity import KEPT, EverTested, harmonic
-from experiments.statistics.tree_errors import tree_bh
+from experiments.statistics.error_control.multiplicity import KEPT, EverTested, harmonic
+from experiments.statistics.error_control.tree_errors import tree_bh
 from tests.oracles import error_rates as definition
 
 P = st.sampled_from([1e-9, 1e-5, 0.001, 0.004, 0.01, 0.03, 0.049, 0.2, 0.7, 1.0])

@@ -8,14 +8,24 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.statistics.direction import BACKWARD, FORWARD, NONE, judge_order, null_effect_ratios
-from experiments.statistics.disproportionality import information_component
-from experiments.statistics.empirical_null import EmpiricalNull, calibrated_log10_p, empirical_null
-from experiments.statistics.expected import at_risk, over_all_exposures
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.relative_risk import relative_risk
-from experiments.statistics.replication import NO, UNTESTED, YES, replicate
-from experiments.statistics.tails import log_binomial, mid_p_tails
+from experiments.statistics.distributions.tails import log_binomial, mid_p_tails
+from experiments.statistics.error_control.empirical_null import (
+    EmpiricalNull,
+    calibrated_log10_p,
+    empirical_null,
+)
+from experiments.statistics.error_control.multiplicity import q_values
+from experiments.statistics.error_control.replication import NO, UNTESTED, YES, replicate
+from experiments.statistics.estimates.relative_risk import relative_risk
+from experiments.statistics.observed_expected.disproportionality import information_component
+from experiments.statistics.observed_expected.expected import at_risk, over_all_exposures
+from experiments.statistics.over_time.direction import (
+    BACKWARD,
+    FORWARD,
+    NONE,
+    judge_order,
+    null_effect_ratios,
+)
 
 
 def test_three_strata__give_the_worked_numbers() -> None:

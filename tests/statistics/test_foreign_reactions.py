@@ -16,8 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from experiments.statistics.disproportionality import ebgm, fit_prior, information_component
-from experiments.statistics.self_controlled import case_series, stretches_of
+from experiments.statistics.designs.self_controlled import case_series, stretches_of
+from experiments.statistics.observed_expected.disproportionality import ebgm, fit_prior, information_component
 
 MUSCLE = (
     "Muscle",

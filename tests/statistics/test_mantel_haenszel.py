@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.statistics.mantel_haenszel import Strata, adjusted_risk_ratios
+from experiments.statistics.estimates.mantel_haenszel import Strata, adjusted_risk_ratios
 
 
 def strata(*rows: tuple[int, float, float, float, float]) -> Strata:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import sparse
 
-from experiments.statistics.phenotypes import (
+from experiments.statistics.latent_structure.phenotypes import (
     factorise,
     find_phenotypes,
     held_out_gain,

@@ -13,7 +13,10 @@ from scipy import optimize, sparse, stats
 
 from experiments.analyses.side_effects.branches import with_branches
 from experiments.analyses.side_effects.designs import two_of_three
-from experiments.statistics.disproportionality import (
+from experiments.statistics.designs.negative_controls import calibrated_p, fit_scatter
+from experiments.statistics.designs.self_controlled import case_series, self_controlled_cohort, stretches_of
+from experiments.statistics.designs.symmetry import null_ratios, symmetry
+from experiments.statistics.observed_expected.disproportionality import (
     Prior,
     ebgm,
     fit_prior,
@@ -21,10 +24,7 @@ from experiments.statistics.disproportionality import (
     max_statistic_p,
     temporal_ic,
 )
-from experiments.statistics.negative_controls import calibrated_p, fit_scatter
-from experiments.statistics.self_controlled import case_series, self_controlled_cohort, stretches_of
-from experiments.statistics.symmetry import null_ratios, symmetry
-from experiments.statistics.tree_scan import tree_of, tree_scan
+from experiments.statistics.observed_expected.tree_scan import tree_of, tree_scan
 from tests.oracles.reactions import null_ratio
 from tests.statistics.side_effects import null_figures, planted_figures
 

@@ -11,7 +11,7 @@ from scipy import stats
 from experiments.analyses.itemsets.significance import Wanted, support_for
 from experiments.kernels.histories import USE_CUTS, HistoryPass, Landmark
 from experiments.kernels.passes import OverPersons
-from experiments.statistics.stratified import (
+from experiments.statistics.hypothesis_tests.stratified import (
     Strata,
     able,
     associations,

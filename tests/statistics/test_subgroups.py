@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from experiments.statistics.subgroups import Scores, effect_in, logistic_fit, scores, search
+from experiments.statistics.heterogeneity.subgroups import Scores, effect_in, logistic_fit, scores, search
 
 CONDITIONS = 12
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from experiments.statistics.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.distributions.tails import mid_p_tails, two_sided_log10
 
 
 def tails(observed: float, expected: float, variance: float) -> tuple[float, float]:

@@ -10,8 +10,8 @@ import pytest
 
 from experiments.analyses.trajectories.model import OUTPUT, TrajectorySet
 from experiments.analyses.trajectories.scan import clusters, longer
-from experiments.statistics.shares import share_with_interval
-from experiments.statistics.time_to_event import reached_by
+from experiments.statistics.estimates.shares import share_with_interval
+from experiments.statistics.survival.time_to_event import reached_by
 from tests.statistics.trajectories import null_figures, planted_figures
 
 

@@ -24,10 +24,10 @@ from experiments.kernels.care import CarePass
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.passes import OverPersons
-from experiments.statistics.change_points import find_breaks
-from experiments.statistics.phenotypes import find_phenotypes
-from experiments.statistics.tree_errors import tree_bh
-from experiments.statistics.unexpected_care import unexpected
+from experiments.statistics.error_control.tree_errors import tree_bh
+from experiments.statistics.latent_structure.phenotypes import find_phenotypes
+from experiments.statistics.observed_expected.unexpected_care import unexpected
+from experiments.statistics.over_time.change_points import find_breaks
 from tests.kernels.test_care import interaction
 from tests.oracles import pathways as log_oracle
 from tests.statistics import test_pathway_effects, test_phenotypes

@@ -10,7 +10,7 @@ from experiments.report.model_card import card
 from experiments.report.page import render
 from experiments.report.summary import Story, tally
 from experiments.run.publish import keep_checked, spread_of_z
-from experiments.statistics.empirical_null import empirical_null
+from experiments.statistics.error_control.empirical_null import empirical_null
 from lakehouse.governance.suppression.disclosure import Thresholds
 from tests.support.pattern_tables import scope_like
 

@@ -22,9 +22,9 @@ from experiments.kernels.care import CareCounts, CarePass
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
 from experiments.products.patterns import Patterns
-from experiments.statistics.empirical_null import empirical_null
-from experiments.statistics.replication import replicate
-from experiments.statistics.unexpected_care import Unexpected, unexpected
+from experiments.statistics.error_control.empirical_null import empirical_null
+from experiments.statistics.error_control.replication import replicate
+from experiments.statistics.observed_expected.unexpected_care import Unexpected, unexpected
 from lakehouse.errors import UsageError
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from experiments.kernels.bitsets import Bits, as_bits, by_group, common_with_eac
 from experiments.kernels.histories import Histories
 from experiments.kernels.itemsets import mine_itemsets, persons_by_item, persons_with
 from experiments.kernels.sequences import Limits, closed_only, events_of, mine_sequences
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.stratified import (
+from experiments.statistics.error_control.multiplicity import q_values
+from experiments.statistics.hypothesis_tests.stratified import (
     Strata,
     associations,
     family_wise_p,
@@ -28,7 +28,7 @@ from experiments.statistics.stratified import (
     permuted_labels,
     smallest_log10_p,
 )
-from experiments.statistics.stratified import (
+from experiments.statistics.hypothesis_tests.stratified import (
     able as able_to,
 )
 

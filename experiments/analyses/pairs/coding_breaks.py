@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from experiments.kernels.pairs.months import FIRST_YEAR, MonthCounts
-from experiments.statistics.change_points import KINDS, find_breaks
+from experiments.statistics.over_time.change_points import KINDS, find_breaks
 
 MATERIAL = 0.10
 """Share of a code's events at the places where it breaks from which on the code itself is held to be affected."""

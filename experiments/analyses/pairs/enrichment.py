@@ -9,8 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from experiments.kernels.pairs.competing import CompetingCounts
-from experiments.statistics.time_to_event import cumulative_incidence
-from experiments.statistics.tree_errors import tree_bh
+from experiments.statistics.error_control.tree_errors import tree_bh
+from experiments.statistics.survival.time_to_event import cumulative_incidence
 
 
 def tree_of(name: str, family: str) -> tuple[str, str]:

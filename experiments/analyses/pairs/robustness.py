@@ -15,7 +15,7 @@ from experiments.kernels.pairs.called_counts import CalledCounts
 from experiments.kernels.pairs.reference import ReferenceCounts
 from experiments.kernels.pairs.removed import LOCKED, exposed_removed
 from experiments.kernels.passes import RunPass
-from experiments.statistics.replication import replicate_apart
+from experiments.statistics.error_control.replication import replicate_apart
 
 FIRST, OTHER = 0, 1
 """Halves of the places: what is found in the first is looked for in the other."""

@@ -26,9 +26,9 @@ from experiments.kernels.pairs.grouping import Block
 from experiments.kernels.pairs.reference import EXPOSED, ReferenceCounts, ReferencePass
 from experiments.kernels.pairs.reference_blocks import ReferenceBlocks, blocks_within
 from experiments.kernels.passes import RunPass
-from experiments.statistics.empirical_null import EmpiricalNull
-from experiments.statistics.expected import at_risk, over_all_exposures
-from experiments.statistics.screen import Screen, screen, screen_half
+from experiments.statistics.error_control.empirical_null import EmpiricalNull
+from experiments.statistics.hypothesis_tests.screen import Screen, screen, screen_half
+from experiments.statistics.observed_expected.expected import at_risk, over_all_exposures
 
 MEMORY = 4 << 30
 """Bytes that the counters of one process may take unless told otherwise."""

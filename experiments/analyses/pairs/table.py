@@ -13,12 +13,12 @@ from experiments.kernels.pairs.called_counts import CalledCounts
 from experiments.kernels.pairs.followed import PairCounts
 from experiments.kernels.pairs.reference import ReferenceCounts
 from experiments.kernels.pairs.removed import ALL, EARLY, LATE, LOCKED, exposed_removed
-from experiments.statistics.direction import Direction, judge_order, null_effect_ratios
-from experiments.statistics.disproportionality import information_component
-from experiments.statistics.lags import SHARES, lag_quantiles
-from experiments.statistics.relative_risk import RelativeRisk, relative_risk
-from experiments.statistics.replication import replicate, replicate_apart
-from experiments.statistics.screen import Screen
+from experiments.statistics.error_control.replication import replicate, replicate_apart
+from experiments.statistics.estimates.relative_risk import RelativeRisk, relative_risk
+from experiments.statistics.hypothesis_tests.screen import Screen
+from experiments.statistics.observed_expected.disproportionality import information_component
+from experiments.statistics.over_time.direction import Direction, judge_order, null_effect_ratios
+from experiments.statistics.over_time.lags import SHARES, lag_quantiles
 
 _DIRECTIONS = ("none", "forward", "backward")
 _FLAGS = ("", "overlap")

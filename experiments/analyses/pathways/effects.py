@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.mantel_haenszel import Adjusted, Strata, adjusted_risk_ratios
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.replication import replicate
+from experiments.statistics.error_control.multiplicity import q_values
+from experiments.statistics.error_control.replication import replicate
+from experiments.statistics.estimates.mantel_haenszel import Adjusted, Strata, adjusted_risk_ratios
 
 
 class Effects(NamedTuple):

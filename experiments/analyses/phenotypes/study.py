@@ -14,7 +14,7 @@ from experiments.execution.timelines import READS, at_least_floor, origin, some_
 from experiments.findings import Findings
 from experiments.kernels.cohort import AGE, HALF, PRIOR, SEX, CohortRows, EverybodyPass
 from experiments.products.patterns import Patterns
-from experiments.statistics.phenotypes import Phenotypes, find_phenotypes
+from experiments.statistics.latent_structure.phenotypes import Phenotypes, find_phenotypes
 from lakehouse.errors import DataError, UsageError
 from lakehouse.progress import current
 

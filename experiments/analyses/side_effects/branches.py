@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from experiments.statistics.tree_scan import tree_of, tree_scan
+from experiments.statistics.observed_expected.tree_scan import tree_of, tree_scan
 
 LENGTHS = {"ATC": (1, 3, 4, 5), "ICD10": (1, 2, 3)}
 """Beginnings of codes that are branches: ATC by its groups, ICD-10 by letter, block of ten and category."""

@@ -23,12 +23,17 @@ from experiments.kernels.cases import NEVER, CasePass, Cases
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.reactions import ReactionCounts, ReactionPass, ReactionSettings
 from experiments.kernels.spans import SpanPass
-from experiments.statistics.disproportionality import ebgm, fit_prior, max_statistic_p, temporal_ic
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.negative_controls import Scatter, calibrated_p, fit_scatter
-from experiments.statistics.self_controlled import case_series, self_controlled_cohort, stretches_of
-from experiments.statistics.symmetry import Symmetry, null_ratios, symmetry
-from experiments.statistics.tails import mid_p_tails
+from experiments.statistics.designs.negative_controls import Scatter, calibrated_p, fit_scatter
+from experiments.statistics.designs.self_controlled import case_series, self_controlled_cohort, stretches_of
+from experiments.statistics.designs.symmetry import Symmetry, null_ratios, symmetry
+from experiments.statistics.distributions.tails import mid_p_tails
+from experiments.statistics.error_control.multiplicity import q_values
+from experiments.statistics.observed_expected.disproportionality import (
+    ebgm,
+    fit_prior,
+    max_statistic_p,
+    temporal_ic,
+)
 
 RunPass = Callable[..., Any]
 

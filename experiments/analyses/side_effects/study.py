@@ -11,7 +11,7 @@ from experiments.execution.timelines import READS, at_least_floor, in_words, ori
 from experiments.findings import Findings
 from experiments.kernels.design import PairScanSettings
 from experiments.products.patterns import Patterns
-from experiments.statistics.negative_controls import Scatter
+from experiments.statistics.designs.negative_controls import Scatter
 from lakehouse.errors import DataError, UsageError
 
 if TYPE_CHECKING:

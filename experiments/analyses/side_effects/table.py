@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from experiments.statistics.negative_controls import Scatter
-from experiments.statistics.self_controlled import RateRatio
-from experiments.statistics.symmetry import Symmetry
+from experiments.statistics.designs.negative_controls import Scatter
+from experiments.statistics.designs.self_controlled import RateRatio
+from experiments.statistics.designs.symmetry import Symmetry
 
 RISK_NAMES = ("1-30", "1-360", "31-90", "91-180", "721-1080")
 _KEPT = ("O", "E", "V", "z", "rr", "rr_low", "rr_high", "lag_q05", "lag_q25", "lag_q50", "lag_q75", "lag_q95",

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from experiments.kernels.cohort import AGE, HALF, OUTCOME, PRIOR, SEX, TREATED, YEAR, CohortRows
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.subgroups import Found, Scores, effect_in, scores, search
+from experiments.statistics.error_control.multiplicity import q_values
+from experiments.statistics.heterogeneity.subgroups import Found, Scores, effect_in, scores, search
 
 AGES = ((0, 40), (40, 60), (60, 75), (75, 130))
 FIXED = ("SEX//F", *(f"AGE//{low}-{high - 1}" for low, high in AGES))

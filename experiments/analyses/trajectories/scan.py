@@ -22,12 +22,12 @@ from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferenceCounts
 from experiments.kernels.spans import SpanPass
 from experiments.kernels.trajectories import LONGEST, PathCounts, PathPass
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.relative_risk import relative_risk
-from experiments.statistics.replication import replicate
-from experiments.statistics.shares import share_with_interval
-from experiments.statistics.tails import mid_p_tails, two_sided_log10
-from experiments.statistics.time_to_event import reached_by
+from experiments.statistics.distributions.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.error_control.multiplicity import q_values
+from experiments.statistics.error_control.replication import replicate
+from experiments.statistics.estimates.relative_risk import relative_risk
+from experiments.statistics.estimates.shares import share_with_interval
+from experiments.statistics.survival.time_to_event import reached_by
 
 RunPass = Callable[..., Any]
 PATHS_AT_ONCE = 2_000

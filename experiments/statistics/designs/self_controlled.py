@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from experiments.statistics.tails import mid_p_tails
+from experiments.statistics.distributions.tails import mid_p_tails
 
 
 class RateRatio(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.distributions.tails import mid_p_tails, two_sided_log10
 
 NONE, FORWARD, BACKWARD = 0, 1, 2
 

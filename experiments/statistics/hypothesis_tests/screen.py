@@ -8,9 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.empirical_null import EmpiricalNull, calibrated_log10_p, empirical_null
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.distributions.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.error_control.empirical_null import (
+    EmpiricalNull,
+    calibrated_log10_p,
+    empirical_null,
+)
+from experiments.statistics.error_control.multiplicity import q_values
 
 LEAST_EXPECTED = 5.0
 """Pairs with at least this E show whether z has the spread it should."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.distributions.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.error_control.multiplicity import q_values
 
 Z = 1.959963984540054
 STANDS_OUT = 4.0

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.distributions.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.error_control.multiplicity import q_values
 
 UNTESTED, NO, YES = -1, 0, 1
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.statistics.tails import tail_pair
+from experiments.statistics.distributions.tails import tail_pair
 
 
 class RelativeRisk(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from experiments.statistics.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.distributions.tails import mid_p_tails, two_sided_log10
 
 WINDOW = 12
 """Months looked at on either side: whole years on both, so that seasons cancel."""

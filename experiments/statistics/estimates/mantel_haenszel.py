@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.tails import mid_p_tails, two_sided_log10
+from experiments.statistics.distributions.tails import mid_p_tails, two_sided_log10
 
 Z = 1.959963984540054
 

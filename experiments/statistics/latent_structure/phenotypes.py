@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, sparse
 
-from experiments.statistics.multiplicity import q_values
-from experiments.statistics.tails import mid_p_tails
+from experiments.statistics.distributions.tails import mid_p_tails
+from experiments.statistics.error_control.multiplicity import q_values
 
 SMALL = 1e-12
 SMOOTH = 20.0

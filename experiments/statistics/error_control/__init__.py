@@ -1,0 +1,1 @@
+"""How many findings may be false: false discovery rates, trees of hypotheses, replication, calibrated nulls."""

@@ -1,0 +1,1 @@
+"""Sizes of effects with their intervals: shares, risk ratios, adjusted for strata or not."""

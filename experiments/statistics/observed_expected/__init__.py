@@ -1,0 +1,1 @@
+"""Observed against expected counts: what is expected, shrunk ratios, scan statistics, unexpected places."""

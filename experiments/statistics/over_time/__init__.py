@@ -1,0 +1,1 @@
+"""What happens when: breaks in a series of counts, the order of two events, the days between them."""
