@@ -16,8 +16,9 @@ Key = Annotated[Path, typer.Option("--key", help="Your own private key.")]
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="Request, as 'list' shows it.")]
 
 
+@app.command("officer", hidden=True)
 @app.command()
-def officer(
+def signatory(
     name: Annotated[str, typer.Argument(help="Name of the person.")],
     account: Annotated[str, typer.Option("--account", help="Account they work under.")],
     public: Annotated[Path, typer.Option("--public", help="Their public key (.pub).")],
@@ -25,11 +26,11 @@ def officer(
     lake: Lake = None,
 ) -> None:
     """Enter a person: each name, account and key once."""
-    from lakehouse.governance.approvals.officers import Officer, enter, public_half
+    from lakehouse.governance.approvals.signatories import Signatory, enter, public_half
     from lakehouse.governance.ledger.ledger import append
 
     settings = settings_of(lake)
-    entry = Officer(name, account, public_half(public), tuple(roles))
+    entry = Signatory(name, account, public_half(public), tuple(roles))
     append(settings, "officer", {"name": name, "account": account, "roles": list(roles)})
     enter(settings, entry)
     print(f"{name} ({', '.join(roles)})")

@@ -18,7 +18,7 @@ HELP = "Let results out: one person asks, the gate judges, a second person signs
 app = typer.Typer(no_args_is_help=True, help=HELP)
 
 Release = Annotated[str, typer.Argument(metavar="RELEASE", help="Release, or the beginning of its id.")]
-By = Annotated[str, typer.Option("--by", help="Who acts: a name in the register of officers.")]
+By = Annotated[str, typer.Option("--by", help="Who acts: a name in the register of signatories.")]
 Key = Annotated[Path, typer.Option("--key", help="That person's private key file.")]
 Account = Annotated[
     str | None,

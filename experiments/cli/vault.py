@@ -75,10 +75,10 @@ def rotate_root(lake: Lake = None) -> None:
 @app.command()
 def keypair(
     out: Annotated[Path, typer.Argument(help="File for the private key; .pub is written beside it.")],
-    kind: Annotated[str, typer.Option("--kind", help="sign (officers) or receive (recipients).")] = "sign",
+    kind: Annotated[str, typer.Option("--kind", help="sign (signatories) or receive (recipients).")] = "sign",
 ) -> None:
-    """Make a key pair for an officer or a recipient; the private half stays with its owner."""
-    from lakehouse.governance.approvals.officers import make_pair
+    """Make a key pair for a signatory or a recipient; the private half stays with its owner."""
+    from lakehouse.governance.approvals.signatories import make_pair
 
     if kind not in ("sign", "receive"):
         raise UsageError(f"There is no kind of key '{kind}'.", "", "Use sign or receive.")

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from experiments.cli.reidentify import app
 from lakehouse.errors import ConfigurationError, DataError, PermissionRefused
-from lakehouse.governance.approvals.officers import Officer, enter, make_pair, officers, register_file
+from lakehouse.governance.approvals.signatories import Signatory, enter, make_pair, register_file, signatories
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.persons.reidentification import Desk, Request, opened
 from lakehouse.identity.pseudonyms import root_key_file, tokeniser
@@ -106,7 +108,7 @@ def office(settings: Settings, tmp_path: Path) -> Office:
     made = Office(settings, tmp_path / "keys", [make(token.encode()) for token in tokens])
     for name, (account, *roles) in PEOPLE.items():
         public = make_pair(made.key(name), "receive" if "recipient" in roles else "sign")
-        enter(settings, Officer(name, account, public, tuple(roles)))
+        enter(settings, Signatory(name, account, public, tuple(roles)))
     return made
 
 
@@ -161,12 +163,12 @@ def test_b7_one_approver_twice(office: Office) -> None:
 
 
 def test_b7_one_person_in_two_roles_or_under_two_names(office: Office) -> None:
-    bo = officers(office.settings)["Bo"]
+    bo = signatories(office.settings)["Bo"]
     key = make_pair(office.key("Bodil"), "sign")
     for entry in (
-        Officer("Bo", "bodil", key, ("approver",)),
-        Officer("Bodil", "bo", key, ("approver",)),
-        Officer("Bodil", "bodil", bo.key, ("approver",)),
+        Signatory("Bo", "bodil", key, ("approver",)),
+        Signatory("Bodil", "bo", key, ("approver",)),
+        Signatory("Bodil", "bodil", bo.key, ("approver",)),
     ):
         with pytest.raises(PermissionRefused, match="has the same"):
             enter(office.settings, entry)
@@ -244,7 +246,7 @@ def test_b7_a_request_changed_after_it_was_signed(office: Office) -> None:
 def test_b7_a_register_with_one_key_under_two_names(office: Office) -> None:
     request = office.ask()
     office.approve(request, "Bo")
-    bo = officers(office.settings)["Bo"]
+    bo = signatories(office.settings)["Bo"]
     forged = [*json.loads(register_file(office.settings).read_text())]
     forged.append({"name": "Dora", "account": "dora", "key": bo.key, "roles": ["approver"]})
     register_file(office.settings).write_text(json.dumps(forged))
@@ -295,3 +297,16 @@ def test_the_forgotten_are_named_to_nobody(office: Office) -> None:
     answer = opened(office.deliver(office.approved()), private_x25519(office.key("Ward 4")))
     assert NUMBERS[0] not in answer
     assert f"{office.pseudonyms[0]};not in the vault" in answer
+
+
+@pytest.mark.parametrize("command", ["signatory", "officer"])
+def test_a_signatory_is_entered_by_the_new_and_the_old_command(settings: Settings, command: str) -> None:
+    make_pair(settings.keys / "dora.key", "sign")
+    given = [
+        command, "Dora", "--account", "dora", "--public", str(settings.keys / "dora.pub"),
+        "--role", "approver", "--lake", str(settings.home),
+    ]  # fmt: skip
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 0 and done.output == "Dora (approver)\n"
+    assert register_file(settings).name == "officers.json" and signatories(settings)["Dora"].account == "dora"
+    assert [entry["kind"] for entry in ledger.entries(settings)] == ["officer"]

@@ -23,7 +23,7 @@ from lakehouse.errors import (
     ScopeBreach,
     UsageError,
 )
-from lakehouse.governance.approvals import officers
+from lakehouse.governance.approvals import signatories
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.gate import judge
@@ -89,10 +89,12 @@ def test_a_release__from_request_to_a_folder_that_holds(at: Desk, tmp_path: Path
 
 def test_c14__nobody_approves_their_own(at: Desk) -> None:
     release = ask(at)
-    officers.enter(at.settings, officers.Officer("eva", "author-account", "ef" * 32, ("approver",)))
-    key = officers.make_pair(at.settings.home / "officers" / "x.pem", "sign")
-    officers.enter(at.settings, officers.Officer("carl", "carl-account", key, ("approver", "requester")))
-    carl = Actor("carl", at.settings.home / "officers" / "x.pem", "carl-account")
+    signatories.enter(at.settings, signatories.Signatory("eva", "author-account", "ef" * 32, ("approver",)))
+    key = signatories.make_pair(at.settings.home / "signatories" / "x.pem", "sign")
+    signatories.enter(
+        at.settings, signatories.Signatory("carl", "carl-account", key, ("approver", "requester"))
+    )
+    carl = Actor("carl", at.settings.home / "signatories" / "x.pem", "carl-account")
     for who in (
         at.anna,
         replace(at.bo, account=at.anna.account),
@@ -119,14 +121,14 @@ def test_one_account_on_a_real_lake__cannot_play_two(tmp_path: Path) -> None:
 
 
 def test_a_second_name_for_one_account_or_key__cannot_be_entered(at: Desk) -> None:
-    anna = officers.officers(at.settings)["anna"]
+    anna = signatories.signatories(at.settings)["anna"]
     for twin in (
         replace(anna, name="anne"),
         replace(anna, name="anne", account="b"),
         replace(anna, key="00" * 32),
     ):
         with pytest.raises(PermissionRefused, match="One person under two names"):
-            officers.enter(at.settings, replace(twin, roles=("approver",)))
+            signatories.enter(at.settings, replace(twin, roles=("approver",)))
 
 
 @pytest.mark.parametrize("what", ["change", "remove", "add", "swap", "link", "describe"])

@@ -1,4 +1,4 @@
-"""A small lake's release desk for tests: a run with its scope in the ledger, two officers with keys, files to ask for."""
+"""A small lake's release desk for tests: a run with its scope in the ledger, two signatories with keys, files to ask for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pyroaring import BitMap
 
 from lakehouse.governance.access.person_sets import PersonSets
-from lakehouse.governance.approvals import officers
+from lakehouse.governance.approvals import signatories
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.permits.files import grant_all
 from lakehouse.governance.release.requests import Actor, acting
@@ -47,11 +47,11 @@ def make_desk(home: Path, kind: str = "synthetic") -> Desk:
     (settings.lake / "lake.toml").write_text('kind = "synthetic"\n')
     grant_all(settings, "asthma")
     for name, role in (("anna", "requester"), ("bo", "approver")):
-        key = home / "officers" / f"{name}.pem"
-        public = officers.make_pair(key, "sign")
-        officers.enter(settings, officers.Officer(name, f"{name}-account", public, (role,)))
+        key = home / "signatories" / f"{name}.pem"
+        public = signatories.make_pair(key, "sign")
+        signatories.enter(settings, signatories.Signatory(name, f"{name}-account", public, (role,)))
     actors = [
-        acting(settings, name, home / "officers" / f"{name}.pem", f"{name}-account")
+        acting(settings, name, home / "signatories" / f"{name}.pem", f"{name}-account")
         for name in ("anna", "bo")
     ]
     (settings.lake / "lake.toml").write_text(f'kind = "{kind}"\n')

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import ConfigurationError, UsageError
-from lakehouse.governance.approvals.officers import locked
+from lakehouse.governance.approvals.signatories import locked
 from lakehouse.governance.ledger import ledger
 from lakehouse.private_files import write_private
 

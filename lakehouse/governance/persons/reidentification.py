@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import DataError, PatternlakeError, PermissionRefused
-from lakehouse.governance.approvals.officers import (
-    Officer,
+from lakehouse.governance.approvals.signatories import (
+    Signatory,
     locked,
-    officer_for,
-    officers,
     sign,
+    signatories,
+    signatory_for,
     verified,
 )
 from lakehouse.governance.ledger import ledger
@@ -52,7 +52,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked. ``persons`` are pseudonyms of the study; ``signatures`` by officer, over :meth:`message`."""
+    """What is asked. ``persons`` are pseudonyms of the study; ``signatures`` by signatory, over :meth:`message`."""
 
     id: str
     study: str
@@ -120,8 +120,8 @@ class Desk:
         facts = {"request": named, "study": study, "clause": clause, "reason": reason, "by": requester}
         with self.recorded("requested", {**facts, "persons": shown(len(set(persons)))}):
             definition = load_study(self.settings, study)
-            officer = officer_for(self.settings, requester, "requester", self.account)
-            to = officer_for(self.settings, recipient, "recipient", self.account)
+            signatory = signatory_for(self.settings, requester, "requester", self.account)
+            to = signatory_for(self.settings, recipient, "recipient", self.account)
             made = Request(
                 id=named,
                 study=study,
@@ -137,7 +137,7 @@ class Desk:
                 expires=expires.astimezone(UTC).isoformat(timespec="seconds"),
             )
             self.check(made)
-            made = replace(made, signatures={requester: sign(key, officer, made.message())})
+            made = replace(made, signatures={requester: sign(key, signatory, made.message())})
             self.write(made)
         return made
 
@@ -149,15 +149,15 @@ class Desk:
         ):
             request = self.read(request_id)
             self.check(request)
-            officer = officer_for(self.settings, approver, "approver", self.account)
-            register = officers(self.settings)
-            if same := [name for name in request.signatures if one_person(officer, register[name])]:
+            signatory = signatory_for(self.settings, approver, "approver", self.account)
+            register = signatories(self.settings)
+            if same := [name for name in request.signatures if one_person(signatory, register[name])]:
                 raise PermissionRefused(
                     f"'{approver}' has signed request {request_id} already, as {same[0]}.",
                     "The requester and the two approvers are three persons.",
                     "Have another approver sign.",
                 )
-            signed = {**request.signatures, approver: sign(key, officer, request.message())}
+            signed = {**request.signatures, approver: sign(key, signatory, request.message())}
             request = replace(request, signatures=signed)
             self.write(request)
         return request
@@ -219,7 +219,7 @@ class Desk:
 
     def check_signatures(self, request: Request) -> None:
         """Refuse unless the requester and two further persons of the register signed exactly this."""
-        register = officers(self.settings)
+        register = signatories(self.settings)
         valid = [
             register[name]
             for name, signature in request.signatures.items()
@@ -291,7 +291,7 @@ class Desk:
         ledger.append(self.settings, "re-identification", {"event": event, **facts})
 
 
-def one_person(one: Officer, other: Officer) -> bool:
+def one_person(one: Signatory, other: Signatory) -> bool:
     """Whether two entries are one person as far as a register can tell."""
     return one.name == other.name or one.account == other.account or one.key == other.key
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import DisclosureRefused, UsageError
-from lakehouse.governance.approvals import officers
+from lakehouse.governance.approvals import signatories
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.memory import Memory
@@ -59,7 +59,7 @@ def export(settings: Settings, release: str, out: Path) -> Path:
     record = gate_of(settings, asked) if first else None
     if record:
         record.require()
-    known = officers.officers(settings)
+    known = signatories.signatories(settings)
     people = {name: known[name].key for name in (asked.requester, word["reviewer"])}
     names = leaving(dict(asked.files))
     content: dict[str, Any] = {
@@ -113,8 +113,8 @@ def verify(folder: Path, settings: Settings | None = None, trusted: Collection[s
         differ = sorted(n for n in {*found, *content["files"]} if found.get(n) != content["files"].get(n))
         raise _not_sound(folder, f"{', '.join(differ) or 'scope.json'} is not what was signed")
     for who, text, part in ((asked["requester"], asked, "request"), (word["reviewer"], word, "review")):
-        signer = officers.Officer(who, "", keys.get(who, ""), ())
-        if not officers.verified(signer, canonical(text), content["signatures"][part]):
+        signer = signatories.Signatory(who, "", keys.get(who, ""), ())
+        if not signatories.verified(signer, canonical(text), content["signatures"][part]):
             raise _not_sound(folder, f"the {part} is not signed by {who}")
         if trusted and keys[who] not in trusted:
             raise _not_sound(folder, f"the key of {who} is not one of those trusted")
@@ -126,7 +126,7 @@ def verify(folder: Path, settings: Settings | None = None, trusted: Collection[s
     if word["request"] != digest(canonical(asked)):
         raise _not_sound(folder, "the review is of another request")
     if settings is not None:
-        known = officers.officers(settings)
+        known = signatories.signatories(settings)
         if any(name not in known or known[name].key != key for name, key in keys.items()):
             raise _not_sound(folder, "a signer is not in the register")
         if (stands := state(settings, asked["id"])) != RELEASED:

@@ -24,7 +24,7 @@ import numpy as np
 
 from lakehouse.errors import DataError, DisclosureRefused, PermissionRefused, ScopeBreach, UsageError
 from lakehouse.governance.access.person_sets import PersonSets
-from lakehouse.governance.approvals import officers
+from lakehouse.governance.approvals import signatories
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.gate import judge
@@ -72,7 +72,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: a named officer, the account they act from, their key file."""
+    """Who acts: a named signatory, the account they act from, their key file."""
 
     name: str
     key: Path
@@ -119,7 +119,7 @@ def request(settings: Settings, run: Path, actor: Actor, *, purpose: str, recipi
     ``run`` is the run's folder in the study. Raises :class:`ScopeBreach`, :class:`PermissionRefused` or
     :class:`DisclosureRefused`; a request that the gate refuses stays on record with its reasons.
     """
-    officer = officers.officer_for(settings, actor.name, "requester", actor.account)
+    signatory = signatories.signatory_for(settings, actor.name, "requester", actor.account)
     scope, permit = _accounted(settings, run)
     source = run / CHECKED
     if not source.is_dir() or not any(source.iterdir()):
@@ -139,7 +139,7 @@ def request(settings: Settings, run: Path, actor: Actor, *, purpose: str, recipi
         place / "scope.json", json.dumps(_shown(scope, permit), indent=2, ensure_ascii=False).encode()
     )
     write_private(place / "request.json", asked.text)
-    write_private(place / "request.sig", officers.sign(actor.key, officer, asked.text).encode())
+    write_private(place / "request.sig", signatories.sign(actor.key, signatory, asked.text).encode())
     record = gate_of(settings, asked)
     write_private(place / "gate.json", canonical(record.as_dict(evidence=True)))
     facts = {"release": release, "run": run.name, "study": scope.study, "request": digest(asked.text)}
@@ -156,10 +156,10 @@ def review(settings: Settings, release: str, actor: Actor, *, approve: bool, rea
     """The second person's word on exactly the files that lie there; a rejection needs a reason."""
     asked = load(settings, release)
     state_is(settings, asked.id, REQUESTED)
-    officer = officers.officer_for(settings, actor.name, "approver", actor.account)
+    signatory = signatories.signatory_for(settings, actor.name, "approver", actor.account)
     author = {asked.requester, asked.account, asked.author}
-    requester = officers.officers(settings).get(asked.requester)
-    if {actor.name, actor.account} & author or (requester and requester.key == officer.key):
+    requester = signatories.signatories(settings).get(asked.requester)
+    if {actor.name, actor.account} & author or (requester and requester.key == signatory.key):
         raise PermissionRefused(
             f"'{actor.name}' asked for {asked.id} or made what is in it.",
             "What leaves is looked at by a second person, with an account and a key of their own.",
@@ -179,7 +179,7 @@ def review(settings: Settings, release: str, actor: Actor, *, approve: bool, rea
     place = folder_of(settings, asked.id)
     text = canonical(word)
     facts = {"release": asked.id, "run": asked.run, "review": digest(text), "by": actor.name}
-    signature = officers.sign(actor.key, officer, text)
+    signature = signatories.sign(actor.key, signatory, text)
     ledger.append(settings, "release-approval" if approve else "release-rejection", facts)
     write_private(place / "review.json", text)
     write_private(place / "review.sig", signature.encode())
@@ -190,19 +190,19 @@ def approved(settings: Settings, asked: Request) -> dict[str, Any]:
     place = folder_of(settings, asked.id)
     text = (place / "review.json").read_bytes()
     word: dict[str, Any] = json.loads(text)
-    known = officers.officers(settings)
+    known = signatories.signatories(settings)
     signed = (
         (asked.requester, asked.text, (place / "request.sig").read_text()),
         (word["reviewer"], text, (place / "review.sig").read_text()),
     )
-    sound = all(name in known and officers.verified(known[name], what, sig) for name, what, sig in signed)
+    sound = all(name in known and signatories.verified(known[name], what, sig) for name, what, sig in signed)
     entered = [body for kind, body in steps(settings, asked.id) if kind == "release-approval"]
     if not sound or not word["approve"] or word["request"] != digest(asked.text) or dict(word["files"]) != dict(
         asked.files
     ) or not entered or entered[-1]["review"] != digest(text):  # fmt: skip
         raise PermissionRefused(
             f"The review of {asked.id} does not hold.",
-            "Request and review must be signed by two officers of the register and stand in the ledger.",
+            "Request and review must be signed by two signatories of the register and stand in the ledger.",
             "Ask for a new review.",
         )
     unchanged(settings, asked)
@@ -277,7 +277,7 @@ def withdraw(settings: Settings, release: str, actor: Actor, reason: str) -> Non
     """Take a release back: it is exported no more, and who checks its folder here is told."""
     asked = load(settings, release)
     role = "approver" if "approver" in _roles(settings, actor.name) else "requester"
-    officers.officer_for(settings, actor.name, role, actor.account)
+    signatories.signatory_for(settings, actor.name, role, actor.account)
     if state(settings, asked.id) == WITHDRAWN:
         raise UsageError(f"{asked.id} was withdrawn before.", "", "")
     if not reason.strip():
@@ -403,8 +403,8 @@ def _fingerprints(settings: Settings, asked: Request) -> Iterator[str]:
 
 
 def _roles(settings: Settings, name: str) -> tuple[str, ...]:
-    officer = officers.officers(settings).get(name)
-    return officer.roles if officer else ()
+    signatory = signatories.signatories(settings).get(name)
+    return signatory.roles if signatory else ()
 
 
 __all__ = [

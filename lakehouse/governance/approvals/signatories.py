@@ -1,7 +1,7 @@
 """Named persons with keys of their own: who may ask, approve and receive, and that two persons are two.
 
 One person under two names would defeat every rule of four eyes. So a name, an account and a key are each
-entered once; an action is signed, and taken only from the account its officer is entered with.
+entered once; an action is signed, and taken only from the account its signatory is entered with.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROLES = ("requester", "approver", "recipient")
 
 
 @dataclass(frozen=True)
-class Officer:
+class Signatory:
     """One entry of the register: ``key`` is the raw public key in hex (Ed25519; a recipient's is X25519)."""
 
     name: str
@@ -41,74 +41,76 @@ def register_file(settings: Settings) -> Path:
     return settings.vault / "officers.json"
 
 
-def officers(settings: Settings) -> dict[str, Officer]:
+def signatories(settings: Settings) -> dict[str, Signatory]:
     """Everybody in the register by name."""
     path = register_file(settings)
     if not path.is_file():
         return {}
     entries = json.loads(path.read_text(encoding="utf-8"))
-    return {each["name"]: Officer(**{**each, "roles": tuple(each["roles"])}) for each in entries}
+    return {each["name"]: Signatory(**{**each, "roles": tuple(each["roles"])}) for each in entries}
 
 
-def enter(settings: Settings, officer: Officer) -> None:
+def enter(settings: Settings, signatory: Signatory) -> None:
     """Enter somebody; refused when the name, the account or the key is there already, or a role is unknown."""
-    if unknown := sorted(set(officer.roles) - set(ROLES)):
+    if unknown := sorted(set(signatory.roles) - set(ROLES)):
         raise UsageError(f"There is no role {', '.join(unknown)}.", "", f"Known: {', '.join(ROLES)}.")
     with locked(register_file(settings)):
-        known = officers(settings)
+        known = signatories(settings)
         for other in known.values():
             shared = [
-                what for what in ("name", "account", "key") if getattr(other, what) == getattr(officer, what)
+                what
+                for what in ("name", "account", "key")
+                if getattr(other, what) == getattr(signatory, what)
             ]
             if shared:
                 raise PermissionRefused(
-                    f"'{officer.name}' has the same {shared[0]} as '{other.name}'.",
+                    f"'{signatory.name}' has the same {shared[0]} as '{other.name}'.",
                     "One person under two names could approve their own request.",
                     "Enter each person once, with an account and a key of their own.",
                 )
-        listed = [*(asdict(each) for each in known.values()), asdict(officer)]
+        listed = [*(asdict(each) for each in known.values()), asdict(signatory)]
         write_private(register_file(settings), json.dumps(listed, indent=1).encode())
 
 
-def officer_for(settings: Settings, name: str, role: str, account: str | None = None) -> Officer:
-    """The officer of that name and role, acting from their own account; else a refusal."""
-    officer = officers(settings).get(name)
-    if officer is None:
+def signatory_for(settings: Settings, name: str, role: str, account: str | None = None) -> Signatory:
+    """The signatory of that name and role, acting from their own account; else a refusal."""
+    signatory = signatories(settings).get(name)
+    if signatory is None:
         raise PermissionRefused(
-            f"'{name}' is not in the register of officers.",
+            f"'{name}' is not in the register of signatories.",
             "Only named persons with a key of their own may act here.",
-            "Have them entered with 'patternlake reidentify officer'.",
+            "Have them entered with 'patternlake reidentify signatory'.",
         )
-    if role not in officer.roles:
+    if role not in signatory.roles:
         raise PermissionRefused(f"'{name}' is no {role}.", "The register gives another role.", "")
     acting = account or getpass.getuser()
-    if role != "recipient" and acting != officer.account:
+    if role != "recipient" and acting != signatory.account:
         raise PermissionRefused(
             f"The account '{acting}' is not that of '{name}'.",
             "Nobody acts in another's name.",
-            f"Run this as '{officer.account}'.",
+            f"Run this as '{signatory.account}'.",
         )
-    return officer
+    return signatory
 
 
-def sign(private: Path, officer: Officer, message: bytes) -> str:
-    """An officer's signature, hex; refused when the key file is not the one the register knows."""
-    if public_key(private).hex() != officer.key:
+def sign(private: Path, signatory: Signatory, message: bytes) -> str:
+    """A signatory's signature, hex; refused when the key file is not the one the register knows."""
+    if public_key(private).hex() != signatory.key:
         raise PermissionRefused(
-            f"The key {private} is not that of '{officer.name}'.",
-            "A signature must be the officer's own.",
+            f"The key {private} is not that of '{signatory.name}'.",
+            "A signature must be the signatory's own.",
             "",
         )
     return signing.sign(private, message)
 
 
-def verified(officer: Officer, message: bytes, signature: str) -> bool:
-    """Whether the officer signed exactly this."""
+def verified(signatory: Signatory, message: bytes, signature: str) -> bool:
+    """Whether the signatory signed exactly this."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(officer.key)).verify(
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(signatory.key)).verify(
             bytes.fromhex(signature), message
         )
     except (InvalidSignature, ValueError):
@@ -119,7 +121,7 @@ def verified(officer: Officer, message: bytes, signature: str) -> bool:
 def make_pair(out: Path, kind: str) -> str:
     """Write a new private key, its owner's alone, and its public half (``.pub``) beside it; returns that, hex.
 
-    ``kind`` is ``sign`` (an officer's Ed25519 key) or ``receive`` (a recipient's X25519 key, PEM).
+    ``kind`` is ``sign`` (a signatory's Ed25519 key) or ``receive`` (a recipient's X25519 key, PEM).
     """
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
