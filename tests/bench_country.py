@@ -180,7 +180,7 @@ def again(home: Path, codes: int) -> dict[str, Any]:
     ``alike`` what the full scan would take with its counting on all cores, against which mining again is held. Neither
     reads a lake, so what a job spends on finding the changes is in neither.
     """
-    from experiments.analyses.pairs.incremental_counts import KeptCounts
+    from experiments.analyses.pairs.incremental_counts import IncrementalCounts
     from experiments.analyses.pairs.scan import ALL_AT_ONCE, scan
     from experiments.kernels.design import PairScanSettings
     from experiments.kernels.passes import OverPersons
@@ -199,9 +199,9 @@ def again(home: Path, codes: int) -> dict[str, Any]:
     def full(name: str, arguments: dict[str, Any]) -> Any:
         return timed("counting", lambda: OverPersons(everybody)(name, arguments))
 
-    KeptCounts.of(OverPersons(everybody.part(0, 1000)), settings)
+    IncrementalCounts.of(OverPersons(everybody.part(0, 1000)), settings)
     whole = timed("full scan", lambda: scan(full, settings, memory=ALL_AT_ONCE))
-    kept = timed("keeping", lambda: KeptCounts.of(OverPersons(old), settings))
+    kept = timed("keeping", lambda: IncrementalCounts.of(OverPersons(old), settings))
     timed(
         "first scan of kept counts", lambda: scan(kept.over(OverPersons(old)), settings, memory=ALL_AT_ONCE)
     )
@@ -222,7 +222,7 @@ def again(home: Path, codes: int) -> dict[str, Any]:
 
 def all_persons(home: Path) -> Iterator[Persons]:
     """The lake's persons, a row group at a time."""
-    from experiments.execution.carrier import COLUMNS, persons_of
+    from experiments.execution.over_spark import COLUMNS, persons_of
 
     for path in files_of(home):
         file = pq.ParquetFile(path)

@@ -243,7 +243,7 @@ def toolbox(seeds: int) -> list[Figure]:
     from tests.statistics.toolbox import figures
 
     measured = [Figure(each.name, each.measured, each.promised, each.holds) for each in figures(seeds)]
-    kernels = ["care", "cohort", "competing", "kept_counts", "fingerprints", "blocks"]
+    kernels = ["care", "cohort", "competing", "incremental_counts", "fingerprints", "blocks"]
     return [
         *measured,
         tests_pass(

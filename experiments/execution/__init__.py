@@ -1,1 +1,1 @@
-"""Carries counting passes over a study's persons, in one process or on Spark executors, and adds up."""
+"""Runs counting passes over a study's persons, in one process or on Spark executors, and adds up."""

@@ -1,7 +1,7 @@
 """Persons once read, held in the memory of one machine, so that later passes over them need not read them again.
 
 What is held is what the first pass was given: the study's persons, rolled up. It lies in a folder only
-this account can enter, and goes with the object that asked for it. Where memory does not suffice nothing
+this account can enter, and is removed with the object that asked for it. Where memory does not suffice nothing
 is held, and every pass reads for itself.
 """
 
@@ -33,7 +33,7 @@ LAYOUT: dict[str, tuple[Any, int]] = {
 """Arrays in the order they lie in, widest first, each of as many entries as: 0 persons and one, 1 events, 2 persons."""
 
 
-class Held(NamedTuple):
+class HeldPersons(NamedTuple):
     """Batches of persons by partition. Knows only its folder, so that workers can be given it."""
 
     memory: SharedMemory

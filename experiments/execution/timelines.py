@@ -1,4 +1,4 @@
-"""What every job on timelines begins with: its codes, its persons behind a carrier, and the origin of its table."""
+"""What every job on timelines begins with: its codes, its persons behind a runner of passes, and the origin of its table."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from experiments.execution.carrier import COLUMNS, OverSpark
 from experiments.execution.codes import MinedCodes, mined_codes
+from experiments.execution.over_spark import COLUMNS, OverSpark
 from experiments.products.patterns import PatternMeta
 from lakehouse.errors import DataError, UsageError
 from lakehouse.progress import current
@@ -44,7 +44,7 @@ class Timelines:
 
     @cached_property
     def run_pass(self) -> OverSpark:
-        """Carries counting passes over all timelines; the persons stay in memory between passes where they fit."""
+        """Runs counting passes over all timelines; the persons stay in memory between passes where they fit."""
         return OverSpark(self.frame, self.codes.code_map, self.watch)
 
     @cached_property
@@ -72,7 +72,7 @@ class Timelines:
         """Shows a pass by its plain name, with Spark's tasks counted."""
         return current().watch(self.steps.get(step, step), self.frame.sparkSession)
 
-    def carrier(self, only: list[int] | None = None) -> OverSpark:
+    def over_spark(self, only: list[int] | None = None) -> OverSpark:
         """Runs passes over the timelines, or those that hold one of the codes mined as ``only``."""
         timeline = self.frame
         if only is not None:

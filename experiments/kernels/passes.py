@@ -1,8 +1,8 @@
-"""What every counting pass has in common, so that one carrier can carry any of them over partitions.
+"""What every counting pass has in common, so that one runner can run any of them over partitions.
 
 A pass takes batches of whole persons by ``add`` and gives additive counts by ``result``; its class attribute
 ``COUNTS`` is the class of those counts, which merge and turn into arrays and back. Nothing needs to be listed
-anywhere: whoever carries a pass is given its class.
+anywhere: whoever runs a pass is given its class.
 """
 
 from __future__ import annotations

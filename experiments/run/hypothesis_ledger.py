@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from experiments.products.patterns import PatternMeta, Patterns
-from experiments.statistics.error_control.multiplicity import EverTested
+from experiments.statistics.error_control.multiplicity import HypothesisTally
 from lakehouse.errors import DataError
 
 PREFIX = "tested-"
@@ -31,7 +31,7 @@ def over_everything(folder: Path, raw: Patterns) -> Patterns:
     wanted = pc.and_(pc.fill_null(table.column("tested"), False), pc.is_valid(table.column("log10_p")))
     tested = np.asarray(wanted)
     log10_p = np.asarray(table.column("log10_p").fill_null(0.0))
-    enter(folder, raw.meta, EverTested.of(log10_p[tested]))
+    enter(folder, raw.meta, HypothesisTally.of(log10_p[tested]))
     bh, by = everything(folder).q_values(log10_p[tested])
     for name, values in (("q_study_bh", bh), ("q_study_by", by)):
         full = np.full(table.num_rows, np.nan)
@@ -41,7 +41,7 @@ def over_everything(folder: Path, raw: Patterns) -> Patterns:
     return Patterns(table, raw.meta)
 
 
-def enter(folder: Path, meta: PatternMeta, tests: EverTested) -> Path:
+def enter(folder: Path, meta: PatternMeta, tests: HypothesisTally) -> Path:
     """Store the tests of one run; whole or not at all."""
     said = [meta.job, meta.kind, dict(sorted(meta.params.items())), dict(sorted(meta.data_versions.items()))]
     key = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -56,17 +56,17 @@ def enter(folder: Path, meta: PatternMeta, tests: EverTested) -> Path:
     return path
 
 
-def everything(folder: Path) -> EverTested:
+def everything(folder: Path) -> HypothesisTally:
     """All tests of a study. A damaged entry is a :class:`DataError`: leaving it out would forget tests."""
     parts = []
     for path in sorted(folder.glob(f"{PREFIX}*.npz")):
         try:
             with np.load(path, allow_pickle=False) as stored:
-                parts.append(EverTested(int(stored["total"][0]), stored["small"]))
+                parts.append(HypothesisTally(int(stored["total"][0]), stored["small"]))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(
                 f"{path} cannot be read: {error}.",
                 "It holds tests of this study, and q-values without them would be too small.",
                 "Run the job again that made it, or restore the file.",
             ) from error
-    return EverTested.merge(parts)
+    return HypothesisTally.merge(parts)

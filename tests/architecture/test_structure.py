@@ -40,7 +40,7 @@ def test_mlflow_is_imported_in_one_folder() -> None:
 
 def test_arrow_batches_are_mapped_where_rows_are_read_and_where_they_are_counted() -> None:
     assert [name(path) for path in SOURCES if ".mapInArrow" in path.read_text()] == [
-        "experiments/execution/carrier.py",
+        "experiments/execution/over_spark.py",
         "lakehouse/delta/write.py",
     ]
 

@@ -14,10 +14,10 @@ from experiments.analyses.pairs.scan import scan
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.packing import pack
 from experiments.kernels.pairs.baseline import Baseline
-from experiments.kernels.pairs.called import Present
 from experiments.kernels.pairs.followed import PairPass
 from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
 from experiments.kernels.pairs.reference_blocks import ReferenceBlocks, blocks_within
+from experiments.kernels.pairs.significant import Present
 from experiments.kernels.passes import OverPersons
 from tests.support.small_worlds import WASHOUTS, as_persons, small_world
 from tests.support.worlds import planted_world
@@ -31,7 +31,11 @@ def test_tables__are_identical_in_any_memory(seed: int, memory: int, washout: in
     whole = scan(OverPersons(persons), options, min_persons=1, level=0.9)
     blocked = scan(OverPersons(persons, 2), options, min_persons=1, level=0.9, memory=memory)
     assert blocked.table.equals(whole.table)
-    assert (blocked.null, blocked.called, blocked.replicated) == (whole.null, whole.called, whole.replicated)
+    assert (blocked.null, blocked.significant, blocked.replicated) == (
+        whole.null,
+        whole.significant,
+        whole.replicated,
+    )
 
 
 def test_a_planted_world__is_found_alike_in_many_blocks() -> None:
@@ -48,7 +52,7 @@ def test_a_planted_world__is_found_alike_in_many_blocks() -> None:
     assert passes.count(PairPass) == passes.count(ReferencePass) == 1
     strata, passes = whole.strata, []
     blocked = scan(run_pass, options, terminal=(world.death,), memory=30 * strata * 40)
-    assert passes.count(PairPass) >= 4 and blocked.called > 5, seed
+    assert passes.count(PairPass) >= 4 and blocked.significant > 5, seed
     assert blocked.table.equals(whole.table), seed
 
 
@@ -68,7 +72,7 @@ def test_counts_of_a_block__are_a_part_of_those_of_all_codes(seed: int, data: st
     np.testing.assert_array_equal(whole.every, whole.exposed.sum(axis=2))
     pairs = run(PairPass, {"settings": options, "baseline": Baseline.of(whole)})
     some = run(PairPass, {"settings": options, "baseline": Baseline.of(part)})
-    for name in ("preceded", "beside", "barred"):
+    for name in ("preceded", "beside", "not_at_risk"):
         np.testing.assert_array_equal(getattr(some, name), getattr(pairs, name)[low:high])
 
 

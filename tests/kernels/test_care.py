@@ -14,7 +14,7 @@ from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
-from experiments.statistics.observed_expected.unexpected_care import Unexpected, unexpected
+from experiments.statistics.observed_expected.unexpected_care import UnexpectedCare, unexpected
 from tests.oracles.care import care
 from tests.support.small_worlds import as_persons, small_world
 from tests.support.worlds import null_world
@@ -63,7 +63,7 @@ def test_null_worlds__with_frailty_and_stays_call_nothing() -> None:
         assert int((found.q_bh[found.tested] <= 0.05).sum()) <= 1
 
 
-def interaction(rng: np.random.Generator, size: float) -> Unexpected:
+def interaction(rng: np.random.Generator, size: float) -> UnexpectedCare:
     """Counts of 30 treatments, 40 groups, 3 outcomes whose effects multiply, but for one cell."""
     at_risk = rng.integers(100, 2000, (30, 41, 3))
     at_risk[:, 0] = at_risk[:, 1:].sum(axis=1)
@@ -82,14 +82,14 @@ def test_effects_that_multiply__are_no_interaction_and_a_planted_one_is_found() 
     hits, false, neighbours, ratios = [], [], 0, []
     for _ in range(120):
         found = interaction(rng, 2.5)
-        called = found.q_bh <= 0.05
-        hit = bool(called[4, 7, 1])
+        significant = found.q_bh <= 0.05
+        hit = bool(significant[4, 7, 1])
         if found.expected[4, 7, 1] >= 40:
             hits.append(hit)
             ratios.append(found.ratio[4, 7, 1])
-        called[4, 7, 1] = False
-        false.append(called.sum() / max(called.sum() + hit, 1))
-        neighbours += int(called[4, :, 1].sum() + called[:, 7, 1].sum())
+        significant[4, 7, 1] = False
+        false.append(significant.sum() / max(significant.sum() + hit, 1))
+        neighbours += int(significant[4, :, 1].sum() + significant[:, 7, 1].sum())
     assert np.mean(hits) >= 0.97
     assert np.mean(false) <= 0.05 + 3.5 * 0.16 / np.sqrt(len(false))
     assert neighbours <= 4

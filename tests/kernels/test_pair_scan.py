@@ -35,7 +35,7 @@ def count(parts: list[Persons], settings: PairScanSettings) -> tuple[ReferenceCo
 
 def expected(reference: ReferenceCounts, pairs: PairCounts) -> tuple[np.ndarray, np.ndarray]:
     product = over_all_exposures(reference.exposed.sum(axis=1), reference.probabilities())
-    return at_risk(*product, pairs.barred[:, :, :2].transpose(1, 0, 2))
+    return at_risk(*product, pairs.not_at_risk[:, :, :2].transpose(1, 0, 2))
 
 
 @pytest.mark.parametrize("block", range(8))
@@ -78,7 +78,7 @@ def test_halves__are_scans_of_their_own() -> None:
             np.testing.assert_array_equal(pairs.followed[:, :, half], pairs_alone.followed.sum(axis=2))
             if half == 0:
                 product = over_all_exposures(reference.exposed[:, 0], reference.probabilities(0))
-                e, v = at_risk(*product, pairs.barred[:, :, 2:].transpose(1, 0, 2))
+                e, v = at_risk(*product, pairs.not_at_risk[:, :, 2:].transpose(1, 0, 2))
                 e_alone, v_alone = expected(alone, pairs_alone)
                 np.testing.assert_allclose(e, e_alone, atol=1e-9)
                 np.testing.assert_allclose(v, v_alone, atol=1e-9)
@@ -143,7 +143,7 @@ def test_four_years__change_nothing() -> None:
         _, pairs = count([persons], settings)
         _, pairs_later = count([later], settings)
         np.testing.assert_array_equal(pairs.followed, pairs_later.followed)
-        np.testing.assert_array_equal(pairs.barred, pairs_later.barred)
+        np.testing.assert_array_equal(pairs.not_at_risk, pairs_later.not_at_risk)
 
 
 def test_what_is_prevalent__is_no_exposure_and_no_outcome_but_bars_and_counts_as_an_earlier_event() -> None:

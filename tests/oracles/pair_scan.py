@@ -119,8 +119,8 @@ def scan(persons: list[Person], horizon: int = HORIZON, washout: int = 0) -> Ans
 
 
 @dataclass
-class CalledAnswer:
-    """What is reported of a called pair (a, b) beyond the screen; ``lags`` in days, ascending."""
+class SignificantAnswer:
+    """What is reported of a significant pair (a, b) beyond the screen; ``lags`` in days, ascending."""
 
     observed: int
     before: float
@@ -130,7 +130,9 @@ class CalledAnswer:
     lags: list[int]
 
 
-def called(persons: list[Person], a: int, b: int, horizon: int = HORIZON, washout: int = 0) -> CalledAnswer:
+def significant(
+    persons: list[Person], a: int, b: int, horizon: int = HORIZON, washout: int = 0
+) -> SignificantAnswer:
     """O, E and V of one pair with the exposed of a taken out of the reference, stratum by stratum.
 
     The reference is every exposure, of any code, by a person at risk of b who has not had a by that day. The
@@ -166,7 +168,7 @@ def called(persons: list[Person], a: int, b: int, horizon: int = HORIZON, washou
         after += len(outcomes) * later[stratum] / len(others[stratum])
         variance += len(outcomes) * p * (1 - p)
         uncertainty += len(outcomes) ** 2 * p * (1 - p) / len(others[stratum])
-    return CalledAnswer(observed, before, after, variance, uncertainty, sorted(lags))
+    return SignificantAnswer(observed, before, after, variance, uncertainty, sorted(lags))
 
 
 def null_effect_ratio(persons: list[Person], a: int, b: int, window: int, washout: int = 0) -> float:

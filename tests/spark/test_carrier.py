@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.execution import carrier
-from experiments.execution.carrier import OverSpark
+from experiments.execution import over_spark as carrier
+from experiments.execution.over_spark import OverSpark
 from experiments.execution.shared_memory import SharedMemory
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.packing import unpack
 from experiments.kernels.pairs.baseline import Baseline
-from experiments.kernels.pairs.called import CalledPass, Present
 from experiments.kernels.pairs.followed import PairPass
 from experiments.kernels.pairs.reference import ReferencePass
+from experiments.kernels.pairs.significant import Present, SignificantPass
 from experiments.kernels.persons import Persons, roll_up
 from lakehouse.delta.tables import read_version, table_path
 from lakehouse.settings import Settings, load_settings
@@ -74,7 +74,7 @@ def in_one_process(persons: Persons) -> dict[type, dict[str, np.ndarray]]:
 
     reference = run(ReferencePass)
     run(PairPass, baseline=Baseline.of(reference))
-    run(CalledPass, present=Present.of(reference), pairs=PAIRS)
+    run(SignificantPass, present=Present.of(reference), pairs=PAIRS)
     return arrays
 
 
@@ -88,8 +88,8 @@ def test_counts_do_not_depend_on_partitions(
     expected = in_one_process(persons)
     reference = run(ReferencePass, {"settings": SCAN})
     pairs = run(PairPass, {"settings": SCAN, "baseline": Baseline.of(reference)})
-    called = run(CalledPass, {"settings": SCAN, "present": Present.of(reference), "pairs": PAIRS})
-    for counts, name in ((reference, ReferencePass), (pairs, PairPass), (called, CalledPass)):
+    called = run(SignificantPass, {"settings": SCAN, "present": Present.of(reference), "pairs": PAIRS})
+    for counts, name in ((reference, ReferencePass), (pairs, PairPass), (called, SignificantPass)):
         for field, array in counts.to_arrays().items():
             np.testing.assert_array_equal(array, expected[name][field], err_msg=f"{name.__name__}.{field}")
     folder = run.holds

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments.analyses.pairs.study import scan_pairs
-from experiments.execution.carrier import OverSpark
+from experiments.execution.over_spark import OverSpark
 from experiments.findings import Findings
 from experiments.kernels.pairs.followed import PairPass
 from experiments.kernels.pairs.reference import ReferencePass
@@ -95,7 +95,7 @@ def test_a_new_version__is_mined_by_its_changes_alone(lab: Lab, carried: list[st
     first = everybody.part(0, 1150)
     add_persons(lab.spark, lab.settings, first, names_of())
     kept, scope = mined(lab)
-    assert "FingerprintPass" in carried and carried.count("BarredPass") == 1
+    assert "FingerprintPass" in carried and carried.count("NoLongerAtRiskPass") == 1
     assert scope.state is State.ACCOUNTED, scope.reasons
     same(kept, mined(lab, keep=False)[0])
     file = next(kept_folder(lab.settings, "keeping").iterdir())
@@ -107,7 +107,7 @@ def test_a_new_version__is_mined_by_its_changes_alone(lab: Lab, carried: list[st
     add_persons(lab.spark, lab.settings, changed._replace(days=days), names_of())
     carried.clear()
     again, scope = mined(lab)
-    assert not {ReferencePass, "BarredPass", PairPass} & set(carried), carried
+    assert not {ReferencePass, "NoLongerAtRiskPass", PairPass} & set(carried), carried
     assert scope.state is State.ACCOUNTED, scope.reasons
     reads = {read.version: read for read in scope.reads if read.table == "gold.timeline"}
     assert len(reads) == 2 and all(read.persons for read in reads.values())
@@ -137,7 +137,7 @@ def test_new_codes__move_the_numbers_of_the_old_ones(lab: Lab, carried: list[str
     add_persons(lab.spark, lab.settings, everybody, names_of())
     carried.clear()
     again, _ = mined(lab)
-    assert "BarredPass" not in carried
+    assert "NoLongerAtRiskPass" not in carried
     same(again, mined(lab, keep=False)[0])
 
 
@@ -157,7 +157,7 @@ def test_who_may_not_be_read_any_more__is_not_read_to_be_taken_off(lab: Lab, car
     listed.write_text(ids[3] + "\n")
     carried.clear()
     again, scope = mined(lab)
-    assert carried.count("BarredPass") == 1 and again.persons == len(ids) - 1
+    assert carried.count("NoLongerAtRiskPass") == 1 and again.persons == len(ids) - 1
     assert scope.state is State.ACCOUNTED, scope.reasons
     same(again, mined(lab, keep=False)[0])
 
@@ -168,14 +168,14 @@ def test_another_question_a_broken_file_or_an_erasure__begin_anew(lab: Lab, carr
     one, _ = mined(lab)
     carried.clear()
     mined(lab, horizon_days=365)
-    assert "BarredPass" in carried
+    assert "NoLongerAtRiskPass" in carried
     files = sorted(kept_folder(lab.settings, "keeping").iterdir())
     assert len(files) == 2
     for file in files:
         file.write_bytes(file.read_bytes()[:-1])
     carried.clear()
     same(mined(lab)[0], one)
-    assert "BarredPass" in carried
+    assert "NoLongerAtRiskPass" in carried
     drop_kept(lab.settings)
     assert not kept_folder(lab.settings, "keeping").exists()
 

@@ -19,7 +19,7 @@ from experiments.analyses.pairs.study import scan_pairs, watch_on
 from experiments.analyses.phenotypes.study import scan_phenotypes
 from experiments.analyses.subgroups.search import conditions_of
 from experiments.analyses.subgroups.study import scan_subgroups
-from experiments.execution.carrier import COLUMNS
+from experiments.execution.over_spark import COLUMNS
 from experiments.execution.timelines import frames
 from experiments.job import RunnableJob
 from experiments.kernels.cohort import CohortPass

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from experiments.execution import shared_memory
-from experiments.execution.carrier import InMemory, received, shipped
+from experiments.execution.over_spark import SharedArguments, received, shipped
 from experiments.execution.shared_memory import SharedMemory
 from experiments.kernels.packing import unpack
 
@@ -70,7 +70,7 @@ def test_a_second_attempt_of_a_task_does_not_write_over_the_first(memory: Shared
 def test_arguments__are_opened_where_they_lie_and_whoever_writes_changes_no_one_elses(
     memory: SharedMemory,
 ) -> None:
-    parcel = InMemory.put(memory, ("words", ARRAYS, 7))
+    parcel = SharedArguments.put(memory, ("words", ARRAYS, 7))
     assert parcel is not None
     for _ in range(2):
         words, arrays, number = parcel.open()
@@ -80,7 +80,7 @@ def test_arguments__are_opened_where_they_lie_and_whoever_writes_changes_no_one_
             assert arrays[name].dtype == array.dtype and arrays[name].flags.aligned
             assert not array.size or not arrays[name].flags.owndata
             arrays[name][...] = 1
-    assert InMemory.put(memory, "again") is None, "a second parcel does not write over the first"
+    assert SharedArguments.put(memory, "again") is None, "a second parcel does not write over the first"
 
 
 def test_only_this_account_can_enter(memory: SharedMemory) -> None:

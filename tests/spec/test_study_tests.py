@@ -10,7 +10,7 @@ import pytest
 
 from experiments.products.patterns import Patterns
 from experiments.run.hypothesis_ledger import enter, everything, over_everything
-from experiments.statistics.error_control.multiplicity import EverTested
+from experiments.statistics.error_control.multiplicity import HypothesisTally
 from lakehouse.errors import DataError
 from tests.support.pattern_tables import code_names, meta, scan_table
 
@@ -43,7 +43,7 @@ def test_the_same_run_again__tests_nothing_new_and_another_one_does(tmp_path: Pa
     first = run(tmp_path)
     again = run(tmp_path, run_id="another")
     assert np.array_equal(column(first, "q_study_bh"), column(again, "q_study_bh"))
-    enter(tmp_path, meta(job="mine_other"), EverTested.of(np.full(100_000, -0.5)))
+    enter(tmp_path, meta(job="mine_other"), HypothesisTally.of(np.full(100_000, -0.5)))
     later = run(tmp_path)
     assert np.all(column(later, "q_study_bh") >= column(first, "q_study_bh"))
     assert column(later, "q_study_bh").min() > column(first, "q_study_bh").min()
@@ -51,7 +51,7 @@ def test_the_same_run_again__tests_nothing_new_and_another_one_does(tmp_path: Pa
 
 
 def test_a_damaged_entry__is_refused_not_forgotten(tmp_path: Path) -> None:
-    path = enter(tmp_path, meta(), EverTested.of(np.array([-3.0])))
+    path = enter(tmp_path, meta(), HypothesisTally.of(np.array([-3.0])))
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(DataError, match="cannot be read"):
         everything(tmp_path)

@@ -23,7 +23,7 @@ from experiments.kernels.passes import OverPersons
 from tests.support.worlds import Truth, World, null_world, planted_world
 
 BANDS = (5, 10, 20, 50, 100, 200, 500, float("inf"))
-"""Bands of E in which the spread of z must be right."""
+"""Bands of E in which the SD of z must be right."""
 FEWEST_IN_BAND = 1000
 """Bands are judged over all worlds together; the spread of fewer pairs is chance itself."""
 ELIGIBLE = 6.0
@@ -49,7 +49,7 @@ def scan_world(world: World, washout_days: int = 0) -> PairScan:
 def null_world_figures(
     seed: int, bursts: bool, persons: int = 200_000, codes: int = 1200, washout_days: int = 0
 ) -> dict[str, Any]:
-    """Spread of z (over all pairs with E >= 5 and by band of E), share of p under 0.05, pairs called."""
+    """SD of z (over all pairs with E >= 5 and by band of E), share of p under 0.05, significant pairs."""
     world = null_world(seed, bursts=bursts, persons=persons, codes=codes)
     result = scan_world(world, washout_days)
     columns = {name: _numbers(result.table, name) for name in ("E", "z", "log10_p")}
@@ -65,34 +65,34 @@ def null_world_figures(
         "sd": float(z.std()),
         "bands": bands,
         "small_p": float((log10_p < np.log10(0.05)).mean()),
-        "called": result.called,
+        "called": result.significant,
         "null_sd": result.null.sd,
     }
 
 
 def planted_world_figures(seed: int, persons: int = 200_000, codes: int = 1200) -> dict[str, Any]:
-    """What of the planted was called, and of the rest; errors of RR, coverage, directions, replication."""
+    """What of the planted was significant, and of the rest; errors of RR, coverage, directions, replication."""
     world = planted_world(seed, persons=persons, codes=codes)
     result = scan_world(world)
     rows = {name: _numbers(result.table, name) for name in ("code_a", "code_b", "rr", "rr_low", "rr_high")}
-    called = _numbers(result.table, "called").astype(bool)
+    significant = _numbers(result.table, "called").astype(bool)
     direction = np.array(result.table.column("direction").to_pylist(), dtype=object)
     replicated = np.array(result.table.column("replicated_person").to_pylist(), dtype=object)
     place = {pair: at for at, pair in enumerate(zip(rows["code_a"], rows["code_b"], strict=True))}
     effects = [(effect, place[effect.a, effect.b]) for effect in world.truth.planted]
     eligible = [at for e, at in effects if abs(e.rr - 1) * e.expected**0.5 >= ELIGIBLE]
-    found = [(effect, at) for effect, at in effects if called[at]]
+    found = [(effect, at) for effect, at in effects if significant[at]]
     true = {place[pair] for pair in _true_pairs(world.truth) if pair in place}
-    false = [at for at in np.flatnonzero(called) if at not in true]
+    false = [at for at in np.flatnonzero(significant) if at not in true]
     decoys = [place[pair] for kind in world.truth.decoys.values() for pair in kind if pair in place]
     return {
         "seed": seed,
         "eligible": len(eligible),
-        "eligible_called": int(called[eligible].sum()),
-        "called": int(called.sum()),
+        "eligible_called": int(significant[eligible].sum()),
+        "called": int(significant.sum()),
         "false": len(false),
         "decoys": len(decoys),
-        "decoys_called": int(called[decoys].sum()),
+        "decoys_called": int(significant[decoys].sum()),
         "errors": [float(rows["rr"][at] / effect.rr - 1) for effect, at in found if effect.expected >= 50],
         "covered": [bool(rows["rr_low"][at] <= effect.rr <= rows["rr_high"][at]) for effect, at in found],
         "wrong_direction": int(sum(direction[at] == "backward" for _, at in found)),
@@ -121,7 +121,10 @@ def null_verdicts(figures: list[dict[str, Any]], name: str) -> Iterator[Figure]:
     silent = sum(figure["called"] == 0 for figure in figures)
     wanted = int(np.ceil(0.9 * len(figures)))
     yield Figure(
-        f"{name}: worlds with nothing called", f"{silent} of {len(figures)}", f"≥ {wanted}", silent >= wanted
+        f"{name}: worlds with nothing significant",
+        f"{silent} of {len(figures)}",
+        f"≥ {wanted}",
+        silent >= wanted,
     )
 
 
@@ -140,9 +143,9 @@ def planted_verdicts(figures: list[dict[str, Any]]) -> Iterator[Figure]:
     median = float(np.median(np.abs(errors)))
     wrong = sum(figure["wrong_direction"] for figure in figures)
     covered = np.mean([hit for figure in figures for hit in figure["covered"]])
-    yield Figure("planted: eligible pairs called", f"{found:.3f}", "≥ 0.95", found >= 0.95)
+    yield Figure("planted: eligible pairs significant", f"{found:.3f}", "≥ 0.95", found >= 0.95)
     yield Figure("planted: false discovery rate", f"{fdr:.3f}", "≤ 0.05", fdr <= 0.05)
-    yield Figure("planted: decoys called", f"{decoys:.4f}", "≤ 0.05", decoys <= 0.05)
+    yield Figure("planted: decoys significant", f"{decoys:.4f}", "≤ 0.05", decoys <= 0.05)
     yield Figure("planted: median error of RR, E ≥ 50", f"{median:.3f}", "≤ 0.10", median <= 0.10)
     bias = float(np.median(errors))
     yield Figure("planted: median signed error of RR", f"{bias:+.3f}", "within ±0.05", abs(bias) <= 0.05)

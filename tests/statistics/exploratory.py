@@ -46,7 +46,7 @@ def verdicts(name: str, null: list[dict[str, Any]], planted: list[dict[str, Any]
     worlds = sum(each["called"] > 0 for each in null)
     bound = int(stats.binom.ppf(0.99, len(null), 0.05))
     yield Figure(
-        f"{name}: null worlds with anything called, of {len(null)}",
+        f"{name}: null worlds with anything significant, of {len(null)}",
         str(worlds),
         f"<= {bound}",
         worlds <= bound,
@@ -56,9 +56,9 @@ def verdicts(name: str, null: list[dict[str, Any]], planted: list[dict[str, Any]
     yield Figure(
         f"{name}: planted with 99 % power found, of {eligible}", f"{share:.1%}", ">= 95 %", share >= 0.95
     )
-    called, false = (sum(each[key] for each in planted) for key in ("called", "false"))
-    rate = false / called if called else 0.0
-    yield Figure(f"{name}: false among {called} called", f"{rate:.1%}", "<= 5 %", rate <= 0.05)
+    significant, false = (sum(each[key] for each in planted) for key in ("called", "false"))
+    rate = false / significant if significant else 0.0
+    yield Figure(f"{name}: false among {significant} significant", f"{rate:.1%}", "<= 5 %", rate <= 0.05)
 
 
 def controls(null: list[dict[str, Any]]) -> Iterator[Figure]:
@@ -79,7 +79,7 @@ def shuffled_retail(seeds: list[int]) -> Iterator[Figure]:
     """A foreign set (market baskets) with an outcome shuffled person by person among baskets of equal size."""
     import gzip
 
-    from experiments.analyses.itemsets.significance import Wanted, significant_itemsets
+    from experiments.analyses.itemsets.significance import SearchSettings, significant_itemsets
     from experiments.kernels.histories import Histories
 
     folder = os.environ.get("PATTERNLAKE_DATA")
@@ -108,11 +108,11 @@ def shuffled_retail(seeds: list[int]) -> Iterator[Figure]:
             np.zeros(1, np.int64),
         )  # fmt: skip
         table = significant_itemsets(
-            histories, 16_470, Wanted(support=200, longest=3, draws=200), seed, "-"
+            histories, 16_470, SearchSettings(support=200, longest=3, draws=200), seed, "-"
         ).table
         worlds += any(table.column("called").to_pylist())
     yield Figure(
-        f"foreign baskets shuffled: anything called, of {len(seeds)}", str(worlds), "<= 4", worlds <= 4
+        f"foreign baskets shuffled: anything significant, of {len(seeds)}", str(worlds), "<= 4", worlds <= 4
     )
 
 

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.analyses.side_effects.designs import WINDOWS, SideEffects, Wanted, find_side_effects
+from experiments.analyses.side_effects.designs import (
+    WINDOWS,
+    SideEffects,
+    SideEffectSettings,
+    find_side_effects,
+)
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
@@ -19,10 +24,10 @@ STRONG = 7.0
 """Standard deviations above chance that each of two designs must be expected to see: 99 % power after correction."""
 
 
-def wanted_of(world: World) -> Wanted:
+def wanted_of(world: World) -> SideEffectSettings:
     """Every fourth code is a medicine."""
     codes = range(world.n_codes - 1)
-    return Wanted(tuple(k for k in codes if k % 4 == 0), tuple(k for k in codes if k % 4))
+    return SideEffectSettings(tuple(k for k in codes if k % 4 == 0), tuple(k for k in codes if k % 4))
 
 
 def search(persons: Persons, world: World) -> SideEffects:
@@ -34,7 +39,7 @@ def search(persons: Persons, world: World) -> SideEffects:
 
 
 def null_figures(seed: int, persons: int = 60_000, codes: int = 240) -> dict[str, Any]:
-    """Pairs called where nothing harms, spread of the controls, and how many intervals of each design miss 1."""
+    """Pairs significant where nothing harms, spread of the controls, and how many intervals of each design miss 1."""
     world = null_world(seed, bursts=True, persons=persons, codes=codes)
     found = search(world.persons, world)
     table = found.table.filter(found.table.column("tested"))
@@ -52,7 +57,7 @@ def null_figures(seed: int, persons: int = 60_000, codes: int = 240) -> dict[str
 
 
 def planted_figures(seed: int, persons: int = 80_000, codes: int = 240, harms: int = 20) -> dict[str, Any]:
-    """Of planted harms with 99 % power how many are called, and how many of those called were not planted."""
+    """Of planted harms with 99 % power how many are significant, and how many of those were not planted."""
     rng = np.random.default_rng(seed)
     world = null_world(seed, bursts=True, persons=persons, codes=codes)
     wanted = wanted_of(world)
@@ -75,10 +80,10 @@ def planted_figures(seed: int, persons: int = 80_000, codes: int = 240, harms: i
             strong.add(pair)
     table = search(persons_now, world).table
     rows = table.filter(table.column("called")).select(["code_a", "code_b", "sccs_low"]).to_pylist()
-    called = {(row["code_a"], row["code_b"]) for row in rows}
+    significant = {(row["code_a"], row["code_b"]) for row in rows}
     return {
-        "seed": seed, "eligible": len(strong), "eligible_called": len(strong & called), "called": len(called),
-        "false": len(called - planted), "in_case_series": sum((row["sccs_low"] or 0) > 1 for row in rows),
+        "seed": seed, "eligible": len(strong), "eligible_called": len(strong & significant), "called": len(significant),
+        "false": len(significant - planted), "in_case_series": sum((row["sccs_low"] or 0) > 1 for row in rows),
     }  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from experiments.analyses.itemsets.significance import (
-    Significant,
-    Wanted,
+    SearchSettings,
+    SignificantSets,
     significant_itemsets,
     significant_sequences,
 )
@@ -31,16 +31,18 @@ def before_landmark(world: World, outcome: int) -> Histories:
     return histories
 
 
-def search(histories: Histories, codes: int, kind: str, draws: int = 200, support: int = 60) -> Significant:
+def search(
+    histories: Histories, codes: int, kind: str, draws: int = 200, support: int = 60
+) -> SignificantSets:
     """The search as a job would run it."""
-    wanted = Wanted(support=support, longest=3, draws=draws)
+    wanted = SearchSettings(support=support, longest=3, draws=draws)
     if kind == "itemset":
         return significant_itemsets(histories, codes, wanted, seed=5, window="w")
     return significant_sequences(histories, codes, wanted, Limits(1, 365), seed=5, window="w")
 
 
 def null_figures(seed: int, kind: str, persons: int = 40_000, codes: int = 150) -> dict[str, Any]:
-    """Patterns called where nothing leads to anything, though persons differ in how much they use care."""
+    """Patterns significant where nothing leads to anything, though persons differ in how much they use care."""
     world = null_world(seed, bursts=True, persons=persons, codes=codes)
     outcome = int(np.argsort(np.bincount(world.persons.codes, minlength=codes)[:codes])[-1 - seed % 20])
     table = search(before_landmark(world, outcome), world.n_codes, kind).table
@@ -51,7 +53,7 @@ def null_figures(seed: int, kind: str, persons: int = 40_000, codes: int = 150) 
 def planted_figures(
     seed: int, kind: str, persons: int = 40_000, codes: int = 60, planted: int = 4
 ) -> dict[str, Any]:
-    """Of planted patterns with 99 % power how many are called, and how many called ones share no planted item.
+    """Of planted patterns with 99 % power how many are significant, and how many significant ones share no planted item.
 
     The outcome is added after the landmark for a share of those who have both codes (in this order for sequences).
     """
@@ -69,11 +71,13 @@ def planted_figures(
         patterns.append((tuple(sorted(pair)) if kind == "itemset" else pair, who, int(hit.sum())))
     strong = [pattern for pattern, who, hits in patterns if _powered(histories, label, who, hits)]
     table = search(_with(histories, label), world.n_codes, kind).table
-    called = [tuple(row["items"]) for row in table.select(["items", "called"]).to_pylist() if row["called"]]
+    significant = [
+        tuple(row["items"]) for row in table.select(["items", "called"]).to_pylist() if row["called"]
+    ]
     near = {code for pattern, _, _ in patterns for code in pattern}
     return {
-        "seed": seed, "eligible": len(strong), "eligible_called": len(set(strong) & set(called)),
-        "called": len(called), "false": sum(not set(items) & near for items in called),
+        "seed": seed, "eligible": len(strong), "eligible_called": len(set(strong) & set(significant)),
+        "called": len(significant), "false": sum(not set(items) & near for items in significant),
     }  # fmt: skip
 
 

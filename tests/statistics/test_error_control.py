@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.statistics.error_control.multiplicity import KEPT, EverTested, harmonic
+from experiments.statistics.error_control.multiplicity import KEPT, HypothesisTally, harmonic
 from experiments.statistics.error_control.tree_errors import tree_bh
 from tests.oracles import error_rates as definition
 
@@ -59,7 +59,7 @@ def test_tree_bh__opens_no_family_in_null_worlds_and_finds_crowded_effects() -> 
 @given(st.lists(st.lists(P, min_size=1, max_size=20), min_size=1, max_size=5))
 def test_ever_tested__q_values_are_those_of_all_tests_together(runs: list[list[float]]) -> None:
     everything = [p for run in runs for p in run]
-    kept = EverTested.merge([EverTested.of(np.log10(run)) for run in runs])
+    kept = HypothesisTally.merge([HypothesisTally.of(np.log10(run)) for run in runs])
     bh, by = kept.q_values(np.log10(runs[0]))
     for q, price, p in zip(bh, by, runs[0], strict=True):
         true = definition.q_bh(everything)[everything.index(p)]
@@ -70,8 +70,8 @@ def test_ever_tested__q_values_are_those_of_all_tests_together(runs: list[list[f
 
 def test_ever_tested__more_looks_cost_more() -> None:
     rng = np.random.default_rng(secrets.randbits(64))
-    first = EverTested.of(np.array([-6.0, -1.0, -0.3]))
-    later = EverTested.merge([first, EverTested.of(np.log10(rng.uniform(0.2, 1, 10_000)))])
+    first = HypothesisTally.of(np.array([-6.0, -1.0, -0.3]))
+    later = HypothesisTally.merge([first, HypothesisTally.of(np.log10(rng.uniform(0.2, 1, 10_000)))])
     assert first.q_values(np.array([-6.0]))[0] == pytest.approx(3e-6)
     assert later.q_values(np.array([-6.0]))[0] == pytest.approx(10_003e-6)
     assert harmonic(2000) == pytest.approx(sum(1 / k for k in range(1, 2001)))

@@ -79,9 +79,9 @@ def test_families__find_crowded_effects_and_stay_quiet_without() -> None:
         )
         log10_p[crowd] = -5.0
         table = table.set_column(2, "log10_p", pa.array(log10_p))
-        called = call_by_tree(table, names, families, 0.05)
-        assert called[crowd].all()
-        assert called[~crowd].sum() <= 3
+        significant = call_by_tree(table, names, families, 0.05)
+        assert significant[crowd].all()
+        assert significant[~crowd].sum() <= 3
     assert quiet >= 16
     assert tree_of("ICD10//E11", "ICD10//E1") == ("ICD10//E", "ICD10//E|ICD10//E1")
     assert tree_of("LPR//ADMISSION", "") == ("LPR", "LPR|LPR")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from experiments.analyses.pairs.scan import scan
 from experiments.analyses.pairs.table import later_strata, middle_year
 from experiments.kernels.design import PairScanSettings, describe_strata
-from experiments.kernels.pairs.called import CalledPass, Present
 from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.pairs.removed import ALL, EARLY, LATE, exposed_removed
+from experiments.kernels.pairs.significant import Present, SignificantPass
 from experiments.kernels.passes import OverPersons
 from tests.oracles import pair_scan as definition
 from tests.support.small_worlds import as_persons, small_world
@@ -31,7 +31,7 @@ def test_the_periods__add_up_to_the_whole_and_keep_to_their_years(seed: int) -> 
     pairs = np.array([(a, b) for a in present for b in present if a != b], np.int32).reshape(-1, 2)
     if not len(pairs):
         return
-    counts = run(CalledPass, {"settings": settings_, "present": Present.of(reference), "pairs": pairs})
+    counts = run(SignificantPass, {"settings": settings_, "present": Present.of(reference), "pairs": pairs})
     every = reference.every.sum(axis=1)
     cut = middle_year(every, describe_strata(reference.keys)["year"])
     sums = exposed_removed(reference, counts, later_strata(reference.keys, every))

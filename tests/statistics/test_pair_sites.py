@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from experiments.analyses.pairs.robustness import balanced_halves, mirrored, replicate_sites
 from experiments.analyses.pairs.scan import scan
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.pairs.called import CalledPass, Present
 from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.pairs.removed import LOCKED, exposed_removed
+from experiments.kernels.pairs.significant import Present, SignificantPass
 from experiments.kernels.passes import OverPersons
 from tests.support.sites_world import BOTH, CODES, LOCAL, sites_world
 from tests.support.small_worlds import as_persons, small_world
@@ -42,7 +42,7 @@ def test_exchanged_halves__count_as_if_persons_lived_in_the_other(seed: int) -> 
         run = OverPersons(world)
         reference = run(ReferencePass, {"settings": options})
         arguments = {"settings": options, "present": Present.of(reference), "pairs": pairs}
-        counts = run(CalledPass, arguments)
+        counts = run(SignificantPass, arguments)
         sums.append(exposed_removed(reference, counts)[:, LOCKED])
         sums.append(exposed_removed(*mirrored(reference, counts))[:, LOCKED])
     np.testing.assert_array_equal(sums[0], sums[3])
@@ -75,4 +75,4 @@ def test_one_place_or_nothing_called__is_told_by_nulls() -> None:
     assert not any(found.column("replicated_site").to_pylist())
     nothing = scan(OverPersons(persons.part(0, 30)), options).table
     found, remark = replicate_sites(OverPersons(persons.part(0, 30)), options, nothing, 0.05)
-    assert found.column("replicated_site").null_count == found.num_rows and "Of 0 pairs called" in remark
+    assert found.column("replicated_site").null_count == found.num_rows and "Of 0 significant pairs" in remark

@@ -1,4 +1,4 @@
-"""Effects of pathway types: null worlds stay quiet although sicker persons go other ways; planted ones are found."""
+"""Effects of pathway types: null worlds stay quiet although sicker persons take other ways; planted ones are found."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def world(rng: np.random.Generator, planted: NDArray[np.int64], rr: float) -> Ef
 
 def test_null_worlds__call_nothing() -> None:
     rng = np.random.default_rng(secrets.randbits(64))
-    called = [bool(world(rng, np.empty(0, np.int64), 1.0).called.any()) for _ in range(100)]
-    assert sum(called) <= 14
+    significant = [bool(world(rng, np.empty(0, np.int64), 1.0).significant.any()) for _ in range(100)]
+    assert sum(significant) <= 14
 
 
 def test_planted_types__are_found_with_their_size_and_little_else() -> None:
@@ -47,10 +47,10 @@ def test_planted_types__are_found_with_their_size_and_little_else() -> None:
         effects = world(rng, planted, 2.0)
         if effects.persons[planted[0]] < 300:
             continue
-        hit = bool(effects.called[planted[0]])
+        hit = bool(effects.significant[planted[0]])
         found += hit
         confirmed += int(effects.replicated[planted[0]] == 1)
-        false.append((effects.called.sum() - hit) / max(effects.called.sum(), 1))
+        false.append((effects.significant.sum() - hit) / max(effects.significant.sum(), 1))
         ratios.append(float(effects.risk.rr[planted[0]]))
         covered.append(bool(effects.risk.low[planted[0]] <= 2.0 <= effects.risk.high[planted[0]]))
     assert found >= 0.95 * len(ratios)

@@ -44,11 +44,11 @@ def world(
 
 def test_null_worlds__call_no_phenotype() -> None:
     rng = np.random.default_rng(secrets.randbits(64))
-    called = 0
+    significant = 0
     for seed in range(5):
         found = find_phenotypes(*world(rng, 3000, 0), factors=6, seeds=2, seed=seed)
-        called += bool((found.q_bh <= 0.05).any())
-    assert called <= 2
+        significant += bool((found.q_bh <= 0.05).any())
+    assert significant <= 2
 
 
 def test_planted_phenotypes__are_found_stable_and_say_more_of_unseen_persons() -> None:

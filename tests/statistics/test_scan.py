@@ -14,7 +14,7 @@ from experiments.analyses.pairs import scan as pair_scan
 from experiments.analyses.pairs.robustness import beside_without_washout
 from experiments.analyses.pairs.scan import PairScan, scan
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.pairs.called import CalledPass
+from experiments.kernels.pairs.significant import SignificantPass
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
 from tests.support.prevalent_world import CODES, DRUG, HARM, OLD, prevalent_world
@@ -68,7 +68,7 @@ def test_goes__change_nothing(world: World, found: PairScan, monkeypatch: pytest
     monkeypatch.setattr(pair_scan, "_ENTRIES_AT_ONCE", 20_000)
     monkeypatch.setattr(pair_scan, "_ENTRIES_A_EXPOSURE", 0)
     again = scan(counted, PairScanSettings(world.n_codes), terminal=(world.death,))
-    assert passes.count(CalledPass) > 2
+    assert passes.count(SignificantPass) > 2
     assert again.table.equals(found.table)
 
 
@@ -82,13 +82,13 @@ def test_tested__is_decided_by_margins(world: World, found: PairScan) -> None:
 
 
 def test_called__have_what_others_lack(found: PairScan) -> None:
-    called = column(found.table, "called")
-    assert 0 < called.sum() == found.called
+    significant = column(found.table, "called")
+    assert 0 < significant.sum() == found.significant
     for name in ("rr", "rr_low", "rr_high", "direction", "nsr", "lag_q50"):
         valid = found.table.column(name).is_valid().to_numpy()
-        assert not valid[~called].any()
-        assert valid[called].all()
-    rows = found.table.filter(pa.array(called)).to_pylist()
+        assert not valid[~significant].any()
+        assert valid[significant].all()
+    rows = found.table.filter(pa.array(significant)).to_pylist()
     assert all(row["rr_low"] <= row["rr"] <= row["rr_high"] for row in rows)
     assert all(row["lag_q05"] <= row["lag_q50"] <= row["lag_q95"] <= 1826 for row in rows)
 
@@ -127,8 +127,8 @@ def test_washout__takes_away_what_was_there_before_and_says_what_stands_without_
     for name in ("called", "rr", "direction"):
         assert others.column(f"{name}_without_washout").null_count == others.num_rows
     both = sum(pair in before for pair in found)
-    assert f"{len(found)} pairs called so, {both} are called without" in remark
-    assert f"{len(before)} pairs are called in all" in remark
+    assert f"{len(found)} pairs significant so, {both} are significant without" in remark
+    assert f"{len(before)} pairs are significant in all" in remark
 
 
 def test_family__is_flagged(world: World) -> None:
@@ -151,7 +151,7 @@ def test_nobody__is_scanned_without_complaint() -> None:
     people, n = small_world(2)
     persons: Persons = as_persons(people, n).part(0, 0)
     result = scan(OverPersons(persons), PairScanSettings(n))
-    assert (result.table.num_rows, result.persons, result.tested, result.called) == (0, 0, 0, 0)
+    assert (result.table.num_rows, result.persons, result.tested, result.significant) == (0, 0, 0, 0)
 
 
 def test_small_worlds__are_scanned_whatever_they_hold() -> None:

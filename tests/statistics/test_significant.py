@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.analyses.itemsets.significance import Wanted, support_for
+from experiments.analyses.itemsets.significance import SearchSettings, support_for
 from experiments.kernels.histories import USE_CUTS, HistoryPass, Landmark
 from experiments.kernels.passes import OverPersons
 from experiments.statistics.hypothesis_tests.stratified import (
@@ -98,11 +98,11 @@ def test_family_wise_p__is_a_rank_among_the_largest() -> None:
 
 @pytest.mark.parametrize("kind", ["itemset", "sequence"])
 def test_null_worlds__keep_the_family_wise_error(kind: str) -> None:
-    called = [
+    significant = [
         null_figures(secrets.randbelow(2**31), kind, persons=15_000, codes=80)["called"] for _ in range(3)
     ]
-    assert sum(number > 0 for number in called) <= 2, called
-    assert sum(called) <= 6, called
+    assert sum(number > 0 for number in significant) <= 2, significant
+    assert sum(significant) <= 6, significant
 
 
 @pytest.mark.parametrize("kind", ["itemset", "sequence"])
@@ -110,17 +110,20 @@ def test_planted_patterns__are_found(kind: str) -> None:
     worlds = [
         planted_figures(secrets.randbelow(2**31), kind, persons=20_000, codes=45, planted=4) for _ in range(8)
     ]
-    eligible, hits, called, false = (
+    eligible, hits, significant, false = (
         sum(figures[name] for figures in worlds)
         for name in ("eligible", "eligible_called", "called", "false")
     )
     assert hits >= 0.9 * eligible > 0, worlds
-    assert false <= 0.05 * called + 4, worlds
+    assert false <= 0.05 * significant + 4, worlds
 
 
 def test_support_follows_from_the_power_to_see_a_doubling() -> None:
-    assert support_for(0.05, Wanted()) == 480  # (4.0556 + 0.8416)² / 0.05
-    assert support_for(0.5, Wanted(least=60)) == 60 and support_for(0.05, Wanted(support=33)) == 33
+    assert support_for(0.05, SearchSettings()) == 480  # (4.0556 + 0.8416)² / 0.05
+    assert (
+        support_for(0.5, SearchSettings(least=60)) == 60
+        and support_for(0.05, SearchSettings(support=33)) == 33
+    )
 
 
 def literally(people: list[Person], mark: Landmark, kept: list[int]) -> tuple[list[tuple[object, ...]], int]:

@@ -27,12 +27,12 @@ def cohort_rows(rng: np.random.Generator, persons: int, planted: float) -> Cohor
 
 def test_null_worlds__call_no_subgroup() -> None:
     rng = np.random.default_rng(secrets.randbits(64))
-    called = 0
+    significant = 0
     for seed in range(12):
         cohort = conditions_of(cohort_rows(rng, 5000, 0.0), 60, 60)
         result = find_subgroups(cohort, fewest=30, depth=2, flips=39, seed=seed, level=0.05)
-        called += bool((result.found.p <= 0.05).any())
-    assert called <= 3
+        significant += bool((result.found.p <= 0.05).any())
+    assert significant <= 3
 
 
 def test_planted_subgroups__are_found_and_confirmed() -> None:

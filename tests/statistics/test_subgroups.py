@@ -52,8 +52,8 @@ def test_a_planted_subgroup__is_found_with_its_size() -> None:
             hits, covered = hits + 1, covered + 1
             continue
         scored, found = found_in(drawn, flips=39, depth=2, seed=at)
-        called = {c for c, p in zip(found.conditions, found.p, strict=True) if p <= 0.05}
-        hits += any(set(planted) & set(c) for c in called) and planted in called
+        significant = {c for c, p in zip(found.conditions, found.p, strict=True) if p <= 0.05}
+        hits += any(set(planted) & set(c) for c in significant) and planted in significant
         inside, outside, se = effect_in(holds, scored, planted)
         covered += abs(inside - outside - 0.25) <= 2.5 * se
     assert hits >= 7

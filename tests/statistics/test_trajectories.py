@@ -64,8 +64,8 @@ def test_shares_have_exact_intervals() -> None:
 
 def test_clusters__hold_paths_that_share_codes() -> None:
     paths = [(0, 1), (0, 1, 2), (1, 2), (7, 8), (8, 9), (3, 4)]
-    called = np.array([True, True, True, True, True, False])
-    numbers = clusters(paths, called, seed=3).to_pylist()
+    significant = np.array([True, True, True, True, True, False])
+    numbers = clusters(paths, significant, seed=3).to_pylist()
     assert numbers[0] == numbers[1] == numbers[2] == 0
     assert numbers[3] == numbers[4] == 1 and numbers[5] is None
 

@@ -48,7 +48,7 @@ def quiet(name: str, worlds: list[bool]) -> Figure:
     by_chance = len(worlds) - int(stats.binom.ppf(1 - CHANCE, len(worlds), LEVEL))
     wanted = max(int(np.ceil(QUIET * len(worlds))), by_chance)
     return Figure(
-        f"{name}: null worlds with nothing called",
+        f"{name}: null worlds with nothing significant",
         f"{silent} of {len(worlds)}",
         f"≥ {wanted}",
         silent >= wanted,
@@ -69,16 +69,16 @@ def pathways(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:
     """Features of pathways and the outcome after them."""
     world = test_pathway_effects.world
     yield quiet(
-        "pathways", [not world(rng, np.empty(0, np.int64), 1.0).called.any() for _ in range(5 * seeds)]
+        "pathways", [not world(rng, np.empty(0, np.int64), 1.0).significant.any() for _ in range(5 * seeds)]
     )
     found, false, held = [], [], []
     while len(found) < 10 * seeds:
         planted = rng.integers(test_pathway_effects.FEATURES, size=1)
         effects = world(rng, planted, 2.0)
         if effects.persons[planted[0]] >= 400:
-            hit = bool(effects.called[planted[0]])
+            hit = bool(effects.significant[planted[0]])
             found.append(hit)
-            false.append((effects.called.sum() - hit) / max(int(effects.called.sum()), 1))
+            false.append((effects.significant.sum() - hit) / max(int(effects.significant.sum()), 1))
             held.append(bool(effects.risk.low[planted[0]] <= 2.0 <= effects.risk.high[planted[0]]))
     yield at_least("pathways: planted risk ratio of 2 found", float(np.mean(found)), 0.95)
     yield at_most("pathways: false discovery rate", float(np.mean(false)), 0.07)
@@ -123,7 +123,9 @@ def sepsis_permuted(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:
         cells = np.stack([feature, place // 2, place % 2], axis=1)
         counts = np.stack([n1, a], axis=1)[n1 > 0]
         calls.append(
-            not feature_effects(cells, counts, totals.reshape(7, 2, 2), len(edges), 20, 0.05).called.any()
+            not feature_effects(
+                cells, counts, totals.reshape(7, 2, 2), len(edges), 20, 0.05
+            ).significant.any()
         )
     yield quiet("pathways: foreign log, outcome permuted", calls)
 
@@ -139,15 +141,17 @@ def subgroups(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:
         cohort = conditions_of(cohort_rows(rng, 12_000, 0.2), 60, 60)
         result = find_subgroups(cohort, fewest=30, depth=2, flips=99, seed=seed, level=0.05)
         place, planted = result.found.conditions.index((len(FIXED) + 3,)), len(FIXED) + 3
-        called = result.found.p <= 0.05
-        found.append(bool(called[place]))
+        significant = result.found.p <= 0.05
+        found.append(bool(significant[place]))
         confirmed.append(int(result.replicated[place]) == 1)
-        outside = [planted not in c for c, hit in zip(result.found.conditions, called, strict=True) if hit]
+        outside = [
+            planted not in c for c, hit in zip(result.found.conditions, significant, strict=True) if hit
+        ]
         false.append(np.mean(outside) if outside else 0.0)
     yield quiet("subgroups", calls)
     yield at_least("subgroups: planted difference of 20 points found", float(np.mean(found)), 0.95)
     yield at_least("subgroups: and confirmed in the locked half", float(np.mean(confirmed)), 0.8)
-    yield at_most("subgroups: called ones without the planted condition", float(np.mean(false)), 0.05)
+    yield at_most("subgroups: significant ones without the planted condition", float(np.mean(false)), 0.05)
 
 
 def care(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:
@@ -168,7 +172,7 @@ def care(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:
         calls.append(int((result.q_bh[result.tested] <= 0.05).sum()))
         spreads.append(float(result.z[result.tested & (result.expected >= 5)].std()))
     share = float(np.mean([call <= 1 for call in calls]))
-    yield at_least("anomalous care: null worlds of persons with at most one cell called", share, 0.9)
+    yield at_least("anomalous care: null worlds of persons with at most one cell significant", share, 0.9)
     yield at_most("anomalous care: largest sd of z in them", max(spreads), 1.1)
     yield quiet(
         "anomalous care: effects that multiply",
@@ -176,9 +180,9 @@ def care(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:
     )
     hits, false = [], []
     for _ in range(10 * seeds):
-        called = np.nan_to_num(interaction(rng, 2.5).q_bh, nan=1.0) <= 0.05
-        hits.append(bool(called[4, 7, 1]))
-        false.append((called.sum() - hits[-1]) / max(int(called.sum()), 1))
+        significant = np.nan_to_num(interaction(rng, 2.5).q_bh, nan=1.0) <= 0.05
+        hits.append(bool(significant[4, 7, 1]))
+        false.append((significant.sum() - hits[-1]) / max(int(significant.sum()), 1))
     yield at_least("anomalous care: planted ratio of 2.5 found", float(np.mean(hits)), 0.95)
     yield at_most("anomalous care: false discovery rate", float(np.mean(false)), 0.07)
 
@@ -196,7 +200,9 @@ def phenotypes(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:
             hits = [len(codes & set(top.tolist())) >= 5 for top in result.top]
             found.append(any(hit and q <= 0.05 for hit, q in zip(hits, result.q_bh, strict=True)))
     yield quiet("phenotypes", calls)
-    yield at_least("phenotypes: planted ones found and called in the locked half", float(np.mean(found)), 0.9)
+    yield at_least(
+        "phenotypes: planted ones found and significant in the locked half", float(np.mean(found)), 0.9
+    )
 
 
 def errors(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:

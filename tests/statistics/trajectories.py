@@ -28,7 +28,7 @@ def walk(world: World, wanted: Steps = Steps()) -> TrajectoryScan:  # noqa: B008
 
 
 def null_figures(seed: int, persons: int = 60_000, codes: int = 300) -> dict[str, Any]:
-    """Trajectories called where nothing leads to anything."""
+    """Trajectories significant where nothing leads to anything."""
     found = walk(null_world(seed, bursts=True, persons=persons, codes=codes))
     return {
         "seed": seed,
@@ -38,7 +38,7 @@ def null_figures(seed: int, persons: int = 60_000, codes: int = 300) -> dict[str
 
 
 def planted_figures(seed: int, persons: int = 100_000, codes: int = 160) -> dict[str, Any]:
-    """Of the planted chains with 99 % power how many are called; of those called how many hold a false link."""
+    """Of the planted chains with 99 % power how many are significant; of those how many hold a false link."""
     world = planted_world(seed, persons=persons, codes=codes, harmful=6, protective=2, chains=12)
     truth = world.truth
     true = {(effect.a, effect.b) for effect in truth.planted if effect.rr > 1} | set(truth.induced)
@@ -51,11 +51,13 @@ def planted_figures(seed: int, persons: int = 100_000, codes: int = 160) -> dict
     chains = {(a, middle[a], c) for a, c in truth.induced}
     eligible = _powered(world, sorted(chain for chain in chains if {chain[:2], chain[1:]} <= strong), truth)
     found = walk(world).table
-    called = [tuple(row["items"]) for row in found.select(["items", "called"]).to_pylist() if row["called"]]
-    false = [path for path in called if any((a, b) not in true for a, b in pairwise(path))]
+    significant = [
+        tuple(row["items"]) for row in found.select(["items", "called"]).to_pylist() if row["called"]
+    ]
+    false = [path for path in significant if any((a, b) not in true for a, b in pairwise(path))]
     return {
-        "seed": seed, "eligible": len(eligible), "eligible_called": len(set(eligible) & set(called)),
-        "called": len(called), "false": len(false), "longest": max((len(path) for path in called), default=0),
+        "seed": seed, "eligible": len(eligible), "eligible_called": len(set(eligible) & set(significant)),
+        "called": len(significant), "false": len(false), "longest": max((len(path) for path in significant), default=0),
     }  # fmt: skip
 
 

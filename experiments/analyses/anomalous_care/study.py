@@ -24,7 +24,7 @@ from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
 from experiments.products.patterns import Patterns
 from experiments.statistics.error_control.empirical_null import empirical_null
 from experiments.statistics.error_control.replication import replicate
-from experiments.statistics.observed_expected.unexpected_care import Unexpected, unexpected
+from experiments.statistics.observed_expected.unexpected_care import UnexpectedCare, unexpected
 from lakehouse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def scan_care(study: Study, params: Params, *, job: str = "mine_anomalous_care")
     if min(params.treatments, params.groups, params.horizon_days) < 1 or not 0 < params.q_level < 1:
         raise UsageError("Counts start at 1, and q_level lies between 0 and 1.", "", "Correct --set.")
     over = timelines(study, params.level)
-    carrier = over.carrier()
+    run = over.over_spark()
     settings = PairScanSettings(len(over.codes.names), params.horizon_days)
-    reference: ReferenceCounts = carrier(ReferencePass, {"settings": settings})
+    reference: ReferenceCounts = run(ReferencePass, {"settings": settings})
     some_persons(int(reference.persons.sum()))
     outcomes = sorted({n for start in params.outcomes.split(",") for n in over.beginning(start, "outcomes")})
     treatments, groups = _chosen(over, reference, outcomes, params)
@@ -68,7 +68,7 @@ def scan_care(study: Study, params: Params, *, job: str = "mine_anomalous_care")
         "groups": np.array(groups, np.int32),
         "outcomes": np.array(outcomes, np.int32),
     }
-    counts: CareCounts = carrier(CarePass, {"settings": settings, "reference": reference, **chosen})
+    counts: CareCounts = run(CarePass, {"settings": settings, "reference": reference, **chosen})
     found = unexpected(*counts.figures(), params.min_persons)
     table = care_table(counts, found, chosen, params)
     return Findings(
@@ -103,7 +103,7 @@ def _chosen(
 
 
 def care_table(
-    counts: CareCounts, found: Unexpected, chosen: dict[str, NDArray[np.int32]], params: Params
+    counts: CareCounts, found: UnexpectedCare, chosen: dict[str, NDArray[np.int32]], params: Params
 ) -> pa.Table:
     """One row a treatment, earlier diagnosis and outcome at least one person is at risk in; a: treatment, b: outcome."""
     at_risk, observed, _, _ = counts.figures()

@@ -40,7 +40,7 @@ PRESUMED_TESTS = 1_000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SearchSettings:
     """What is searched: ``support`` 0 takes it from the power to see a doubling, never under ``least``.
 
     ``top`` keeps the sets of most persons where there are more; ``closed`` those that say something of their own.
@@ -56,7 +56,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """Patterns with their persons as bits; ``steps`` are codes of one time each (an itemset has one step)."""
 
     steps: list[tuple[tuple[int, ...], ...]]
@@ -65,7 +65,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Significant:
+class SignificantSets:
     """A row for every pattern searched in ``table`` (codes as numbers), and what the search came to."""
 
     table: pa.Table
@@ -75,7 +75,7 @@ class Significant:
     capped: int
 
 
-def support_for(share: float, wanted: Wanted) -> int:
+def support_for(share: float, wanted: SearchSettings) -> int:
     """Persons with a pattern from which on a doubling of an outcome of this share is seen with the power wished for."""
     if wanted.support:
         return max(wanted.support, wanted.least)
@@ -84,8 +84,8 @@ def support_for(share: float, wanted: Wanted) -> int:
 
 
 def significant_itemsets(
-    histories: Histories, n_codes: int, wanted: Wanted, seed: int, window: str
-) -> Significant:
+    histories: Histories, n_codes: int, wanted: SearchSettings, seed: int, window: str
+) -> SignificantSets:
     """Sets of codes; the days of a history do not matter."""
     support = support_for(float(histories.label.mean()) if histories.persons else 0.0, wanted)
     bits = persons_by_item(histories.offsets, histories.codes, n_codes)
@@ -107,13 +107,13 @@ def significant_itemsets(
         )
         return persons_with(part, bits)
 
-    found = Found([(tuple(each.tolist()),) for each in chosen], rows, kept.support)
+    found = SearchResult([(tuple(each.tolist()),) for each in chosen], rows, kept.support)
     return _judged(found, histories, wanted, support, seed, window)
 
 
 def significant_sequences(
-    histories: Histories, n_codes: int, wanted: Wanted, limits: Limits, seed: int, window: str
-) -> Significant:
+    histories: Histories, n_codes: int, wanted: SearchSettings, limits: Limits, seed: int, window: str
+) -> SignificantSets:
     """Sequences of codes under limits on gaps and span."""
     support = support_for(float(histories.label.mean()) if histories.persons else 0.0, wanted)
     sequences, bits = mine_sequences(
@@ -124,13 +124,13 @@ def significant_sequences(
     persons = np.array([each.support for each in sequences], np.int64)
     order = order[np.argsort(-persons[order], kind="stable")][: wanted.top]
     steps = [sequences[k].steps for k in order]
-    found = Found(steps, lambda start, stop: bits[order[start:stop]], persons[order])
+    found = SearchResult(steps, lambda start, stop: bits[order[start:stop]], persons[order])
     return _judged(found, histories, wanted, support, seed, window)
 
 
 def _judged(
-    found: Found, histories: Histories, wanted: Wanted, support: int, seed: int, window: str
-) -> Significant:
+    found: SearchResult, histories: Histories, wanted: SearchSettings, support: int, seed: int, window: str
+) -> SignificantSets:
     """Test all patterns that could be significant; adjust over all of them."""
     _, stratum = np.unique(histories.stratum, return_inverse=True)
     groups = int(stratum.max(initial=-1)) + 1
@@ -163,11 +163,11 @@ def _judged(
     adjusted[able] = family_wise_p(
         everybody.z[able], drawn[able], everybody.expected[able], everybody.variance[able]
     )
-    called = np.nan_to_num(adjusted, nan=1.0) <= wanted.level
+    significant = np.nan_to_num(adjusted, nan=1.0) <= wanted.level
     halves = [Strata(persons[:, half], outcomes[:, half]) for half in (0, 1)]
-    again = _again(hit, having, halves, able, called, wanted.level)
-    table = _table(found, everybody, hit.sum(axis=(1, 2)), adjusted, able, called, again, window)
-    return Significant(
+    again = _again(hit, having, halves, able, significant, wanted.level)
+    table = _table(found, everybody, hit.sum(axis=(1, 2)), adjusted, able, significant, again, window)
+    return SignificantSets(
         table, support, histories.persons, int(histories.label.sum()), int(histories.capped.sum())
     )
 
@@ -177,13 +177,13 @@ def _again(
     having: NDArray[np.int64],
     halves: list[Strata],
     able: NDArray[np.bool_],
-    called: NDArray[np.bool_],
+    significant: NDArray[np.bool_],
     level: float,
 ) -> NDArray[np.int8]:
-    """1 confirmed in the locked half, 0 not, -1 not put to it: what the open half alone calls is."""
+    """1 confirmed in the locked half, 0 not, -1 not put to it: only what is significant in the open half alone is."""
     first = associations(hit[:, :, 0], having[:, :, 0], halves[0])
     q_open, _ = q_values(first.log10_p, able)
-    candidate = called & (np.nan_to_num(q_open, nan=1.0) <= level)
+    candidate = significant & (np.nan_to_num(q_open, nan=1.0) <= level)
     second = associations(hit[:, :, 1], having[:, :, 1], halves[1])
     one_sided = log10_two_sided(np.maximum(second.z * np.sign(first.z), 0.0)) - np.log10(2.0)
     q, _ = q_values(one_sided, candidate)
@@ -192,12 +192,12 @@ def _again(
 
 
 def _table(
-    found: Found,
+    found: SearchResult,
     everybody: Any,
     hits: NDArray[np.int64],
     adjusted: NDArray[np.float64],
     able: NDArray[np.bool_],
-    called: NDArray[np.bool_],
+    significant: NDArray[np.bool_],
     again: NDArray[np.int8],
     window: str,
 ) -> pa.Table:
@@ -221,7 +221,7 @@ def _table(
             "O": hits.astype(np.int32),
             **{name: pa.array(values, mask=~np.isfinite(values)) for name, values in numbers.items()},
             "tested": able,
-            "called": called,
+            "called": significant,
             "replicated_person": pa.array(again == 1, mask=again < 0),
         }
     )

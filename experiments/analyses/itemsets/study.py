@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.analyses.itemsets.significance import (
-    Significant,
-    Wanted,
+    SearchSettings,
+    SignificantSets,
     significant_itemsets,
     significant_sequences,
 )
@@ -62,10 +62,10 @@ def mine_orders(study: Study, params: Any, *, job: str) -> Findings:
     return _findings(study, params, job, read, told, found, "sequence")
 
 
-def _wanted(params: Any, floor: int) -> Wanted:
+def _wanted(params: Any, floor: int) -> SearchSettings:
     if params.support:
         at_least_floor("support", params.support, floor)
-    return Wanted(
+    return SearchSettings(
         params.support,
         max(floor, 20),
         params.longest,
@@ -117,7 +117,7 @@ def _histories(study: Study, params: Any) -> tuple[Timelines, Told, Histories]:
 
 
 def _findings(
-    study: Study, params: Any, job: str, read: Timelines, told: Told, found: Significant, kind: str
+    study: Study, params: Any, job: str, read: Timelines, told: Told, found: SignificantSets, kind: str
 ) -> Findings:
     meta = origin(study, job, params)
     least = study.permit.min_cell

@@ -23,11 +23,11 @@ def tree_of(name: str, family: str) -> tuple[str, str]:
 def call_by_tree(
     table: pa.Table, names: Sequence[str], families: Sequence[str], level: float
 ) -> NDArray[np.bool_]:
-    """Pairs called by families: chapter × chapter first, then block × block within the chosen, then the pairs."""
+    """Pairs significant by families: chapter × chapter first, then block × block within the chosen, then the pairs."""
     tested = np.asarray(table.column("tested"))
-    called = np.zeros(table.num_rows, bool)
+    significant = np.zeros(table.num_rows, bool)
     if not tested.any():
-        return called
+        return significant
     a, b = (np.asarray(table.column(name))[tested] for name in ("code_a", "code_b"))
     groups = []
     for depth in (0, 1):
@@ -36,8 +36,8 @@ def call_by_tree(
         groups.append(place[a].astype(np.int64) * len(found) + place[b])
     log10_p = np.asarray(table.column("log10_p"), dtype=float)[tested]
     selected, _ = tree_bh(log10_p, np.stack(groups, axis=1), level)
-    called[tested] = selected
-    return called
+    significant[tested] = selected
+    return significant
 
 
 def add_incidence(table: pa.Table, counts: CompetingCounts | None) -> pa.Table:

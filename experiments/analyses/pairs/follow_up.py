@@ -21,8 +21,8 @@ from experiments.analyses.pairs.enrichment import add_incidence, call_by_tree
 from experiments.analyses.pairs.reads import by_place, counts_by_place
 from experiments.analyses.pairs.robustness import beside_without_washout, replicate_sites
 from experiments.analyses.pairs.scan import scan
-from experiments.execution.carrier import OverSpark, Watch
 from experiments.execution.codes import MinedCodes, family_of
+from experiments.execution.over_spark import OverSpark, Watch
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.competing import CompetingCounts, CompetingPass, FollowUp
 from experiments.kernels.pairs.months import MonthPass
@@ -37,7 +37,7 @@ OBSERVATION = {"gold.observation_period": ["person_id", "end_day"], "gold.timeli
 """What is read besides when emigration is to end a follow-up."""
 
 
-class Enriched(NamedTuple):
+class Enrichment(NamedTuple):
     """A scan's table with what stands beside it, how many codes break, and what a reader must know of them."""
 
     table: pa.Table
@@ -47,10 +47,10 @@ class Enriched(NamedTuple):
 
 def enrich(
     study: Study, over: OverSpark, timeline: DataFrame, codes: MinedCodes, table: pa.Table, params: Any
-) -> Enriched:
+) -> Enrichment:
     """A scan's table with the verdict of families, artefact flags and cumulative incidence, as far as asked for.
 
-    ``over`` carried the scan and still holds its persons. ``params.artefacts``, ``.artefacts_by_place``,
+    ``over`` ran the scan and still holds its persons. ``params.artefacts``, ``.artefacts_by_place``,
     ``.incidence``, ``.emigration`` and ``.washout_days`` say what is asked for; a job without them asks for nothing.
     """
     families = [family_of(name) for name in codes.names]
@@ -71,9 +71,11 @@ def enrich(
     told = (table, codes.names, study.permit.min_cell)
     remarks = (*broken_in_words(broken, *told), *broken_places_in_words(at_places, *told))
     competing = None
-    called = np.asarray(table.column("called"))
-    if getattr(params, "incidence", False) and called.any():
-        pairs = np.stack([np.asarray(table.column(name))[called] for name in ("code_a", "code_b")], axis=1)
+    significant = np.asarray(table.column("called"))
+    if getattr(params, "incidence", False) and significant.any():
+        pairs = np.stack(
+            [np.asarray(table.column(name))[significant] for name in ("code_a", "code_b")], axis=1
+        )
         emigration = getattr(params, "emigration", False)
         competing = follow(
             study,
@@ -86,7 +88,7 @@ def enrich(
             getattr(params, "washout_days", 0),
         )
     either = {each.code for each in broken} | {each.code for each in at_places}
-    return Enriched(add_incidence(table, competing), len(either), remarks)
+    return Enrichment(add_incidence(table, competing), len(either), remarks)
 
 
 def follow(
@@ -143,9 +145,9 @@ def ask_again(
     params: Any,
     asked: dict[str, Any],
 ) -> tuple[pa.Table, list[str]]:
-    """A scan's table with what further scans say of its called pairs, and in words.
+    """A scan's table with what further scans say of its significant pairs, and in words.
 
-    ``over`` carried the scan and still holds its persons; ``options`` and ``asked`` are what it was made with.
+    ``over`` ran the scan and still holds its persons; ``options`` and ``asked`` are what it was made with.
     ``params.washout_days`` and ``.sites`` say what is asked for; a job without them asks for nothing.
     """
     remarks, memory = [], study.settings.counter_memory

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.analyses.pairs.incremental_counts import KeptCounts
-from experiments.analyses.pairs.incremental_store import FORMAT, Kept, read_kept, write_kept
-from experiments.execution.carrier import COLUMNS, OverSpark
+from experiments.analyses.pairs.incremental_counts import IncrementalCounts
+from experiments.analyses.pairs.incremental_store import FORMAT, StoredCounts, read_kept, write_kept
+from experiments.execution.over_spark import COLUMNS, OverSpark
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.fingerprints import ChosenPass, FingerprintPass, Fingerprints
 from experiments.kernels.passes import OverPersons, RunPass
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 TIMELINE = "gold.timeline"
 
 
-class Recounted(NamedTuple):
-    """A scan's passes from kept counts; ``remark`` says what was counted.
+class Recount(NamedTuple):
+    """A scan's passes from incremental counts; ``remark`` says what was counted.
 
     ``save`` keeps the counts for the next run, unless a repeated earlier run made them.
     """
@@ -47,10 +47,10 @@ class Recounted(NamedTuple):
 
 def recounted(
     study: Study, over: OverSpark, names: list[str], settings: PairScanSettings, level: str
-) -> Recounted:
+) -> Recount:
     """Counts of a study's persons, from those kept of an earlier version as far as these hold.
 
-    ``over`` carries passes over the pinned version; ``names`` are the codes' names by number, of the vocabulary's
+    ``over`` runs passes over the pinned version; ``names`` are the codes' names by number, of the vocabulary's
     ``level``.
     """
     path, key = _place_of(study, settings, level), _key_of(study)
@@ -62,8 +62,8 @@ def recounted(
     if before is not None:
         counts, remark = _brought_forward(study, over, before, now, names, shared)
     if counts is None:
-        counts = KeptCounts.of(over, settings)
-    kept = Kept(counts, now, names, study.versions[TIMELINE])
+        counts = IncrementalCounts.of(over, settings)
+    kept = StoredCounts(counts, now, names, study.versions[TIMELINE])
     superseded = before is not None and before.version > kept.version
 
     def save() -> None:
@@ -72,18 +72,18 @@ def recounted(
         with platform_at_work():
             write_kept(path, kept)
 
-    return Recounted(counts.over(over), remark, save)
+    return Recount(counts.over(over), remark, save)
 
 
 def _brought_forward(
     study: Study,
     over: OverSpark,
-    before: Kept,
+    before: StoredCounts,
     now: Fingerprints,
     names: list[str],
     shared: dict[str, Any],
-) -> tuple[KeptCounts | None, str]:
-    """Kept counts with those who came and without those who left, and what was done; None where that cannot be."""
+) -> tuple[IncrementalCounts | None, str]:
+    """Incremental counts with those who came and without those who left, and what was done; None where that cannot be."""
     if before.version > study.versions[TIMELINE]:
         return None, "Everybody was counted: what was kept is of a later version of the lake."
     places = np.searchsorted(names, before.names)

@@ -14,12 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.pairs.barred import BarredCounts, BarredPass, add_up, weighed
 from experiments.kernels.pairs.baseline import rounder_for, shift_for
-from experiments.kernels.pairs.called import CalledPass, Present
-from experiments.kernels.pairs.called_counts import PLACES, CalledCounts, add_incidence, cells_of
 from experiments.kernels.pairs.followed import PairCounts, PairPass
+from experiments.kernels.pairs.no_longer_at_risk import (
+    NoLongerAtRiskCounts,
+    NoLongerAtRiskPass,
+    add_up,
+    weighed,
+)
 from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
+from experiments.kernels.pairs.significant import Present, SignificantPass
+from experiments.kernels.pairs.significant_counts import PLACES, SignificantCounts, add_incidence, cells_of
 from experiments.kernels.passes import RunPass
 
 _SMALL = 0.1
@@ -27,95 +32,95 @@ _SMALL = 0.1
 
 
 @dataclass
-class KeptCounts:
-    """Counts of a pair scan over persons that may change; ``called`` are those of pairs once looked at closely.
+class IncrementalCounts:
+    """Counts of a pair scan over persons that may change; ``significant`` are those of pairs once looked at closely.
 
-    ``changes`` are counts to be added to ``barred``: small beside it, they are weighed with it and not yet merged.
+    ``changes`` are counts to be added to ``not_at_risk``: small beside it, they are weighed with it and not yet merged.
     """
 
     settings: PairScanSettings
     reference: ReferenceCounts
-    barred: BarredCounts
-    called: CalledCounts | None = None
-    changes: list[BarredCounts] = field(default_factory=list)
+    not_at_risk: NoLongerAtRiskCounts
+    significant: SignificantCounts | None = None
+    changes: list[NoLongerAtRiskCounts] = field(default_factory=list)
 
     @classmethod
-    def of(cls, run_pass: RunPass, settings: PairScanSettings) -> KeptCounts:
+    def of(cls, run_pass: RunPass, settings: PairScanSettings) -> IncrementalCounts:
         """Counted over all persons."""
         reference = cast("ReferenceCounts", run_pass(ReferencePass, {"settings": settings}))
-        return cls(settings, reference, cast("Any", run_pass)(BarredPass, {"settings": settings}))
+        return cls(settings, reference, cast("Any", run_pass)(NoLongerAtRiskPass, {"settings": settings}))
 
     def update(self, came: RunPass | None, left: RunPass | None = None) -> None:
         """Add the persons ``came`` runs over and take off those ``left`` does; who changed is in both."""
         for run_pass, gone in ((came, False), (left, True)):
             if run_pass is None:
                 continue
-            part = KeptCounts.of(run_pass, self.settings)
+            part = IncrementalCounts.of(run_pass, self.settings)
             reference = _signed(part.reference, gone)
             self.reference = _without_empty(ReferenceCounts.merge([self.reference, reference]))
-            self.changes.append(part.barred.negative() if gone else part.barred)
-            if self.called is not None:
-                seen = count_called(run_pass, self.settings, part.reference.keys, self.called.pairs)
-                self.called = combine(self.called, seen, self.reference.keys, -1 if gone else 1)
+            self.changes.append(part.not_at_risk.negative() if gone else part.not_at_risk)
+            if self.significant is not None:
+                seen = count_significant(run_pass, self.settings, part.reference.keys, self.significant.pairs)
+                self.significant = combine(self.significant, seen, self.reference.keys, -1 if gone else 1)
 
     def settle(self, share: float = _SMALL) -> None:
         """Merge the changes, and where they have come to a share of what they change merge them into that."""
         if not self.changes:
             return
-        self.changes = [BarredCounts.merge(self.changes)]
-        if len(self.changes[0].what) >= share * len(self.barred.what):
-            self.barred, self.changes = self.barred.plus(self.changes[0]), []
+        self.changes = [NoLongerAtRiskCounts.merge(self.changes)]
+        if len(self.changes[0].what) >= share * len(self.not_at_risk.what):
+            self.not_at_risk, self.changes = self.not_at_risk.plus(self.changes[0]), []
 
-    def renumbered(self, places: NDArray[np.int64], n_codes: int) -> KeptCounts:
+    def renumbered(self, places: NDArray[np.int64], n_codes: int) -> IncrementalCounts:
         """The same under other numbers: code i is now ``places[i]``, which ascend, of ``n_codes``."""
         cells = np.zeros((*self.reference.cells.shape[:3], n_codes), self.reference.cells.dtype)
         cells[..., places] = self.reference.cells
-        called = self.called and replace(
-            self.called,
-            pairs=places[self.called.pairs].astype(np.int32),
-            codes=places[self.called.codes].astype(np.int32),
+        significant = self.significant and replace(
+            self.significant,
+            pairs=places[self.significant.pairs].astype(np.int32),
+            codes=places[self.significant.codes].astype(np.int32),
         )
-        return KeptCounts(
+        return IncrementalCounts(
             replace(self.settings, n_codes=n_codes),
             replace(self.reference, cells=cells),
-            self.barred.renumbered(places, n_codes),
-            called,
+            self.not_at_risk.renumbered(places, n_codes),
+            significant,
             [part.renumbered(places, n_codes) for part in self.changes],
         )
 
     def over(self, everybody: RunPass) -> RunPass:
         """Runs the passes of a scan from what is kept; pairs never looked at before are counted over ``everybody``."""
 
-        return _FromKept(self, everybody)
+        return _FromIncrementalCounts(self, everybody)
 
     def pair_counts(self) -> PairCounts:
         """The second pass against the reference as it is now."""
-        persons, parts = self.reference.persons, [self.barred, *self.changes]
-        barred = weighed(parts, self.reference, rounder_for(persons))
-        preceded, beside = self.barred.preceded.copy(), self.barred.beside.copy()
+        persons, parts = self.reference.persons, [self.not_at_risk, *self.changes]
+        not_at_risk = weighed(parts, self.reference, rounder_for(persons))
+        preceded, beside = self.not_at_risk.preceded.copy(), self.not_at_risk.beside.copy()
         for part in self.changes:
             preceded += part.preceded
             beside += part.beside
-        return PairCounts(preceded, beside, barred, shift_for(persons))
+        return PairCounts(preceded, beside, not_at_risk, shift_for(persons))
 
-    def called_counts(self, everybody: RunPass, pairs: NDArray[np.int32]) -> CalledCounts:
+    def significant_counts(self, everybody: RunPass, pairs: NDArray[np.int32]) -> SignificantCounts:
         """The third pass for pairs: those never looked at before are counted over ``everybody``."""
-        keys, known = self.reference.keys, self.called
+        keys, known = self.reference.keys, self.significant
         have = set() if known is None else set(map(tuple, known.pairs.tolist()))
         missing = np.array([pair for pair in pairs.tolist() if tuple(pair) not in have], np.int32)
         if len(missing):
-            counted = count_called(everybody, self.settings, keys, missing)
+            counted = count_significant(everybody, self.settings, keys, missing)
             known = counted if known is None else joined(known, counted)
-        self.called = known
+        self.significant = known
         assert known is not None
         return chosen(known, pairs)
 
 
 @dataclass
-class _FromKept:
+class _FromIncrementalCounts:
     """Runs the passes of a scan from what is kept."""
 
-    kept: KeptCounts
+    kept: IncrementalCounts
     everybody: RunPass
     weighs: bool = True
 
@@ -124,19 +129,21 @@ class _FromKept:
             return self.kept.reference
         if counting is PairPass:
             return self.kept.pair_counts()
-        return self.kept.called_counts(self.everybody, arguments["pairs"])
+        return self.kept.significant_counts(self.everybody, arguments["pairs"])
 
 
-def count_called(
+def count_significant(
     run_pass: RunPass, settings: PairScanSettings, keys: NDArray[np.int64], pairs: NDArray[np.int32]
-) -> CalledCounts:
+) -> SignificantCounts:
     """The third pass for pairs, in every stratum: also in those where the first code has no exposure yet."""
     present = Present.everywhere(keys, settings.n_codes)
     arguments = {"settings": settings, "present": present, "pairs": pairs}
-    return cast("CalledCounts", run_pass(CalledPass, arguments))
+    return cast("SignificantCounts", run_pass(SignificantPass, arguments))
 
 
-def combine(one: CalledCounts, other: CalledCounts, keys: NDArray[np.int64], sign: int) -> CalledCounts:
+def combine(
+    one: SignificantCounts, other: SignificantCounts, keys: NDArray[np.int64], sign: int
+) -> SignificantCounts:
     """Counts of the same pairs added (``sign`` 1) or taken off (-1), by the strata ``keys``."""
     width = PLACES * len(keys)
     cells, lags = [], []
@@ -171,7 +178,7 @@ def combine(one: CalledCounts, other: CalledCounts, keys: NDArray[np.int64], sig
     )
 
 
-def joined(one: CalledCounts, other: CalledCounts) -> CalledCounts:
+def joined(one: SignificantCounts, other: SignificantCounts) -> SignificantCounts:
     """Counts of different pairs over the same persons and strata, as one."""
     codes = np.union1d(one.codes, other.codes).astype(np.int32)
     first = min(part.first_day for part in (one, other))
@@ -181,7 +188,7 @@ def joined(one: CalledCounts, other: CalledCounts) -> CalledCounts:
         columns = slice(part.first_day - first, part.first_day - first + part.incidence.shape[1])
         incidence[np.searchsorted(codes, part.codes), columns] = part.incidence
     shift = np.array([[len(one.pairs)], *([[0]] * 3)], np.int32)
-    return CalledCounts(
+    return SignificantCounts(
         np.concatenate([one.pairs, other.pairs]),
         one.keys,
         np.concatenate([one.cells, other.cells + shift], axis=1),
@@ -194,7 +201,7 @@ def joined(one: CalledCounts, other: CalledCounts) -> CalledCounts:
     )
 
 
-def chosen(counts: CalledCounts, pairs: NDArray[np.int32]) -> CalledCounts:
+def chosen(counts: SignificantCounts, pairs: NDArray[np.int32]) -> SignificantCounts:
     """The counts of some of the pairs, in the order asked for."""
     number = {tuple(pair): at for at, pair in enumerate(counts.pairs.tolist())}
     place = np.full(len(counts.pairs), -1, np.int32)
@@ -211,7 +218,7 @@ def chosen(counts: CalledCounts, pairs: NDArray[np.int32]) -> CalledCounts:
 
     codes = np.unique(pairs).astype(np.int32)
     rows = np.searchsorted(counts.codes, codes)
-    return CalledCounts(
+    return SignificantCounts(
         pairs,
         counts.keys,
         *taken(counts.cells, counts.cell_counts),

@@ -1,4 +1,4 @@
-"""Kept counts on disk: one file a question in the study's own folder, for its owner alone, whole or not at all."""
+"""Incremental counts on disk: one file a question in the study's own folder, for its owner alone, whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.analyses.pairs.incremental_counts import KeptCounts
+from experiments.analyses.pairs.incremental_counts import IncrementalCounts
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.packing import Packed, pack, unpack
-from experiments.kernels.pairs.barred import BarredCounts
-from experiments.kernels.pairs.called_counts import CalledCounts
 from experiments.kernels.pairs.fingerprints import Fingerprints
+from experiments.kernels.pairs.no_longer_at_risk import NoLongerAtRiskCounts
 from experiments.kernels.pairs.reference import ReferenceCounts
+from experiments.kernels.pairs.significant_counts import SignificantCounts
 from lakehouse.private_files import private_folder
 
 FORMAT = 1
-"""Of the file and of what is counted: raised whenever a kept count would mean something else."""
+"""Of the file and of what is counted: raised whenever an incremental count would mean something else."""
 
 SECTIONS: dict[str, Any] = {
     "reference": ReferenceCounts,
-    "barred": BarredCounts,
-    "change": BarredCounts,
-    "called": CalledCounts,
+    "barred": NoLongerAtRiskCounts,
+    "change": NoLongerAtRiskCounts,
+    "called": SignificantCounts,
     "prints": Fingerprints,
 }
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredCounts:
     """What is kept: counts, the fingerprint of every person in them, the codes' names, and the table's version."""
 
-    counts: KeptCounts
+    counts: IncrementalCounts
     prints: Fingerprints
     names: list[str]
     version: int
 
 
-def write_kept(path: Path, kept: Kept) -> None:
+def write_kept(path: Path, kept: StoredCounts) -> None:
     """Write in one step, after everything is on disk; a killed writer leaves the file that was there before."""
     kept.counts.settle()
     sections: dict[str, Any] = {
         "reference": kept.counts.reference,
-        "barred": kept.counts.barred,
+        "barred": kept.counts.not_at_risk,
         "prints": kept.prints,
     }
     sections |= {f"change {number}": part for number, part in enumerate(kept.counts.changes)}
-    if kept.counts.called is not None:
-        sections["called"] = kept.counts.called
+    if kept.counts.significant is not None:
+        sections["called"] = kept.counts.significant
     packed = [(name, array) for name, part in sections.items() for array in pack(part.to_arrays())]
     listed = [[name, *array[:4], memoryview(array.content).nbytes] for name, array in packed]
     head = {
@@ -71,7 +71,7 @@ def write_kept(path: Path, kept: Kept) -> None:
     temporary.replace(path)
 
 
-def read_kept(path: Path) -> Kept | None:
+def read_kept(path: Path) -> StoredCounts | None:
     """What was kept; None where nothing was, or where the file is of another format or not whole."""
     try:
         with path.open("rb") as file:
@@ -97,7 +97,7 @@ def read_kept(path: Path) -> Kept | None:
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in head["settings"].items()
     }
-    counts = KeptCounts(
+    counts = IncrementalCounts(
         PairScanSettings(**given), found["reference"], found["barred"], found.get("called"), changes
     )
-    return Kept(counts, found["prints"], head["names"], head["version"])
+    return StoredCounts(counts, found["prints"], head["names"], head["version"])

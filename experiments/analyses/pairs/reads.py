@@ -8,8 +8,8 @@ import numpy as np
 
 from experiments.analyses.pairs.coding_breaks import PlaceCounts
 from experiments.analyses.pairs.robustness import balanced_halves
-from experiments.execution.carrier import LOCKED_FROM
 from experiments.execution.codes import MinedCodes
+from experiments.execution.over_spark import LOCKED_FROM
 from experiments.kernels.pairs.months import FIRST_YEAR
 from lakehouse.codes import TIMELINE_CODE
 

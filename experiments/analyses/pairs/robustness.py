@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from experiments.analyses.pairs.scan import MEMORY, closer_counts, count_reference
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.pairs.called_counts import CalledCounts
 from experiments.kernels.pairs.reference import ReferenceCounts
 from experiments.kernels.pairs.removed import LOCKED, exposed_removed
+from experiments.kernels.pairs.significant_counts import SignificantCounts
 from experiments.kernels.passes import RunPass
 from experiments.statistics.error_control.replication import replicate_apart
 
@@ -41,31 +41,35 @@ def replicate_sites(
     ``run_pass`` runs over the persons whose place is known, their ``half`` being that of the place. A person lives
     in one place, so the two groups share nobody; each is held against its own reference. Of the first a candidate
     must pass the limit that calling set, the test in the other is one-sided and corrected for the candidates. Null
-    where a pair is not called or no candidate.
+    where a pair is not significant or no candidate.
     """
-    called = np.flatnonzero(np.asarray(table.column("called")))
+    significant = np.flatnonzero(np.asarray(table.column("called")))
     verdict = np.full(table.num_rows, -1, np.int8)
-    if len(called):
+    if len(significant):
         reference = count_reference(run_pass, settings, memory)
         a, b, both, o, e = (
-            np.asarray(table.column(name))[called] for name in ("code_a", "code_b", "n_person", "O", "E")
+            np.asarray(table.column(name))[significant] for name in ("code_a", "code_b", "n_person", "O", "E")
         )
         pairs = np.stack([a, b], axis=1).astype(np.int32)
         sums = np.zeros((2, len(pairs), 5))
-        for go, counts, against in closer_counts(run_pass, settings, reference, pairs, both.astype(np.int64)):
-            sums[OTHER, go] = exposed_removed(against, counts)[:, LOCKED]
-            sums[FIRST, go] = exposed_removed(*mirrored(against, counts))[:, LOCKED]
+        for batch, counts, against in closer_counts(
+            run_pass, settings, reference, pairs, both.astype(np.int64)
+        ):
+            sums[OTHER, batch] = exposed_removed(against, counts)[:, LOCKED]
+            sums[FIRST, batch] = exposed_removed(*mirrored(against, counts))[:, LOCKED]
         tested = int(np.asarray(table.column("tested")).sum())
-        verdict[called] = replicate_apart(sums[FIRST], sums[OTHER], o > e, level, tested)
+        verdict[significant] = replicate_apart(sums[FIRST], sums[OTHER], o > e, level, tested)
     return table.append_column("replicated_site", pa.array(verdict == 1, mask=verdict < 0)), (
         f"Replication by place: the municipalities persons live in were put into two groups of about as many "
-        f"persons. Of {len(called):,} pairs called, {(verdict >= 0).sum():,} are found in the first group alone, "
+        f"persons. Of {len(significant):,} significant pairs, {(verdict >= 0).sum():,} are found in the first group alone, "
         f"{(verdict == 1).sum():,} of them again in the other. Persons whose municipality is not known are in "
         "neither."
     )
 
 
-def mirrored(reference: ReferenceCounts, counts: CalledCounts) -> tuple[ReferenceCounts, CalledCounts]:
+def mirrored(
+    reference: ReferenceCounts, counts: SignificantCounts
+) -> tuple[ReferenceCounts, SignificantCounts]:
     """The same counts with the halves exchanged."""
     cells, every = (np.ascontiguousarray(each[:, ::-1]) for each in (reference.cells, reference.every))
     turned = counts.cells.copy()
@@ -78,30 +82,30 @@ def mirrored(reference: ReferenceCounts, counts: CalledCounts) -> tuple[Referenc
 
 
 BESIDE = ("called", "rr", "direction")
-"""Columns of the scan without wash-out that stand beside a called pair, under ``<name>_without_washout``."""
+"""Columns of the scan without wash-out that stand beside a significant pair, under ``<name>_without_washout``."""
 
 
 def beside_without_washout(table: pa.Table, plain: pa.Table, washout_days: int) -> tuple[pa.Table, str]:
-    """The table of a scan with the verdict of ``plain``, the scan without wash-out, at its called pairs; and in words.
+    """The table of a scan with the verdict of ``plain``, the scan without wash-out, at its significant pairs; and in words.
 
     Both list pairs by code number, in order. Whoever is an exposure with wash-out is one without it, so ``plain``
     has every pair of ``table``.
     """
-    called, place = _flags(table), np.searchsorted(_keys(plain), _keys(table))
-    rows = pa.array(place, mask=~called)
+    significant, place = _flags(table), np.searchsorted(_keys(plain), _keys(table))
+    rows = pa.array(place, mask=~significant)
     for name in BESIDE:
         table = table.append_column(f"{name}_without_washout", plain.column(name).take(rows))
-    there = place[called]
+    there = place[significant]
     both = _flags(plain)[there]
-    alike = both & (_more(table)[called] == _more(plain)[there])
-    order = np.asarray(table.column("direction").to_pylist(), dtype=object)[called]
+    alike = both & (_more(table)[significant] == _more(plain)[there])
+    order = np.asarray(table.column("direction").to_pylist(), dtype=object)[significant]
     order_there = np.asarray(plain.column("direction").take(pa.array(there)).to_pylist(), dtype=object)
     return table, (
         f"Wash-out: a first time within {washout_days} days of a person's first event counts as neither exposure nor "
-        f"outcome. Of {called.sum():,} pairs called so, {both.sum():,} are called without wash-out as well: "
+        f"outcome. Of {significant.sum():,} pairs significant so, {both.sum():,} are significant without wash-out as well: "
         f"{alike.sum():,} of them to the same side (more, or less, often than expected), "
         f"{(alike & (order == order_there)).sum():,} with the same order of the two codes. Without wash-out "
-        f"{_flags(plain).sum():,} pairs are called in all."
+        f"{_flags(plain).sum():,} pairs are significant in all."
     )
 
 

@@ -1,7 +1,7 @@
 """Does code b follow code a more, or less, often than comparable persons' comparable days? All pairs at once.
 
 Two passes count, one matrix product expects, every pair of codes frequent enough is tested, and a third pass
-looks closer at what was called. Who carries the passes over the persons is the caller's business: one process
+looks closer at what was significant. Who runs the passes over the persons is the caller's business: one process
 (:class:`experiments.kernels.passes.OverPersons`) or a cluster.
 """
 
@@ -16,15 +16,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from experiments.analyses.pairs.table import Called, Closer, later_strata, look_closer, pair_table
+from experiments.analyses.pairs.table import PairSums, SignificantPairs, later_strata, look_closer, pair_table
 from experiments.kernels.design import HALVES, OPEN, PairScanSettings
 from experiments.kernels.pairs.baseline import Baseline, rounder_for
-from experiments.kernels.pairs.called import CalledPass
-from experiments.kernels.pairs.called_counts import CalledCounts
 from experiments.kernels.pairs.followed import PairCounts, PairPass
 from experiments.kernels.pairs.grouping import Block
 from experiments.kernels.pairs.reference import EXPOSED, ReferenceCounts, ReferencePass
 from experiments.kernels.pairs.reference_blocks import ReferenceBlocks, blocks_within
+from experiments.kernels.pairs.significant import SignificantPass
+from experiments.kernels.pairs.significant_counts import SignificantCounts
 from experiments.kernels.passes import RunPass
 from experiments.statistics.error_control.empirical_null import EmpiricalNull
 from experiments.statistics.hypothesis_tests.screen import Screen, screen, screen_half
@@ -37,9 +37,9 @@ ALL_AT_ONCE = 1 << 62
 """As ``memory``: for whoever needs the reference of all codes in one piece."""
 
 _ENTRIES_AT_ONCE, _ENTRIES_A_EXPOSURE = 1 << 27, 8
-"""Entries that a go of the third pass may come to: of a pair one for each exposure of each person who has both codes.
+"""Entries that a batch of the third pass may come to: of a pair one for each exposure of each person who has both codes.
 
-Small goes are kind to memory and caches; below so many entries for each exposure, finding the exposures again costs more.
+Small batches are kind to memory and caches; below so many entries for each exposure, finding the exposures again costs more.
 """
 _STRATA = 1 << 14
 """So many strata are expected before any is met."""
@@ -50,7 +50,7 @@ class PairScan:
     """What a scan found.
 
     ``table`` has a row for every ordered pair of different codes that both occur, codes as numbers. ``null``
-    is the spread of z over tested pairs with E >= 5: above 1.1 the comparison is not fair.
+    is the calibration (mean and SD of z) over tested pairs with E >= 5: above 1.1 the comparison is not fair.
     """
 
     table: pa.Table
@@ -59,7 +59,7 @@ class PairScan:
     exposures: int
     strata: int
     tested: int
-    called: int
+    significant: int
     replicated: int
 
 
@@ -76,7 +76,7 @@ def scan(
     """Scan all ordered pairs of codes.
 
     A pair is tested where both codes have ``min_persons`` persons and the first is not ``terminal`` (nothing
-    can follow death); it is called where its BH q-value is at most ``level``. Codes with the same number in
+    can follow death); it is significant where its BH q-value is at most ``level``. Codes with the same number in
     ``family`` (-1: none) are flagged as overlapping. Where the counters of all codes would take more than
     ``memory`` bytes in one process, persons are passed over once for each block of outcomes: the same table.
     """
@@ -93,8 +93,8 @@ def scan(
                 arguments["baseline"] = Baseline.of(part)
             del part
             counts.append(cast("PairCounts", run_pass(PairPass, arguments)))
-        barred = counts[-1].barred.transpose(1, 0, 2)[:, :, :2]
-        expected[:, :, low:high] = at_risk(*product.result(), barred)
+        not_at_risk = counts[-1].not_at_risk.transpose(1, 0, 2)[:, :, :2]
+        expected[:, :, low:high] = at_risk(*product.result(), not_at_risk)
     pairs_counted = _beside_one_another(counts)
     testable = _testable(reference.persons_with, terminal, min_persons)
     tested = np.logical_and.outer(testable, reference.persons_with >= min_persons)
@@ -103,21 +103,23 @@ def scan(
     found = screen(observed, expected[0], expected[1], tested, occurs)
     del observed
     pairs = found.pairs[found.q_bh <= level]
-    called = None
+    significant = None
     if len(pairs):
         for number, (low, high) in enumerate(reference.blocks):
             product_open = _over_all_exposures(reference, number, OPEN, rounder)
-            barred = counts[number].barred.transpose(1, 0, 2)[:, :, 2:]
-            expected[:, :, low:high] = at_risk(*product_open, barred)
+            not_at_risk = counts[number].not_at_risk.transpose(1, 0, 2)[:, :, 2:]
+            expected[:, :, low:high] = at_risk(*product_open, not_at_risk)
         q_open, more = screen_half(
             pairs_counted.followed[:, :, OPEN], expected[0], expected[1], tested, occurs
         )
         agrees = more == (found.observed > found.expected)
         candidate = (q_open <= level) & agrees
         del counts, expected
-        called = _look_closer(run_pass, settings, reference, pairs_counted, found, candidate, pairs, level)
+        significant = _look_closer(
+            run_pass, settings, reference, pairs_counted, found, candidate, pairs, level
+        )
     persons_with = reference.persons_with
-    table = pair_table(found, pairs_counted, persons_with, called, settings.horizon_days, level, family)
+    table = pair_table(found, pairs_counted, persons_with, significant, settings.horizon_days, level, family)
     return PairScan(
         table,
         found.null,
@@ -126,7 +128,7 @@ def scan(
         len(reference.keys),
         int(found.tested.sum()),
         len(pairs),
-        int((called.replicated == 1).sum()) if called else 0,
+        int((significant.replicated == 1).sum()) if significant else 0,
     )
 
 
@@ -191,21 +193,21 @@ def _look_closer(
     candidate: NDArray[np.bool_],
     pairs: NDArray[np.int32],
     level: float,
-) -> Called:
-    """What the third pass comes to, for all called pairs."""
+) -> SignificantPairs:
+    """What the third pass comes to, for all significant pairs."""
     observed = counts.followed.sum(axis=2, dtype=np.int32)
     records = observed[pairs[:, 0], pairs[:, 1]] + observed[pairs[:, 1], pairs[:, 0]].astype(np.int64)
     records += counts.same_day[pairs[:, 0], pairs[:, 1]]
     late = later_strata(reference.keys, reference.every.sum(axis=1))
-    goes, closer = [], []
-    for go, part, against in closer_counts(run_pass, settings, reference, pairs, records):
-        goes.append(go)
-        closer.append(Closer.of(part, against, late, settings.horizon_days))
-    back = np.argsort(np.concatenate(goes))
+    batches, closer = [], []
+    for batch, part, against in closer_counts(run_pass, settings, reference, pairs, records):
+        batches.append(batch)
+        closer.append(PairSums.of(part, against, late, settings.horizon_days))
+    back = np.argsort(np.concatenate(batches))
     chosen = found.q_bh <= level
     return look_closer(
         pairs,
-        Closer(*(np.concatenate(each)[back] for each in zip(*closer, strict=True))),
+        PairSums(*(np.concatenate(each)[back] for each in zip(*closer, strict=True))),
         found.observed[chosen] > found.expected[chosen],
         candidate[chosen],
         observed,
@@ -220,8 +222,8 @@ def closer_counts(
     reference: ReferenceBlocks,
     pairs: NDArray[np.int32],
     records: NDArray[np.int64],
-) -> Iterator[tuple[NDArray[np.int64], CalledCounts, ReferenceCounts]]:
-    """The third pass, in as many goes as keep the records and the codes of each within memory.
+) -> Iterator[tuple[NDArray[np.int64], SignificantCounts, ReferenceCounts]]:
+    """The third pass, in as many batches as keep the records and the codes of each within memory.
 
     Each gives which of the pairs it looked at, what it counted, and the reference to hold that against. ``records``
     are the persons who have both codes of a pair.
@@ -229,22 +231,22 @@ def closer_counts(
     exposures = int(reference.every.sum())
     entries = records * (1 + exposures / max(1, reference.persons.sum()))
     most = max(_ENTRIES_AT_ONCE, _ENTRIES_A_EXPOSURE * exposures)
-    for go in _goes(pairs, entries / most, reference.blocks):
-        arguments = {"settings": settings, "present": reference.present, "pairs": pairs[go]}
-        part = cast("CalledCounts", run_pass(CalledPass, arguments))
+    for batch in _batches(pairs, entries / most, reference.blocks):
+        arguments = {"settings": settings, "present": reference.present, "pairs": pairs[batch]}
+        part = cast("SignificantCounts", run_pass(SignificantPass, arguments))
         if len(reference.blocks) == 1:
             against = reference.block(0)
         else:
             against = reference.of(part.codes)
             places = np.searchsorted(part.codes, part.pairs).astype(np.int32)
             part = replace(part, pairs=places, codes=np.arange(len(part.codes), dtype=np.int32))
-        yield go, part, against
+        yield batch, part, against
 
 
-def _goes(
+def _batches(
     pairs: NDArray[np.int32], share: NDArray[np.float64], blocks: list[Block]
 ) -> list[NDArray[np.int64]]:
-    """Which pairs go together: shares that make up one go, and where there are blocks of codes the codes of one block."""
+    """Which pairs go together: shares that make up one batch, and where there are blocks of codes the codes of one block."""
     order = np.arange(len(pairs))
     tile = np.zeros(len(pairs), np.int64)
     if len(blocks) > 1:

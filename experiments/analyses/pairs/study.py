@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 STEPS = {
     "MonthPass": "breaks in coding by month",
     "PlaceCounts": "breaks in coding by place and month",
-    "CompetingPass": "following the called pairs until death or the end of observation",
+    "CompetingPass": "following the significant pairs until death or the end of observation",
     "ReferencePass": "pass 1 of 3: what usually follows in each stratum",
     "PairPass": "pass 2 of 3: what followed each code",
     "FingerprintPass": "whose timelines changed since the last run",
     "ChosenPass": "fetching the timelines that changed",
-    "BarredPass": "counting so that the counts can be kept",
-    "CalledPass": "pass 3 of 3: a closer look at what was called",
+    "NoLongerAtRiskPass": "counting so that later runs can add to the counts",
+    "SignificantPass": "pass 3 of 3: a closer look at what was significant",
 }
 
 

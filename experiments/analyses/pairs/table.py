@@ -9,10 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from experiments.kernels.design import describe_strata
-from experiments.kernels.pairs.called_counts import CalledCounts
 from experiments.kernels.pairs.followed import PairCounts
 from experiments.kernels.pairs.reference import ReferenceCounts
 from experiments.kernels.pairs.removed import ALL, EARLY, LATE, LOCKED, exposed_removed
+from experiments.kernels.pairs.significant_counts import SignificantCounts
 from experiments.statistics.error_control.replication import replicate, replicate_apart
 from experiments.statistics.estimates.relative_risk import RelativeRisk, relative_risk
 from experiments.statistics.hypothesis_tests.screen import Screen
@@ -28,7 +28,7 @@ def pair_table(
     found: Screen,
     counts: PairCounts,
     persons_with: NDArray[np.int64],
-    called: Called | None,
+    significant: SignificantPairs | None,
     horizon_days: int,
     level: float,
     family: NDArray[np.int64] | None,
@@ -63,13 +63,15 @@ def pair_table(
     }
     for name in ("q_bh", "q_by", "q_empirical", "calibrated_p"):
         columns[name] = pa.array(getattr(found, name), mask=~found.tested)
-    columns |= _called_columns(called, np.flatnonzero(chosen), len(a))
+    columns |= _significant_columns(significant, np.flatnonzero(chosen), len(a))
     return pa.table(columns)
 
 
-def _called_columns(called: Called | None, rows: NDArray[np.int64], size: int) -> dict[str, pa.Array]:
-    """Columns of called pairs, null in all other rows."""
-    if called is None:
+def _significant_columns(
+    significant: SignificantPairs | None, rows: NDArray[np.int64], size: int
+) -> dict[str, pa.Array]:
+    """Columns of significant pairs, null in all other rows."""
+    if significant is None:
         names = ["rr", "rr_low", "rr_high", "nsr", "asr", "direction_p", "direction_p_half"]
         names += [_lag_name(share) for share in SHARES]
         columns = {name: pa.nulls(size, pa.float64()) for name in names}
@@ -77,22 +79,22 @@ def _called_columns(called: Called | None, rows: NDArray[np.int64], size: int) -
         nobody = pa.nulls(size, pa.bool_())
         return columns | {"replicated_person": nobody, "replicated_time": nobody}
     figures = {
-        "rr": called.risk.rr,
-        "rr_low": called.risk.low,
-        "rr_high": called.risk.high,
-        "nsr": called.direction.nsr,
-        "asr": called.direction.asr,
-        "direction_p": called.direction.p,
-        "direction_p_half": called.direction.p_half,
+        "rr": significant.risk.rr,
+        "rr_low": significant.risk.low,
+        "rr_high": significant.risk.high,
+        "nsr": significant.direction.nsr,
+        "asr": significant.direction.asr,
+        "direction_p": significant.direction.p,
+        "direction_p_half": significant.direction.p_half,
     }
-    figures |= {_lag_name(share): called.lags[:, place] for place, share in enumerate(SHARES)}
+    figures |= {_lag_name(share): significant.lags[:, place] for place, share in enumerate(SHARES)}
     columns = {name: _spread(values, rows, size) for name, values in figures.items()}
     verdict = np.full(size, -1, np.int8)
-    verdict[rows] = called.direction.verdict
+    verdict[rows] = significant.direction.verdict
     columns["direction"] = _words(verdict, _DIRECTIONS)
     for name, verdicts in (
-        ("replicated_person", called.replicated),
-        ("replicated_time", called.replicated_later),
+        ("replicated_person", significant.replicated),
+        ("replicated_time", significant.replicated_later),
     ):
         replicated = np.full(size, -1, np.int8)
         replicated[rows] = verdicts
@@ -116,8 +118,8 @@ def _words(numbers: NDArray[np.int8], words: tuple[str, ...]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(numbers, mask=numbers < 0), pa.array(words))
 
 
-class Called(NamedTuple):
-    """One entry a called pair; ``lags`` [pair, share] in days, ``replicated`` (in the locked half)
+class SignificantPairs(NamedTuple):
+    """One entry a significant pair; ``lags`` [pair, share] in days, ``replicated`` (in the locked half)
     and ``replicated_later`` (in later years) 1 yes, 0 no, -1 untested."""
 
     pairs: NDArray[np.int32]
@@ -128,8 +130,8 @@ class Called(NamedTuple):
     replicated_later: NDArray[np.int8]
 
 
-class Closer(NamedTuple):
-    """What one go of the third pass comes to, an entry a pair: see ``exposed_removed``, and the lags in days."""
+class PairSums(NamedTuple):
+    """What one batch of the third pass comes to, an entry a pair: see ``exposed_removed``, and the lags in days."""
 
     sums: NDArray[np.float64]
     lags: NDArray[np.float64]
@@ -137,8 +139,8 @@ class Closer(NamedTuple):
 
     @classmethod
     def of(
-        cls, counts: CalledCounts, reference: ReferenceCounts, late: NDArray[np.bool_], window: int
-    ) -> Closer:
+        cls, counts: SignificantCounts, reference: ReferenceCounts, late: NDArray[np.bool_], window: int
+    ) -> PairSums:
         """From its counts; ``late`` marks the later strata, ``window`` are the days over which trends are looked at."""
         lags = lag_quantiles(counts.lags, counts.lag_counts, len(counts.pairs))
         return cls(exposed_removed(reference, counts, late), lags, _null_ratios(counts, window))
@@ -146,14 +148,14 @@ class Closer(NamedTuple):
 
 def look_closer(
     pairs: NDArray[np.int32],
-    closer: Closer,
+    closer: PairSums,
     harmful: NDArray[np.bool_],
     candidate: NDArray[np.bool_],
     followed: NDArray[np.signedinteger],
     level: float,
     tested: int,
-) -> Called:
-    """Estimates of all called pairs from what the third pass came to.
+) -> SignificantPairs:
+    """Estimates of all significant pairs from what the third pass came to.
 
     ``harmful`` and ``candidate`` run over the pairs; ``followed`` [a, b] counts persons with a first; ``tested``
     pairs were tested in all.
@@ -168,10 +170,10 @@ def look_closer(
     risk = relative_risk(observed, before, after, variance, uncertainty)
     unseen = replicate(sums[:, LOCKED], harmful, candidate, level)
     later = replicate_apart(sums[:, EARLY], sums[:, LATE], harmful, level, tested)
-    return Called(pairs, risk, order, lags, unseen, later)
+    return SignificantPairs(pairs, risk, order, lags, unseen, later)
 
 
-def _null_ratios(counts: CalledCounts, window: int) -> NDArray[np.float64]:
+def _null_ratios(counts: SignificantCounts, window: int) -> NDArray[np.float64]:
     ratios = null_effect_ratios(counts.incidence, window)
     places = np.searchsorted(counts.codes, counts.pairs)
     return ratios[places[:, 0], places[:, 1]]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.execution.carrier import LOCKED_FROM
+from experiments.execution.over_spark import LOCKED_FROM
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 from experiments.statistics.error_control.multiplicity import q_values
 from experiments.statistics.error_control.replication import replicate
-from experiments.statistics.estimates.mantel_haenszel import Adjusted, Strata, adjusted_risk_ratios
+from experiments.statistics.estimates.mantel_haenszel import AdjustedRiskRatios, Strata, adjusted_risk_ratios
 
 
 class Effects(NamedTuple):
-    """By feature: persons compared with it, adjusted risk ratio, whether tested, q-values, whether called, and
+    """By feature: persons compared with it, adjusted risk ratio, whether tested, q-values, whether significant, and
     whether found again in the locked half (-1 where the open half alone does not call it)."""
 
     persons: NDArray[np.int64]
-    risk: Adjusted
+    risk: AdjustedRiskRatios
     tested: NDArray[np.bool_]
     q_bh: NDArray[np.float64]
     q_by: NDArray[np.float64]
-    called: NDArray[np.bool_]
+    significant: NDArray[np.bool_]
     replicated: NDArray[np.int8]
 
 
@@ -37,12 +37,12 @@ def feature_effects(
 
     ``cells`` [cell, (feature, stratum, half)]; ``counts`` [cell, (pathways with the feature, of them with the
     outcome)]; ``totals`` [stratum, half, (pathways, with outcome)]. A feature is tested where at least
-    ``min_persons`` have it and as many do not, whatever their outcome. A feature the open half calls is found
+    ``min_persons`` have it and as many do not, whatever their outcome. A feature significant in the open half is found
     again where the locked half agrees, one-sided, corrected for how many are asked.
     """
     feature, stratum, half = cells.T
 
-    def risks(chosen: NDArray[np.bool_], whole: NDArray[np.float64]) -> Adjusted:
+    def risks(chosen: NDArray[np.bool_], whole: NDArray[np.float64]) -> AdjustedRiskRatios:
         n1, a = counts[chosen].T
         n, m = whole[stratum[chosen]].T
         return adjusted_risk_ratios(merged(feature[chosen], stratum[chosen], n1, a, n, m), features)
@@ -53,14 +53,14 @@ def feature_effects(
     without = int(totals[..., 0].sum()) - with_it
     tested = (with_it >= min_persons) & (without >= min_persons)
     q_bh, q_by = q_values(risk.log10_p, tested)
-    called = tested & (np.nan_to_num(q_bh, nan=1.0) <= level)
+    significant = tested & (np.nan_to_num(q_bh, nan=1.0) <= level)
     opened, locked = risks(half == 0, totals[:, 0]), risks(half == 1, totals[:, 1])
     q_open, _ = q_values(opened.log10_p, tested)
     more = opened.observed > opened.expected
     candidate = tested & (np.nan_to_num(q_open, nan=1.0) <= level)
     zero = np.zeros(features)
     sums = np.stack([locked.observed, locked.expected, zero, locked.variance, zero], axis=1)
-    return Effects(with_it, risk, tested, q_bh, q_by, called, replicate(sums, more, candidate, level))
+    return Effects(with_it, risk, tested, q_bh, q_by, significant, replicate(sums, more, candidate, level))
 
 
 def merged(

@@ -146,7 +146,7 @@ def _table(
         "n_compared": pa.array(effects.persons.astype(np.int32)),
         "O": pa.array(risk.observed.astype(np.int32)),
         "tested": pa.array(effects.tested),
-        "called": pa.array(effects.called),
+        "called": pa.array(effects.significant),
         "replicated_person": pa.array(effects.replicated == 1, mask=effects.replicated < 0),
     }
     z = np.divide(

@@ -55,7 +55,7 @@ def scan_phenotypes(study: Study, params: Params, *, job: str = "mine_phenotypes
     drawn = replace(
         over, frame=over.frame.where(f"split % {HALF_SPLIT} < {max(round(share * HALF_SPLIT), 1)}")
     )
-    rows: CohortRows = drawn.carrier()(EverybodyPass, {"n_codes": len(over.codes.names)})
+    rows: CohortRows = drawn.over_spark()(EverybodyPass, {"n_codes": len(over.codes.names)})
     some_persons(len(rows.facts))
     has, codes = _matrix(rows, len(over.codes.names), params.min_persons)
     locked = rows.facts[:, HALF] == 1

@@ -59,10 +59,13 @@ def with_branches(
 
 
 def _best(
-    ratio: NDArray[np.float64], called: NDArray[np.bool_], rows: NDArray[np.bool_], columns: NDArray[np.bool_]
+    ratio: NDArray[np.float64],
+    significant: NDArray[np.bool_],
+    rows: NDArray[np.bool_],
+    columns: NDArray[np.bool_],
 ) -> list[tuple[int, int]]:
-    """Called branch pairs that neither lie within nor hold another called one with a larger ratio; no single pairs."""
-    pairs = sorted(map(tuple, np.argwhere(called).tolist()), key=lambda pair: -ratio[pair])
+    """Significant branch pairs neither within nor around a significant one with a larger ratio; no pairs of leaves."""
+    pairs = sorted(map(tuple, np.argwhere(significant).tolist()), key=lambda pair: -ratio[pair])
     kept: list[tuple[int, int]] = []
     for i, j in pairs:
         if not any(_within(i, a, rows) and _within(j, b, columns) for a, b in kept):

@@ -51,7 +51,7 @@ REDATE = 1_000_003
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SideEffectSettings:
     """What a search for side effects needs to know.
 
     ``order_days`` is w and ``trend_days`` d of the symmetry; ``risk_days`` the window of the self-controlled cohort
@@ -81,7 +81,7 @@ class SideEffects:
 def find_side_effects(
     run_pass: RunPass,
     settings: PairScanSettings,
-    wanted: Wanted,
+    wanted: SideEffectSettings,
     *,
     terminal: tuple[int, ...] = (),
     family: NDArray[np.int64] | None = None,
@@ -133,7 +133,7 @@ def find_side_effects(
 
 
 def judge(
-    table: pa.Table, counts: ReactionCounts, controls: ReactionCounts, wanted: Wanted, seed: int
+    table: pa.Table, counts: ReactionCounts, controls: ReactionCounts, wanted: SideEffectSettings, seed: int
 ) -> Designs:
     """Every design of every pair, and the pairs two designs agree on."""
     rows, m, e = _rows_of(table, wanted)
@@ -192,10 +192,10 @@ def near_rates(counts: ReactionCounts) -> NDArray[np.float64]:
     return rates
 
 
-def shortlist(designs: Designs, wanted: Wanted) -> NDArray[np.int64]:
-    """Called pairs, the strongest first, for the case series."""
-    called = np.flatnonzero(np.nan_to_num(designs.q_bh, nan=1.0) <= wanted.level)
-    return called[np.argsort(designs.log10_p[called], kind="stable")][: wanted.shortlist]
+def shortlist(designs: Designs, wanted: SideEffectSettings) -> NDArray[np.int64]:
+    """Significant pairs, the strongest first, for the case series."""
+    significant = np.flatnonzero(np.nan_to_num(designs.q_bh, nan=1.0) <= wanted.level)
+    return significant[np.argsort(designs.log10_p[significant], kind="stable")][: wanted.shortlist]
 
 
 def series(cases: Cases, pairs: int, risk_days: int, age_years: int = 5) -> NDArray[np.float64]:
@@ -227,7 +227,7 @@ def series(cases: Cases, pairs: int, risk_days: int, age_years: int = 5) -> NDAr
 
 
 def _rows_of(
-    table: pa.Table, wanted: Wanted
+    table: pa.Table, wanted: SideEffectSettings
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Rows of the pair scan from a medicine to an event, with both their places."""
     a, b = (np.asarray(table.column(name)).astype(np.int64) for name in ("code_a", "code_b"))
@@ -260,7 +260,7 @@ def _in_risk(near: NDArray[np.float64], days: int) -> NDArray[np.float64]:
     return total
 
 
-def _scatter(controls: ReactionCounts, wanted: Wanted) -> Scatter:
+def _scatter(controls: ReactionCounts, wanted: SideEffectSettings) -> Scatter:
     """How log sequence ratios of redated medicines lie about 0."""
     first, second = (controls.order[:, :, way].astype(np.float64) for way in (0, 1))
     enough = np.minimum(first, second) >= 5
@@ -311,7 +311,7 @@ def _protopathic(near: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _agree(
-    cohort: NDArray[np.float64], sequence: Symmetry, compared: Any, wanted: Wanted
+    cohort: NDArray[np.float64], sequence: Symmetry, compared: Any, wanted: SideEffectSettings
 ) -> NDArray[np.int64]:
     """How many designs see the effect on their own, at the level of the search divided by the designs."""
     limit = np.log10(wanted.level / DESIGNS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.analyses.side_effects.branches import with_branches
-from experiments.analyses.side_effects.designs import PIECES, Wanted, find_side_effects
+from experiments.analyses.side_effects.designs import PIECES, SideEffectSettings, find_side_effects
 from experiments.execution.timelines import READS, at_least_floor, in_words, origin, some_persons, timelines
 from experiments.findings import Findings
 from experiments.kernels.design import PairScanSettings
@@ -24,7 +24,7 @@ NO_EVENTS = frozenset({MEDICINES, "contact", "cost", "administrative"})
 STEPS = {
     "ReferencePass": "what usually follows in each stratum",
     "PairPass": "what followed each code",
-    "CalledPass": "a closer look at what was called",
+    "SignificantPass": "a closer look at what was significant",
     "SpanPass": "until when persons were seen",
     "ReactionPass": "what happened around each first dispensing",
     "CasePass": "the cases of the shortlist",
@@ -68,7 +68,7 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
     found = find_side_effects(
         read.run_pass,
         PairScanSettings(n_codes=len(names), horizon_days=params.horizon_days),
-        Wanted(
+        SideEffectSettings(
             medicines,
             events,
             params.order_days,

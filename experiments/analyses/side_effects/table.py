@@ -51,7 +51,7 @@ class Designs:
 def side_effect_table(designs: Designs, horizon_days: int, level: float) -> pa.Table:
     """The columns of every pattern and of the kind ``side_effect``; null where one does not apply."""
     size = len(designs.pairs)
-    called = np.nan_to_num(designs.q_bh, nan=1.0) <= level
+    significant = np.nan_to_num(designs.q_bh, nan=1.0) <= level
     columns: dict[str, Any] = {
         "code_a": designs.pairs[:, 0],
         "code_b": designs.pairs[:, 1],
@@ -64,7 +64,7 @@ def side_effect_table(designs: Designs, horizon_days: int, level: float) -> pa.T
         "nsr": _finite(designs.nsr),
         "asr": _finite(designs.sequence.asr),
         "tested": designs.tested,
-        "called": called & designs.tested,
+        "called": significant & designs.tested,
         "flags": pa.array(_flags(designs), pa.string()),
     }
     columns |= {f"ssa_{end}": _finite(getattr(designs.sequence, end)) for end in ("low", "high")}

@@ -10,7 +10,7 @@ from scipy import special
 
 from experiments.kernels.cohort import AGE, HALF, OUTCOME, PRIOR, SEX, TREATED, YEAR, CohortRows
 from experiments.statistics.error_control.multiplicity import q_values
-from experiments.statistics.heterogeneity.subgroups import Found, Scores, effect_in, scores, search
+from experiments.statistics.heterogeneity.subgroups import Scores, SubgroupSearch, effect_in, scores, search
 
 AGES = ((0, 40), (40, 60), (60, 75), (75, 130))
 FIXED = ("SEX//F", *(f"AGE//{low}-{high - 1}" for low, high in AGES))
@@ -38,9 +38,9 @@ class Cohort(NamedTuple):
 
 class Subgroups(NamedTuple):
     """What was found over everybody, persons by subgroup [subgroup, (all, treated, control)], the verdict of the
-    locked half (1 confirmed, 0 not, -1 not called in the open half), and the overall effect."""
+    locked half (1 confirmed, 0 not, -1 not significant in the open half), and the overall effect."""
 
-    found: Found
+    found: SubgroupSearch
     persons: NDArray[np.int64]
     replicated: NDArray[np.int8]
     effect: float
@@ -75,7 +75,7 @@ def conditions_of(rows: CohortRows, most: int, fewest: int) -> Cohort:
 def find_subgroups(
     cohort: Cohort, *, fewest: int, depth: int, flips: int, seed: int, level: float
 ) -> Subgroups:
-    """Search over everybody; search again in the open half and hold what it calls against the locked one."""
+    """Search over everybody; search again in the open half and test what is significant there in the locked one."""
     options = {"fewest": fewest, "depth": depth, "flips": flips, "seed": seed}
     scored, found = _search(cohort, **options)
     members = [cohort.holds[:, list(conditions)].all(axis=1) for conditions in found.conditions]
@@ -91,7 +91,9 @@ def find_subgroups(
     return Subgroups(found, np.array(persons, np.int64).reshape(-1, 3), verdicts, scored.effect)
 
 
-def _search(cohort: Cohort, *, fewest: int, depth: int, flips: int, seed: int) -> tuple[Scores, Found]:
+def _search(
+    cohort: Cohort, *, fewest: int, depth: int, flips: int, seed: int
+) -> tuple[Scores, SubgroupSearch]:
     scored = scores(cohort.treated, cohort.outcome, cohort.known)
     found = search(cohort.holds, scored, cohort.treated, fewest=fewest, depth=depth, flips=flips, seed=seed)
     return scored, found

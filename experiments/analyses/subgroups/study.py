@@ -52,7 +52,7 @@ def scan_subgroups(study: Study, params: Params, *, job: str = "mine_subgroups")
     over = timelines(study, params.level, reads=READS)
     treated, control = arms(over, params)
     outcomes = over.beginning(params.outcome, "outcome")
-    rows: CohortRows = over.carrier([treated, control])(
+    rows: CohortRows = over.over_spark([treated, control])(
         CohortPass,
         {
             "n_codes": len(over.codes.names),

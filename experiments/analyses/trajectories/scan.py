@@ -53,7 +53,7 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class Counted:
+class PathTotals:
     """Candidate paths of one length and what was counted of them; ``times`` of those in ``kept`` alone."""
 
     paths: NDArray[np.int32]
@@ -64,13 +64,13 @@ class Counted:
     times: NDArray[np.int32]
 
     @staticmethod
-    def of(paths: NDArray[np.int32], parts: list[PathCounts], support: int) -> Counted:
-        """Join what several goes counted; paths with fewer than ``support`` persons need no times."""
+    def of(paths: NDArray[np.int32], parts: list[PathCounts], support: int) -> PathTotals:
+        """Join what several batches counted; paths with fewer than ``support`` persons need no times."""
         stepped = np.concatenate([part.stepped for part in parts])
         kept = stepped.sum(axis=1) >= support
         cuts = np.cumsum([len(part.stepped) for part in parts])[:-1]
         times = [part.times[some] for part, some in zip(parts, np.split(kept, cuts), strict=True)]
-        return Counted(
+        return PathTotals(
             paths,
             np.concatenate([part.at_risk for part in parts]),
             stepped,
@@ -89,7 +89,7 @@ class TrajectoryScan:
     links: int
 
 
-class _Remembering:
+class _CachedPasses:
     """Runs passes and keeps the reference of the pair scan, which the paths are compared with too."""
 
     def __init__(self, run_pass: RunPass) -> None:
@@ -113,7 +113,7 @@ def find_trajectories(
     seed: int = 0,
 ) -> TrajectoryScan:
     """Links by the pair scan, then all paths of links with enough persons, tested and clustered."""
-    remembering = _Remembering(run_pass)
+    remembering = _CachedPasses(run_pass)
     pairs = scan(
         remembering,
         settings,
@@ -134,7 +134,7 @@ def find_trajectories(
 
 
 def links_of(table: pa.Table) -> NDArray[np.int32]:
-    """Ordered pairs fit to be links: called, more often than expected, forward in time, replicated; in order."""
+    """Ordered pairs fit to be links: significant, more often than expected, forward in time, replicated; in order."""
     wanted = pc.and_(
         pc.fill_null(table.column("called"), False), pc.fill_null(table.column("replicated_person"), False)
     )
@@ -149,16 +149,16 @@ def links_of(table: pa.Table) -> NDArray[np.int32]:
 
 def count_lengths(
     run_pass: RunPass, shared: dict[str, Any], links: NDArray[np.int32], wanted: Steps
-) -> list[Counted]:
+) -> list[PathTotals]:
     """Candidate paths and their counts, length by length, as long as enough persons walk one."""
-    lengths: list[Counted] = []
+    lengths: list[PathTotals] = []
     candidates = links
     while len(candidates):
         parts = [
             run_pass(PathPass, {**shared, "paths": candidates[start : start + PATHS_AT_ONCE]})
             for start in range(0, len(candidates), PATHS_AT_ONCE)
         ]
-        lengths.append(Counted.of(candidates, parts, wanted.support))
+        lengths.append(PathTotals.of(candidates, parts, wanted.support))
         if candidates.shape[1] == wanted.longest:
             break
         candidates = longer(candidates[lengths[-1].kept], links)
@@ -181,7 +181,7 @@ def longer(paths: NDArray[np.int32], links: NDArray[np.int32]) -> NDArray[np.int
 
 
 def _table(
-    lengths: list[Counted], persons_with: NDArray[np.int64], wanted: Steps, horizon: int, seed: int
+    lengths: list[PathTotals], persons_with: NDArray[np.int64], wanted: Steps, horizon: int, seed: int
 ) -> pa.Table:
     """All candidate paths with their tests, what went on and when."""
     paths = [tuple(path) for counted in lengths for path in counted.paths.tolist()]
@@ -197,10 +197,10 @@ def _table(
     tested = walked >= wanted.support
     log10_p = two_sided_log10(*mid_p_tails(o, e, v))
     q_bh, q_by = q_values(log10_p, tested)
-    called = (np.nan_to_num(q_bh, nan=1.0) <= wanted.level) & (o > e) & (o >= wanted.support)
+    significant = (np.nan_to_num(q_bh, nan=1.0) <= wanted.level) & (o > e) & (o >= wanted.support)
     risk = relative_risk(o, e, nothing, v, nothing)
     locked = np.stack([stepped[:, 1], expected[:, 1, 0], nothing, expected[:, 1, 1], nothing], axis=1)
-    again = replicate(locked, np.ones(len(o), bool), called, wanted.level)
+    again = replicate(locked, np.ones(len(o), bool), significant, wanted.level)
     share, low, high = share_with_interval(o, walked)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (o - e) / np.sqrt(v)
@@ -210,9 +210,9 @@ def _table(
         horizon,
         n_walked=walked.astype(np.int32), n_person=o.astype(np.int32), O=o.astype(np.int32),
         E=e, V=v, rr=risk.rr, rr_low=risk.low, rr_high=risk.high, z=z, log10_p=log10_p, q_bh=q_bh, q_by=q_by,
-        share=share, share_low=low, share_high=high, tested=tested, called=called,
-        replicated_person=pa.array(again == 1, mask=again < 0), cluster=clusters(paths, called, seed),
-        **_when(paths, kept, called, times),
+        share=share, share_low=low, share_high=high, tested=tested, called=significant,
+        replicated_person=pa.array(again == 1, mask=again < 0), cluster=clusters(paths, significant, seed),
+        **_when(paths, kept, significant, times),
     )  # fmt: skip
 
 
@@ -235,13 +235,16 @@ def _columns(
 
 
 def _when(
-    paths: list[tuple[int, ...]], kept: NDArray[np.bool_], called: NDArray[np.bool_], times: NDArray[np.int32]
+    paths: list[tuple[int, ...]],
+    kept: NDArray[np.bool_],
+    significant: NDArray[np.bool_],
+    times: NDArray[np.int32],
 ) -> dict[str, Any]:
     """Days to the last step by quantile, the median of every step, and who had taken it within a year."""
     lags, year = np.full((len(paths), len(SHARES)), np.nan), np.full((len(paths), 3), np.nan)
     lags[kept] = _quantiles(times[:, 0])
     for place, row in enumerate(np.flatnonzero(kept)):
-        if called[row]:
+        if significant[row]:
             year[row] = reached_by(YEAR, times[place, 0], times[place, 1])[:3]
     middle = dict(zip(paths, lags[:, SHARES.index(0.5)].tolist(), strict=True))
     steps = [[middle[path[: n + 1]] for n in range(1, len(path))] for path in paths]
@@ -266,9 +269,9 @@ def _quantiles(days: NDArray[np.int32]) -> NDArray[np.float64]:
     return found
 
 
-def clusters(paths: list[tuple[int, ...]], called: NDArray[np.bool_], seed: int) -> pa.Array:
-    """Called paths that share codes (Jaccard index at least ``ALIKE``), by Louvain communities numbered by size."""
-    chosen = np.flatnonzero(called).tolist()
+def clusters(paths: list[tuple[int, ...]], significant: NDArray[np.bool_], seed: int) -> pa.Array:
+    """Significant paths that share codes (Jaccard index at least ``ALIKE``), by Louvain communities numbered by size."""
+    chosen = np.flatnonzero(significant).tolist()
     sets = {row: frozenset(paths[row]) for row in chosen}
     having: dict[int, list[int]] = {}
     for row, codes in sets.items():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STEPS = {
     "ReferencePass": "what usually follows in each stratum",
     "PairPass": "what followed each code",
-    "CalledPass": "a closer look at the links",
+    "SignificantPass": "a closer look at the links",
     "SpanPass": "until when persons were seen",
     "PathPass": "who walked which path",
 }
@@ -70,7 +70,7 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
         metrics={
             "links": found.links,
             "pairs.tested": found.pairs.tested,
-            "pairs.called": found.pairs.called,
+            "pairs.called": found.pairs.significant,
         },
         remarks=(
             f"Links are the {found.links:,} pairs of the pair scan that were called, more often than expected, "

@@ -12,7 +12,7 @@ from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES
 from experiments.kernels.packing import shrink
 from experiments.kernels.pairs.grouping import Block
-from experiments.kernels.pairs.reference import BARRED, OUTCOMES, ReferenceCounts
+from experiments.kernels.pairs.reference import NOT_AT_RISK, OUTCOMES, ReferenceCounts
 
 _FINEST_SHIFT = 45
 _DOUBLE_BITS = 52
@@ -57,7 +57,7 @@ class Baseline:
     @classmethod
     def of(cls, reference: ReferenceCounts) -> Baseline:
         """What the second pass needs of a merged reference."""
-        cells = reference.cells[:, :, : BARRED + 1]
+        cells = reference.cells[:, :, : NOT_AT_RISK + 1]
         counts = np.ascontiguousarray(cells).reshape(-1)
         small = np.empty(counts.size, np.uint8)
         places = np.empty(counts.size // (8 + counts.itemsize) + 1, np.int64)
@@ -127,8 +127,8 @@ def _probabilities(
         for code in range(n):
             for at in range(held):
                 row = rows[low + at]
-                open_n = exposures[row, 0] - counts[at, 0, BARRED, code]
-                total = open_n + exposures[row, 1] - counts[at, 1, BARRED, code]
+                open_n = exposures[row, 0] - counts[at, 0, NOT_AT_RISK, code]
+                total = open_n + exposures[row, 1] - counts[at, 1, NOT_AT_RISK, code]
                 open_m = counts[at, 0, OUTCOMES, code]
                 m = open_m + counts[at, 1, OUTCOMES, code]
                 out[code, low + at, 0] = (m / total + rounder) - rounder if total > 0 else 0.0

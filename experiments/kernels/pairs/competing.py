@@ -1,4 +1,4 @@
-"""When the outcome, death or the end of observation came after an exposure: counts by day for called pairs."""
+"""When the outcome, death or the end of observation came after an exposure: counts by day for significant pairs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.pairs.called_counts import Entries, tally
+from experiments.kernels.pairs.significant_counts import Entries, tally
 from experiments.kernels.persons import Persons
 
 DEATH, CENSORED = 0, 1
 KINDS = 4
-OUTCOME, LESS_DEATH, LESS_CENSORED, BARRED = range(KINDS)
+OUTCOME, LESS_DEATH, LESS_CENSORED, NOT_AT_RISK = range(KINDS)
 _RECORDS_HELD = 1 << 24
 
 
@@ -37,8 +37,8 @@ class CompetingCounts:
     ``pairs`` [n, 2]; ``codes`` the exposures among them, ``exposed`` [code] persons with each. ``margins``
     [code, 0 death or 1 end of observation, day]: when follow-up ended among all of them, had there been no
     outcome. ``entries`` [3, m] and ``entry_counts`` [m], one for each cell that is not empty: number of the
-    pair, kind, day. Kinds: outcome on that day; persons with outcome or barred whose death, or end of
-    observation, on that day must be taken off the margins; persons barred (day 0).
+    pair, kind, day. Kinds: outcome on that day; persons with outcome, or not at risk, whose death, or end of
+    observation, on that day must be taken off the margins; persons not at risk (day 0).
     """
 
     pairs: NDArray[np.int32]
@@ -89,7 +89,7 @@ class CompetingCounts:
             ],
             axis=1,
         )
-        return int(self.exposed[place] - table[BARRED, 0]), days
+        return int(self.exposed[place] - table[NOT_AT_RISK, 0]), days
 
 
 class CompetingPass:
@@ -217,10 +217,13 @@ def _record(
                 if pair < 0:
                     continue
                 lag = np.int64(days[start + first[b]]) - day_a
-                barred = lag <= 0
-                if not barred and (lag > horizon or lag > over):
+                not_at_risk = lag <= 0
+                if not not_at_risk and (lag > horizon or lag > over):
                     continue
-                out_pairs[size], out_places[size] = pair, BARRED * width if barred else OUTCOME * width + lag
+                out_pairs[size], out_places[size] = (
+                    pair,
+                    NOT_AT_RISK * width if not_at_risk else OUTCOME * width + lag,
+                )
                 size += 1
                 if kind >= 0:
                     out_pairs[size] = pair

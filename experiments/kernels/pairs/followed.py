@@ -23,7 +23,7 @@ class PairCounts:
     """Counts by ordered pair of codes (a, b), the outcome b first: of all outcomes or of a block of them.
 
     ``preceded`` [b, a, half]: persons whose first b came after their first a, within the horizon.
-    ``beside`` [b, a]: persons whose first days coincide. ``barred`` [b, a, 4]: sums of p,
+    ``beside`` [b, a]: persons whose first days coincide. ``not_at_risk`` [b, a, 4]: sums of p,
     p(1-p) over exposures of a not at risk of b, first against all persons, then, open half alone, against it.
     These are sums of multiples of 2**-``shift``, each exact as a double: the same in whatever order persons
     come.
@@ -31,7 +31,7 @@ class PairCounts:
 
     preceded: NDArray[np.int32]
     beside: NDArray[np.int32]
-    barred: NDArray[np.float64]
+    not_at_risk: NDArray[np.float64]
     shift: int
 
     @property
@@ -52,7 +52,7 @@ class PairCounts:
         return PairCounts(
             _sum([part.preceded for part in counts]),
             _sum([part.beside for part in counts]),
-            _sum([part.barred for part in counts]),
+            _sum([part.not_at_risk for part in counts]),
             counts[0].shift,
         )
 
@@ -61,7 +61,7 @@ class PairCounts:
         return {
             "preceded": self.preceded,
             "beside": self.beside,
-            "barred": self.barred,
+            "not_at_risk": self.not_at_risk,
             "shift": np.array([self.shift], np.int64),
         }
 
@@ -84,7 +84,7 @@ class PairPass:
         self._strata = StrataIndex(baseline.keys)
         self._preceded = np.zeros((outcomes, n, HALVES), np.int32)
         self._beside = np.zeros((outcomes, n), np.int32)
-        self._barred = np.zeros((outcomes, n, 4))
+        self._not_at_risk = np.zeros((outcomes, n, 4))
 
     def add(self, persons: Persons) -> None:
         """Count a batch of whole persons, all of whom the reference has seen.
@@ -113,12 +113,12 @@ class PairPass:
                 self._baseline.rounder,
                 self._preceded,
                 self._beside,
-                self._barred,
+                self._not_at_risk,
             )
 
     def result(self) -> PairCounts:
         """Everything counted so far."""
-        return PairCounts(self._preceded, self._beside, self._barred, self._baseline.shift)
+        return PairCounts(self._preceded, self._beside, self._not_at_risk, self._baseline.shift)
 
 
 def _sum(arrays: list[NDArray[Any]]) -> NDArray[Any]:
@@ -141,7 +141,7 @@ def _count(
     rounder: float,
     preceded: NDArray[np.int32],
     beside: NDArray[np.int32],
-    barred: NDArray[np.float64],
+    not_at_risk: NDArray[np.float64],
 ) -> None:
     """Every ordered pair of a person's first days once, by the code of the later one.
 
@@ -150,7 +150,7 @@ def _count(
     ``rounder`` rounds a p(1-p) to the grid that p already lies on.
     """
     for code in range(len(starts) - 1):
-        p, sums, before, same = probabilities[code], barred[code], preceded[code], beside[code]
+        p, sums, before, same = probabilities[code], not_at_risk[code], preceded[code], beside[code]
         for at in range(starts[code], starts[code + 1]):
             fact = facts[order[at]]
             half = fact[7]

@@ -50,7 +50,7 @@ def batch_of(
 
     ``looking_back`` puts the first exposure of the horizon before the day where the person's start would be, and
     lets no run of indices begin before the person's first exposure: what is prevalent was followed by nothing, but
-    bars every exposure after it.
+    takes every later exposure out of the risk set.
     """
     codes = exposures.codes.view(np.uint32)
     facts = np.empty((len(codes), 8), np.uint32)

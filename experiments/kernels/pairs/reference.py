@@ -17,7 +17,7 @@ from experiments.kernels.pairs.grouping import Block, batch_of, order_by, within
 from experiments.kernels.persons import Persons
 from experiments.kernels.strata import StrataIndex
 
-OUTCOMES, BARRED, EXPOSED = 0, 1, 2
+OUTCOMES, NOT_AT_RISK, EXPOSED = 0, 1, 2
 PERSONS_AT_ONCE = 16_384
 _INT32_MAX = 2**31 - 1
 _ROWS_AT_ONCE = 1_024
@@ -61,7 +61,7 @@ class ReferenceCounts:
         """N[s, b]: exposures at risk of b, of one half or of both."""
         every = self.every
         exposures = every.sum(axis=1, keepdims=True) if half is None else every[:, half : half + 1]
-        return exposures - self._of(BARRED, half)
+        return exposures - self._of(NOT_AT_RISK, half)
 
     def probabilities(self, half: int | None = None, rounder: float = 0.0) -> NDArray[np.float64]:
         """p[s, b] = M / N over everybody, or over one half alone; 0 where nobody is at risk.
@@ -260,9 +260,9 @@ def _count(
     for at in range(len(order)):
         fact = facts[order[at]]
         counts = cells[fact[5], fact[7]]
-        outcomes, barred = counts[0], counts[1]
+        outcomes, not_at_risk = counts[0], counts[1]
         for other in range(fact[0], fact[2]):
-            barred[codes[other]] += 1
+            not_at_risk[codes[other]] += 1
         for other in range(fact[2], fact[3]):
             outcomes[codes[other]] += 1
         every[fact[5], fact[7]] += 1

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.packing import Packed, pack
-from experiments.kernels.pairs.called import Present
 from experiments.kernels.pairs.grouping import Block
 from experiments.kernels.pairs.reference import EXPOSED, ReferenceCounts
+from experiments.kernels.pairs.significant import Present
 
 _REFERENCE_BYTES = 30
 """Of one stratum and code while the first pass counts: two halves of three counters, and those packed."""

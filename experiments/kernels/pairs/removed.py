@@ -1,4 +1,4 @@
-"""The reference of a called pair without the exposed, stratum by stratum."""
+"""The reference of a significant pair without the exposed, stratum by stratum."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES
-from experiments.kernels.pairs.called_counts import (
-    EXPOSED_BARRED,
+from experiments.kernels.pairs.reference import EXPOSED, NOT_AT_RISK, OUTCOMES, ReferenceCounts
+from experiments.kernels.pairs.significant_counts import (
     EXPOSED_FOLLOWED,
+    EXPOSED_NOT_AT_RISK,
     LATER_FOLLOWED,
-    OWN_BARRED,
     OWN_FOLLOWED,
+    OWN_NOT_AT_RISK,
     WHAT,
-    CalledCounts,
+    SignificantCounts,
 )
-from experiments.kernels.pairs.reference import BARRED, EXPOSED, OUTCOMES, ReferenceCounts
 
 _OUTCOMES_AT_ONCE = 16
 ALL, LOCKED, EARLY, LATE = range(4)
@@ -27,11 +27,11 @@ ALL, LOCKED, EARLY, LATE = range(4)
 
 def exposed_removed(
     reference: ReferenceCounts,
-    counts: CalledCounts,
+    counts: SignificantCounts,
     late: NDArray[np.bool_] | None = None,
     threads: int = 2,
 ) -> NDArray[np.float64]:
-    """Sums over strata for each called pair: [pair, whose, (O, E before, E after, V, W)].
+    """Sums over strata for each significant pair: [pair, whose, (O, E before, E after, V, W)].
 
     ``late`` says which strata are later ones; without it all are earlier ones. The pairs' codes are numbered as
     the reference's columns are.
@@ -60,7 +60,7 @@ def exposed_removed(
             return
         columns = cells[:, :, :EXPOSED, first : first + _OUTCOMES_AT_ONCE].transpose(3, 0, 1, 2)
         others = columns.astype(np.int64)
-        others[..., BARRED] = exposures - others[..., BARRED]
+        others[..., NOT_AT_RISK] = exposures - others[..., NOT_AT_RISK]
         chosen = by_outcome[low:high]
         places = (pairs[chosen, 1] - first).astype(np.int64)
         _remove(
@@ -115,7 +115,7 @@ def _fill(
                 rows[at] = row
                 for half in range(HALVES):
                     own[at, half, 0] = cells[row, half, EXPOSED, code]
-                    own[at, half, 1] = cells[row, half, BARRED, code]
+                    own[at, half, 1] = cells[row, half, NOT_AT_RISK, code]
 
 
 @compiled
@@ -157,9 +157,9 @@ _Stratum = tuple[int, int, int, int, int]
 def _free_of(with_a: NDArray[np.int64], reference: NDArray[np.int64], own: NDArray[np.int64]) -> _Stratum:
     """Exposures of a at risk, followed; reference without a, its outcomes, those of them after a later a."""
     return (
-        int(with_a[0] - own[OWN_BARRED]),
+        int(with_a[0] - own[OWN_NOT_AT_RISK]),
         int(own[OWN_FOLLOWED]),
-        int(reference[BARRED] - (with_a[1] - own[EXPOSED_BARRED])),
+        int(reference[NOT_AT_RISK] - (with_a[1] - own[EXPOSED_NOT_AT_RISK])),
         int(reference[OUTCOMES] - own[EXPOSED_FOLLOWED]),
         int(own[LATER_FOLLOWED]),
     )

@@ -1,4 +1,4 @@
-"""Does a run keep its promise? The spread of z where nothing happens, and p-values by that spread."""
+"""Does a run keep its promise? Calibration (SD of z) where nothing happens, and p-values by it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LN10 = math.log(10.0)
 
 
 class EmpiricalNull(NamedTuple):
-    """Centre and spread of z over ``pairs`` pairs; 0 and 1 when the comparison is fair."""
+    """Mean and SD of z over ``pairs`` pairs; 0 and 1 when the comparison is fair."""
 
     mean: float
     sd: float
@@ -25,7 +25,7 @@ class EmpiricalNull(NamedTuple):
 
     @property
     def calibrated(self) -> bool:
-        """Whether theoretical p-values may stand alone (spread up to 1.1)."""
+        """Whether theoretical p-values may stand alone (SD up to 1.1)."""
         return self.sd <= 1.1
 
 

@@ -31,19 +31,19 @@ KEPT = 0.1
 """p-values above this are only counted: no q-value under it depends on where they lie."""
 
 
-class EverTested(NamedTuple):
+class HypothesisTally(NamedTuple):
     """``total`` tests made; log10 of the p-values up to ``KEPT`` in rising order."""
 
     total: int
     small: NDArray[np.float64]
 
     @classmethod
-    def of(cls, log10_p: NDArray[np.float64]) -> EverTested:
+    def of(cls, log10_p: NDArray[np.float64]) -> HypothesisTally:
         """The tests of one run."""
         return cls(len(log10_p), np.sort(log10_p[log10_p <= np.log10(KEPT)]))
 
     @classmethod
-    def merge(cls, parts: Iterable[EverTested]) -> EverTested:
+    def merge(cls, parts: Iterable[HypothesisTally]) -> HypothesisTally:
         """All tests of several runs."""
         kept = list(parts)
         return cls(

@@ -19,7 +19,7 @@ def replicate(
     candidate: NDArray[np.bool_],
     level: float = 0.05,
 ) -> NDArray[np.int8]:
-    """Verdict by called pair: 1 confirmed in the locked half, 0 not confirmed, -1 no candidate.
+    """Verdict by significant pair: 1 confirmed in the locked half, 0 not confirmed, -1 no candidate.
 
     ``locked`` [pair, (O, E before, E after, V, W)] comes from the locked half against its own reference. The test is
     one-sided (same direction), its error rate Benjamini-Hochberg among the candidates.
@@ -40,7 +40,7 @@ def replicate_apart(
     level: float,
     tested: int,
 ) -> NDArray[np.int8]:
-    """Verdict by called pair: 1 found again among other exposures, 0 not, -1 not found among the one's alone.
+    """Verdict by significant pair: 1 found again among other exposures, 0 not, -1 not found among the one's alone.
 
     ``one`` and ``other`` [pair, (O, E before, E after, V, W)] are sums over exposures of different persons (earlier
     and later years, two groups of places), each against their own reference. A candidate must pass, among the one's,

@@ -26,7 +26,7 @@ class Strata(NamedTuple):
     b: NDArray[np.float64]
 
 
-class Adjusted(NamedTuple):
+class AdjustedRiskRatios(NamedTuple):
     """By comparison: O, E and V of exposed persons with the outcome given the margins of their strata,
     log10 of the two-sided mid-p, risk ratio with a 95 % interval. Strata without unexposed do not count."""
 
@@ -39,7 +39,7 @@ class Adjusted(NamedTuple):
     high: NDArray[np.float64]
 
 
-def adjusted_risk_ratios(strata: Strata, comparisons: int) -> Adjusted:
+def adjusted_risk_ratios(strata: Strata, comparisons: int) -> AdjustedRiskRatios:
     """Mantel-Haenszel risk ratios (Greenland & Robins 1985) and the test of Cochran, Mantel and Haenszel.
 
     Given a stratum's margins the exposed with the outcome are hypergeometric; their sum is matched by its mean
@@ -62,4 +62,4 @@ def adjusted_risk_ratios(strata: Strata, comparisons: int) -> Adjusted:
         rr = np.where(below > 0, above / below, np.nan)
         se = np.sqrt(spread / (above * below))
         low, high = rr * np.exp(-Z * se), rr * np.exp(Z * se)
-    return Adjusted(observed, expected, variance, log10_p, rr, low, high)
+    return AdjustedRiskRatios(observed, expected, variance, log10_p, rr, low, high)

@@ -55,7 +55,7 @@ def logistic_fit(
     return fitted
 
 
-class Found(NamedTuple):
+class SubgroupSearch(NamedTuple):
     """Subgroups looked at, in order of size of z: ``conditions`` (columns that all hold), ``z`` of the difference
     between the effect inside and outside, both effects, standard error of the difference, family-wise p."""
 
@@ -77,7 +77,7 @@ def search(
     beam: int = 8,
     flips: int = 199,
     seed: int = 0,
-) -> Found:
+) -> SubgroupSearch:
     """Beam search over conjunctions of the columns of ``holds`` [person, condition].
 
     A subgroup counts where it and the rest have ``fewest`` persons of each arm (``arms``: treated or not). The
@@ -101,7 +101,7 @@ def search(
     p = (1 + (top[None, :] >= np.abs(z)[:, None] - 1e-9).sum(axis=1)) / (flips + 1)
     effects = [effect_in(holds, scored, conditions) for conditions in order]
     inside, outside, se = np.array(effects).reshape(-1, 3).T
-    return Found(order, z, inside, outside, se, p)
+    return SubgroupSearch(order, z, inside, outside, se, p)
 
 
 def effect_in(

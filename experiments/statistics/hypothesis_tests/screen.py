@@ -17,7 +17,7 @@ from experiments.statistics.error_control.empirical_null import (
 from experiments.statistics.error_control.multiplicity import q_values
 
 LEAST_EXPECTED = 5.0
-"""Pairs with at least this E show whether z has the spread it should."""
+"""Pairs with at least this E show whether z has the SD it should."""
 
 
 class Screen(NamedTuple):

@@ -143,7 +143,7 @@ def matched(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.
     return out
 
 
-class Together(NamedTuple):
+class CoOccurrence(NamedTuple):
     """By group of codes: pairs of its codes that persons have together, what their strata let expect, variance,
     log10 of the one-sided p that they have more."""
 
@@ -153,7 +153,9 @@ class Together(NamedTuple):
     log10_p: NDArray[np.float64]
 
 
-def together(has: sparse.csr_matrix, strata: NDArray[np.int64], groups: list[NDArray[np.int64]]) -> Together:
+def together(
+    has: sparse.csr_matrix, strata: NDArray[np.int64], groups: list[NDArray[np.int64]]
+) -> CoOccurrence:
     """Do persons have the codes of a group together more often than chance within their stratum?
 
     The strata hold sex, age and how many codes a person has in all. If every code's holders were drawn anew
@@ -174,7 +176,7 @@ def together(has: sparse.csr_matrix, strata: NDArray[np.int64], groups: list[NDA
         variance.append(float((_over_pairs(rest) / np.maximum(sizes - 1, 1)).sum()))
     observed, expected, spread = (np.array(column) for column in (seen, mean, variance))
     _, upper = mid_p_tails(observed, expected, spread)
-    return Together(observed, expected, spread, upper / np.log(10.0))
+    return CoOccurrence(observed, expected, spread, upper / np.log(10.0))
 
 
 def _over_pairs(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -192,7 +194,7 @@ class Phenotypes(NamedTuple):
     stability: NDArray[np.float64]
     gain: float
     agreement: NDArray[np.float64]
-    together: Together
+    together: CoOccurrence
     q_bh: NDArray[np.float64]
     q_by: NDArray[np.float64]
 

@@ -16,14 +16,14 @@ _NOTHING = 1e-9
 
 
 def at_risk(
-    mean: NDArray[np.float64], variance: NDArray[np.float64], barred: NDArray[np.float64]
+    mean: NDArray[np.float64], variance: NDArray[np.float64], not_at_risk: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """E[a, b] and V[a, b] of the exposures at risk, from those of all exposures less what is barred; in place.
+    """E[a, b] and V[a, b] of the exposures at risk, from those of all exposures less those no longer at risk; in place.
 
-    ``barred`` [a, b, 2] holds the sums of p and p(1-p) over exposures of a not at risk of b, which the product over all
+    ``not_at_risk`` [a, b, 2] holds the sums of p and p(1-p) over exposures of a not at risk of b, which the product over all
     exposures counts too much.
     """
-    for total, part in ((mean, barred[:, :, 0]), (variance, barred[:, :, 1])):
+    for total, part in ((mean, not_at_risk[:, :, 0]), (variance, not_at_risk[:, :, 1])):
         total -= part
         total[total < _NOTHING] = 0.0
     return mean, variance

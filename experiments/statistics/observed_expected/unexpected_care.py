@@ -15,7 +15,7 @@ STANDS_OUT = 4.0
 LOOKS = 5
 
 
-class Unexpected(NamedTuple):
+class UnexpectedCare(NamedTuple):
     """By treatment, group and outcome: what both margins let expect, its variance with their uncertainty, ratio of
     seen to expected with a 95 % interval, z, log10 p, whether tested, q-values."""
 
@@ -37,7 +37,7 @@ def unexpected(
     expected: NDArray[np.float64],
     variance: NDArray[np.float64],
     min_persons: int,
-) -> Unexpected:
+) -> UnexpectedCare:
     """Test every treatment × group × outcome for an interaction; arrays [treatment, group, outcome].
 
     Expected is Σ p of comparable persons' comparable days, times how much the outcome follows the treatment in
@@ -61,7 +61,7 @@ def unexpected(
     z = np.divide(o - mean, np.sqrt(spread), out=np.zeros_like(mean), where=spread > 0)
     ratio = np.divide(o, mean, out=np.full_like(mean, np.nan), where=mean > 0)
     se = np.sqrt(1 / np.maximum(o, 0.5) + margins / np.maximum(mean, 1e-9) ** 2)
-    return Unexpected(
+    return UnexpectedCare(
         mean,
         spread,
         ratio,

@@ -11,13 +11,13 @@ from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES
 
 WHAT = 5
-OWN_FOLLOWED, OWN_BARRED, EXPOSED_BARRED, EXPOSED_FOLLOWED, LATER_FOLLOWED = range(WHAT)
+OWN_FOLLOWED, OWN_NOT_AT_RISK, EXPOSED_NOT_AT_RISK, EXPOSED_FOLLOWED, LATER_FOLLOWED = range(WHAT)
 PLACES = HALVES * WHAT
 
 
 @dataclass(frozen=True)
-class CalledCounts:
-    """Counts for called pairs, in sparse form: parallel arrays, one entry for each cell that is not empty.
+class SignificantCounts:
+    """Counts for significant pairs, in sparse form: parallel arrays, one entry for each cell that is not empty.
 
     ``pairs`` [n, 2]: codes (a, b). ``cells`` [4, m]: number of the pair, of the stratum in ``keys``, half, and
     what was counted there (see below); ``cell_counts`` [m]. ``lags`` [2, k]: number of the pair and days from
@@ -40,7 +40,7 @@ class CalledCounts:
     incidence: NDArray[np.int32]
 
     @staticmethod
-    def merge(counts: list[CalledCounts]) -> CalledCounts:
+    def merge(counts: list[SignificantCounts]) -> SignificantCounts:
         """Sum of counts over disjoint sets of persons, for the same pairs against the same reference."""
         head = counts[0]
         if any(not np.array_equal(part.pairs, head.pairs) for part in counts):
@@ -52,7 +52,7 @@ class CalledCounts:
         pair, place, number = tally(cells, len(head.pairs), PLACES * len(head.keys))
         lag_pair, lag, lag_number = tally(lags, len(head.pairs), longest(lags) + 1)
         first_day, incidence = add_incidence([(part.first_day, part.incidence) for part in counts])
-        return CalledCounts(
+        return SignificantCounts(
             head.pairs,
             head.keys,
             cells_of(pair, place),
@@ -70,7 +70,7 @@ class CalledCounts:
         return {**arrays, "first_day": np.array([self.first_day], np.int64)}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> CalledCounts:
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> SignificantCounts:
         """Counts from what ``to_arrays`` gave."""
         return cls(**{**arrays, "first_day": int(arrays["first_day"][0])})  # type: ignore[arg-type]
 

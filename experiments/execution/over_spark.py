@@ -1,4 +1,4 @@
-"""Carry a kernel over a study's timelines and add up what it counts; the only place that maps over Arrow batches.
+"""Run kernels over a study's timelines on Spark's executors, add up the counts; the one place that maps over Arrow batches.
 
 A kernel sees plain arrays and knows no Spark; this module turns Arrow batches of ``gold.timeline`` into
 :class:`Persons`, runs one counting pass a task, ships its counts back as bytes and merges them on the driver.
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from experiments.execution.held_persons import Held
+from experiments.execution.held_persons import HeldPersons
 from experiments.execution.shared_memory import SharedMemory
 from experiments.kernels.packing import Packed, pack, unpack
 from experiments.kernels.passes import CountingPass, Counts
@@ -116,13 +116,13 @@ def _whole(packed: Packed, content: bytes) -> Packed:
 _ALIGNED = 64
 
 
-class InMemory(NamedTuple):
+class SharedArguments(NamedTuple):
     """What a broadcast is elsewhere: arguments that every worker sees in one and the same memory."""
 
     path: Path
 
     @classmethod
-    def put(cls, memory: SharedMemory, content: Any) -> InMemory | None:
+    def put(cls, memory: SharedMemory, content: Any) -> SharedArguments | None:
         """Lay arguments down with their arrays apart, so that whoever opens them copies none; None without room."""
         buffers: list[pickle.PickleBuffer] = []
         head = pickle.dumps(content, protocol=5, buffer_callback=buffers.append)
@@ -144,16 +144,16 @@ class InMemory(NamedTuple):
         return pickle.loads(pieces[0], buffers=pieces[1:])
 
     def destroy(self) -> None:
-        """Nothing: the folder goes as a whole."""
+        """Nothing: the folder is removed as a whole."""
 
 
-class Sent(NamedTuple):
+class Broadcast(NamedTuple):
     """Arguments as a broadcast."""
 
     broadcast: Any
 
     @classmethod
-    def put(cls, context: SparkContext, content: Any) -> Sent:
+    def put(cls, context: SparkContext, content: Any) -> Broadcast:
         """As one bytes object: an encrypted broadcast cannot take the buffers that pickled arrays come in."""
         return cls(context.broadcast(pickle.dumps(content, protocol=5)))
 
@@ -203,8 +203,8 @@ class OverSpark:
 
     ``timeline`` holds the columns of :data:`COLUMNS`; ``code_map`` (int32, one entry a vocabulary code) says
     what each code is counted as, −1 to leave it out; ``watch`` shows progress while Spark works. On one machine the
-    first pass holds the persons in memory for those that follow, unless told not to ``hold``; they go when the object
-    does.
+    first pass holds the persons in memory for those that follow, unless told not to ``hold``; they are released with the
+    object.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class OverSpark:
         self.watch = watch
         self._tasks: int | None = None
         memory = SharedMemory.of(timeline.sparkSession.sparkContext) if hold else None
-        self._held = Held(memory) if memory else None
+        self._held = HeldPersons(memory) if memory else None
         if memory:
             weakref.finalize(self, memory.close)
 
@@ -229,7 +229,7 @@ class OverSpark:
         """Where the persons are held; None where every pass reads them."""
         return self._held.memory.folder if self._held and self._tasks is not None else None
 
-    def _keep(self, held: Held, tasks: int) -> int | None:
+    def _keep(self, held: HeldPersons, tasks: int) -> int | None:
         """How many partitions are held after the first pass; what is held in part is given back."""
         if held.whole(tasks):
             return tasks
@@ -242,7 +242,7 @@ class OverSpark:
         context = self._timeline.sparkSession.sparkContext
         memory = SharedMemory.of(context)
         content = (self.code_map, parcelled(arguments))
-        parcel = (InMemory.put(memory, content) if memory else None) or Sent.put(context, content)
+        parcel = (SharedArguments.put(memory, content) if memory else None) or Broadcast.put(context, content)
         del content
         kind = counting.COUNTS
         held = self._held

@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
 from experiments.kernels.exposures import ExposureFinder
-from experiments.kernels.pairs.called_counts import (
-    EXPOSED_BARRED,
+from experiments.kernels.pairs.reference import EXPOSED, PERSONS_AT_ONCE, ReferenceCounts
+from experiments.kernels.pairs.significant_counts import (
     EXPOSED_FOLLOWED,
+    EXPOSED_NOT_AT_RISK,
     LATER_FOLLOWED,
-    OWN_BARRED,
     OWN_FOLLOWED,
+    OWN_NOT_AT_RISK,
     PLACES,
     WHAT,
-    CalledCounts,
     Entries,
+    SignificantCounts,
     add_incidence,
     cells_of,
     longest,
     tally,
 )
-from experiments.kernels.pairs.reference import EXPOSED, PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.persons import Persons
 from experiments.kernels.strata import StrataIndex
 
@@ -51,10 +51,10 @@ class Present(NamedTuple):
         return cls(keys, np.full((len(keys), (n_codes + 7) // 8), 255, np.uint8))
 
 
-class CalledPass:
-    """Counts ``CalledCounts`` over batches of persons."""
+class SignificantPass:
+    """Counts ``SignificantCounts`` over batches of persons."""
 
-    COUNTS: ClassVar[type[CalledCounts]] = CalledCounts
+    COUNTS: ClassVar[type[SignificantCounts]] = SignificantCounts
 
     def __init__(self, settings: PairScanSettings, present: Present, pairs: NDArray[np.int32]) -> None:
         n = settings.n_codes
@@ -83,11 +83,11 @@ class CalledPass:
         for start in range(0, persons.count, PERSONS_AT_ONCE):
             self._add(persons.part(start, min(start + PERSONS_AT_ONCE, persons.count)))
 
-    def result(self) -> CalledCounts:
+    def result(self) -> SignificantCounts:
         """Everything counted so far."""
         self._compact()
         cells, lags = self._cells[0], self._lags[0]
-        return CalledCounts(
+        return SignificantCounts(
             self._pairs,
             self._keys,
             cells_of(cells[0], cells[1]),
@@ -176,7 +176,7 @@ def _record(
     places: NDArray[np.int32],
     lags: NDArray[np.int32],
 ) -> tuple[int, int, int]:
-    """Records of the called pairs persons have both codes of; lag -1 where a record tells of no lag.
+    """Records of the significant pairs persons have both codes of; lag -1 where a record tells of no lag.
 
     Stops before an exposure whose records might not fit. Returns where to go on and the records written.
     """
@@ -196,7 +196,7 @@ def _record(
                 if pair < 0:
                     continue
                 day_b = np.int64(days[other])
-                own = OWN_FOLLOWED if day_b > day_a else OWN_BARRED
+                own = OWN_FOLLOWED if day_b > day_a else OWN_NOT_AT_RISK
                 if exposure >= starts[person] and day_b - day_a <= horizon:
                     pairs[size] = pair
                     places[size] = (np.int64(rows[exposure]) * HALVES + half) * WHAT + own
@@ -217,7 +217,7 @@ def _record(
 def _what(day: np.int64, day_a: np.int64, day_b: np.int64, horizon: int) -> int:
     """What an exposure on ``day`` of a person with both codes counts as, -1 for nothing out of the common."""
     if day >= day_a and day >= day_b:
-        return EXPOSED_BARRED
+        return EXPOSED_NOT_AT_RISK
     if day_b <= day_a or day_b <= day or day_b > day + horizon:
         return -1
     return EXPOSED_FOLLOWED if day >= day_a else LATER_FOLLOWED

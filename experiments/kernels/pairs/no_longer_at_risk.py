@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
 from experiments.kernels.exposures import ExposureFinder
-from experiments.kernels.pairs.reference import BARRED, OUTCOMES, PERSONS_AT_ONCE, ReferenceCounts
+from experiments.kernels.pairs.reference import NOT_AT_RISK, OUTCOMES, PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.persons import Persons
 
 MOST_CODES = 1 << 15
@@ -21,7 +21,7 @@ _OUTCOMES_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class BarredCounts:
+class NoLongerAtRiskCounts:
     """Additive over persons, and free of any reference.
 
     ``preceded`` [b, a, half] and ``beside`` [b, a] as in the pair scan. The rest counts exposures of a in a stratum
@@ -39,7 +39,7 @@ class BarredCounts:
     numbers: NDArray[np.int32]
 
     @staticmethod
-    def merge(counts: list[BarredCounts]) -> BarredCounts:
+    def merge(counts: list[NoLongerAtRiskCounts]) -> NoLongerAtRiskCounts:
         """Sum of counts over disjoint sets of persons."""
         parts = list(counts)
         while len(parts) > 1:
@@ -49,7 +49,7 @@ class BarredCounts:
             ]
         return parts[0]
 
-    def plus(self, other: BarredCounts, sign: int = 1) -> BarredCounts:
+    def plus(self, other: NoLongerAtRiskCounts, sign: int = 1) -> NoLongerAtRiskCounts:
         """With the persons of ``other``, or (``sign`` -1) without them; cells that come to 0 are gone."""
         groups = np.empty(len(self.groups) + len(other.groups), np.int64)
         starts = np.zeros(len(groups) + 1, np.int64)
@@ -57,7 +57,7 @@ class BarredCounts:
         numbers = np.empty(len(what), np.int32)
         mine, theirs = ((each.groups, each.starts, each.what, each.numbers) for each in (self, other))
         used, cells = _merge(*mine, *theirs, sign, groups, starts, what, numbers)
-        return BarredCounts(
+        return NoLongerAtRiskCounts(
             self.preceded + sign * other.preceded,
             self.beside + sign * other.beside,
             groups[:used],
@@ -66,7 +66,7 @@ class BarredCounts:
             numbers[:cells],
         )
 
-    def renumbered(self, places: NDArray[np.int64], n_codes: int) -> BarredCounts:
+    def renumbered(self, places: NDArray[np.int64], n_codes: int) -> NoLongerAtRiskCounts:
         """The same under other numbers: code i is now ``places[i]``, which ascend, of ``n_codes``."""
         preceded = np.zeros((n_codes, n_codes, HALVES), np.int32)
         beside = np.zeros((n_codes, n_codes), np.int32)
@@ -82,7 +82,7 @@ class BarredCounts:
         return arrays | {"sizes": np.diff(self.starts).astype(np.int32)}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> BarredCounts:
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> NoLongerAtRiskCounts:
         """Counts from what ``to_arrays`` gave."""
         given: dict[str, NDArray[Any]] = dict(arrays)
         sizes = given.pop("sizes")
@@ -90,15 +90,15 @@ class BarredCounts:
         np.cumsum(sizes, out=starts[1:])
         return cls(starts=starts, **given)
 
-    def negative(self) -> BarredCounts:
+    def negative(self) -> NoLongerAtRiskCounts:
         """What takes these persons off where it is added."""
         return replace(self, preceded=-self.preceded, beside=-self.beside, numbers=-self.numbers)
 
 
 def weighed(
-    parts: list[BarredCounts], reference: ReferenceCounts, rounder: float, threads: int = 2
+    parts: list[NoLongerAtRiskCounts], reference: ReferenceCounts, rounder: float, threads: int = 2
 ) -> NDArray[np.float64]:
-    """``barred`` of the pair scan, [b, a, (Σ p, Σ p(1-p), open half Σ p, Σ p(1-p))], against a reference.
+    """``not_at_risk`` of the pair scan, [b, a, (Σ p, Σ p(1-p), open half Σ p, Σ p(1-p))], against a reference.
 
     ``parts`` are summed on the way. p lies on the grid of ``rounder``, on which every sum is exact: the order of
     adding does not matter. The reference knows every stratum in which anything is left of the sum.
@@ -136,10 +136,10 @@ def add_up(
     return cells[first][kept], total[kept]
 
 
-class BarredPass:
-    """Counts ``BarredCounts`` over batches of persons."""
+class NoLongerAtRiskPass:
+    """Counts ``NoLongerAtRiskCounts`` over batches of persons."""
 
-    COUNTS: ClassVar[type[BarredCounts]] = BarredCounts
+    COUNTS: ClassVar[type[NoLongerAtRiskCounts]] = NoLongerAtRiskCounts
 
     def __init__(self, settings: PairScanSettings) -> None:
         n = settings.n_codes
@@ -150,14 +150,14 @@ class BarredPass:
         self._preceded, self._beside = np.zeros((n, n, HALVES), np.int32), np.zeros((n, n), np.int32)
         self._loose: list[NDArray[np.int64]] = []
         self._held = 0
-        self._runs: list[BarredCounts] = []
+        self._runs: list[NoLongerAtRiskCounts] = []
 
     def add(self, persons: Persons) -> None:
         """Count a batch of whole persons."""
         for start in range(0, persons.count, PERSONS_AT_ONCE):
             self._add(persons.part(start, min(start + PERSONS_AT_ONCE, persons.count)))
 
-    def result(self) -> BarredCounts:
+    def result(self) -> NoLongerAtRiskCounts:
         """Everything counted so far."""
         self._sort()
         runs = self._runs or [_nothing()]
@@ -210,9 +210,9 @@ class BarredPass:
             self._runs.append(self._runs.pop().plus(last))
 
 
-def _nothing() -> BarredCounts:
+def _nothing() -> NoLongerAtRiskCounts:
     """Counts of nobody, of no code."""
-    return BarredCounts(
+    return NoLongerAtRiskCounts(
         np.zeros((0, 0, HALVES), np.int32),
         np.zeros((0, 0), np.int32),
         np.empty(0, np.int64),
@@ -353,9 +353,9 @@ def _chances(
     for row in range(len(every)):
         for at in range(p.shape[0]):
             code = first + at
-            open_n = every[row, 0] - cells[row, 0, BARRED, code]
+            open_n = every[row, 0] - cells[row, 0, NOT_AT_RISK, code]
             open_m = np.int64(cells[row, 0, OUTCOMES, code])
-            n = open_n + every[row, 1] - cells[row, 1, BARRED, code]
+            n = open_n + every[row, 1] - cells[row, 1, NOT_AT_RISK, code]
             m = open_m + cells[row, 1, OUTCOMES, code]
             p[at, row, 0] = (m / n + rounder) - rounder if n > 0 else 0.0
             p[at, row, 1] = (open_m / open_n + rounder) - rounder if open_n > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Kept counts: whoever comes, goes or changes, the table is the one of a scan over everybody from the beginning."""
+"""Incremental counts: whoever comes, leaves or changes, the table is the one of a scan over everybody from the beginning."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.analyses.pairs.incremental_counts import KeptCounts
-from experiments.analyses.pairs.incremental_store import Kept, read_kept, write_kept
+from experiments.analyses.pairs.incremental_counts import IncrementalCounts
+from experiments.analyses.pairs.incremental_store import StoredCounts, read_kept, write_kept
 from experiments.analyses.pairs.scan import scan
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.pairs.barred import BarredCounts, BarredPass
 from experiments.kernels.pairs.fingerprints import Fingerprints
+from experiments.kernels.pairs.no_longer_at_risk import NoLongerAtRiskCounts, NoLongerAtRiskPass
 from experiments.kernels.passes import OverPersons
 from tests.oracles.pair_scan import Person
 from tests.support.small_worlds import WASHOUTS, as_persons, small_world
@@ -45,7 +45,7 @@ def test_tables__are_identical_whoever_came_left_or_changed(seed: int, choice: i
         if what in ("comes", "changes")
     ]
     now = [p for p, what in zip(people, fate, strict=True) if what == "stays"] + came
-    kept = KeptCounts.of(OverPersons(as_persons(before, n_codes)), options)
+    kept = IncrementalCounts.of(OverPersons(as_persons(before, n_codes)), options)
     first = scan(kept.over(OverPersons(as_persons(before, n_codes), 2)), options, min_persons=1, level=0.9)
     same(first.table, scan(OverPersons(as_persons(before, n_codes)), options, min_persons=1, level=0.9).table)
     kept.update(
@@ -60,7 +60,11 @@ def test_tables__are_identical_whoever_came_left_or_changed(seed: int, choice: i
         scan(kept.over(OverPersons(as_persons(now, n_codes))), options, min_persons=1, level=0.9).table,
         whole.table,
     )
-    assert (again.strata, again.persons, again.called) == (whole.strata, whole.persons, whole.called)
+    assert (again.strata, again.persons, again.significant) == (
+        whole.strata,
+        whole.persons,
+        whole.significant,
+    )
 
 
 def test_one_more_per_cent_of_persons__gives_the_identical_table_without_counting_the_others_again() -> None:
@@ -69,7 +73,7 @@ def test_one_more_per_cent_of_persons__gives_the_identical_table_without_countin
     )
     options = PairScanSettings(world.n_codes)
     old, new = world.persons.part(0, 14_850), world.persons.part(14_850, 15_000)
-    kept = KeptCounts.of(OverPersons(old), options)
+    kept = IncrementalCounts.of(OverPersons(old), options)
     scan(kept.over(OverPersons(old)), options, level=0.5)
     asked: list[int] = []
 
@@ -80,27 +84,29 @@ def test_one_more_per_cent_of_persons__gives_the_identical_table_without_countin
     kept.update(OverPersons(new))
     again = scan(kept.over(everybody), options)  # type: ignore[arg-type]
     same(again.table, scan(OverPersons(world.persons), options).table)
-    assert not asked, "every pair called had been looked at before"
+    assert not asked, "every significant pair had been looked at before"
 
 
 def test_counts__travel_as_arrays_and_too_many_codes_are_refused() -> None:
     people, n_codes = small_world(5)
-    counts = OverPersons(as_persons(people, n_codes))(BarredPass, {"settings": PairScanSettings(n_codes)})
-    sent = BarredCounts.from_arrays(counts.to_arrays())
+    counts = OverPersons(as_persons(people, n_codes))(
+        NoLongerAtRiskPass, {"settings": PairScanSettings(n_codes)}
+    )
+    sent = NoLongerAtRiskCounts.from_arrays(counts.to_arrays())
     for name, array in counts.to_arrays().items():
         assert np.array_equal(sent.to_arrays()[name], array)
     nothing = counts.plus(counts, -1)
     assert not nothing.groups.size and not nothing.what.size and not nothing.preceded.any()
     with pytest.raises(ValueError, match="at most"):
-        BarredPass(PairScanSettings(40_000))
+        NoLongerAtRiskPass(PairScanSettings(40_000))
 
 
-def equal(one: KeptCounts, other: KeptCounts) -> None:
+def equal(one: IncrementalCounts, other: IncrementalCounts) -> None:
     assert one.settings == other.settings and len(one.changes) == len(other.changes)
     for mine, theirs in zip(one.changes, other.changes, strict=True):
         for field, array in mine.to_arrays().items():
             np.testing.assert_array_equal(array, theirs.to_arrays()[field])
-    for name in ("reference", "barred", "called"):
+    for name in ("reference", "not_at_risk", "significant"):
         mine, theirs = getattr(one, name), getattr(other, name)
         assert (mine is None) == (theirs is None)
         for field, array in mine.to_arrays().items() if mine else ():
@@ -119,7 +125,7 @@ def test_other_numbers_of_codes__give_the_counts_of_persons_with_these_numbers(
     persons = as_persons(people, n_codes)
     moved = persons._replace(codes=places[persons.codes].astype(np.int32))
     kept, other = (
-        KeptCounts.of(OverPersons(crowd), PairScanSettings(n))
+        IncrementalCounts.of(OverPersons(crowd), PairScanSettings(n))
         for crowd, n in ((persons, n_codes), (moved, more))
     )
     for each, crowd in ((kept, persons), (other, moved)):
@@ -127,14 +133,14 @@ def test_other_numbers_of_codes__give_the_counts_of_persons_with_these_numbers(
     equal(kept.renumbered(places, more), other)
 
 
-def test_kept_counts__come_back_from_disk_and_a_torn_file_is_none(tmp_path: Path) -> None:
+def test_incremental_counts__come_back_from_disk_and_a_torn_file_is_none(tmp_path: Path) -> None:
     people, n_codes = small_world(random.randrange(2**31))
     run = OverPersons(as_persons(people, n_codes))
-    kept = KeptCounts.of(run, PairScanSettings(n_codes))
+    kept = IncrementalCounts.of(run, PairScanSettings(n_codes))
     prints = Fingerprints(np.sort(np.random.default_rng().integers(0, 2**64, 30, np.uint64)))
     path = tmp_path / "folder" / "kept"
     for _ in range(2):
-        write_kept(path, Kept(kept, prints, ["a", "ø"], 7))
+        write_kept(path, StoredCounts(kept, prints, ["a", "ø"], 7))
         back = read_kept(path)
         assert back is not None and (back.names, back.version) == (["a", "ø"], 7)
         equal(back.counts, kept)

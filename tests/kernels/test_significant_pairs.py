@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.pairs import called as module
-from experiments.kernels.pairs.called import CalledPass, Present
-from experiments.kernels.pairs.called_counts import CalledCounts
+from experiments.kernels.pairs import significant as module
 from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
 from experiments.kernels.pairs.removed import ALL, LOCKED, exposed_removed
+from experiments.kernels.pairs.significant import Present, SignificantPass
+from experiments.kernels.pairs.significant_counts import SignificantCounts
 from experiments.kernels.persons import Persons
 from experiments.statistics.over_time.direction import null_effect_ratios
 from experiments.statistics.over_time.lags import SHARES, lag_quantiles
@@ -28,13 +28,13 @@ def reference_of(persons: Persons, settings: PairScanSettings) -> ReferenceCount
     return ReferenceCounts.merge([reference.result()])
 
 
-def count(parts: list[Persons], reference: ReferenceCounts, settings: PairScanSettings) -> CalledCounts:
+def count(parts: list[Persons], reference: ReferenceCounts, settings: PairScanSettings) -> SignificantCounts:
     counts = []
     for part in parts:
-        counter = CalledPass(settings, Present.of(reference), all_pairs(settings.n_codes))
+        counter = SignificantPass(settings, Present.of(reference), all_pairs(settings.n_codes))
         counter.add(part)
         counts.append(counter.result())
-    return CalledCounts.merge(counts)
+    return SignificantCounts.merge(counts)
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -52,11 +52,11 @@ def test_called__equals_the_oracle(block: int) -> None:
         lags = lag_quantiles(counts.lags, counts.lag_counts, len(counts.pairs))
         locked = [person for person in people if person.half == 1]
         for at, (a, b) in enumerate(counts.pairs.tolist()):
-            answer = oracle.called(people, a, b, horizon, washout)
+            answer = oracle.significant(people, a, b, horizon, washout)
             assert tuple(sums[at, ALL]) == pytest.approx(
                 (answer.observed, answer.before, answer.after, answer.variance, answer.uncertainty), abs=1e-9
             )
-            answer_locked = oracle.called(locked, a, b, horizon, washout)
+            answer_locked = oracle.significant(locked, a, b, horizon, washout)
             assert tuple(sums[at, LOCKED])[:3] == pytest.approx(
                 (answer_locked.observed, answer_locked.before, answer_locked.after), abs=1e-9
             )
@@ -94,7 +94,7 @@ def test_counts__do_not_depend_on_parts_batches_or_memory(monkeypatch: pytest.Mo
         monkeypatch.setattr(module, "_RECORDS_HELD", 10)
         monkeypatch.setattr(module, "_RECORDS_AT_ONCE", 20)
         single = [persons.part(at, at + 1) for at in range(persons.count)]
-        counter = CalledPass(settings, Present.of(reference), all_pairs(n))
+        counter = SignificantPass(settings, Present.of(reference), all_pairs(n))
         for person in single:
             counter.add(person)
         for other in (count(single, reference, settings), counter.result()):
@@ -109,7 +109,7 @@ def test_merge__refuses_counts_of_different_things() -> None:
     settings = PairScanSettings(n)
     persons = as_persons(people, n)
     reference = reference_of(persons, settings)
-    one = CalledPass(settings, Present.of(reference), np.array([[0, 1]], np.int32)).result()
-    other = CalledPass(settings, Present.of(reference), np.array([[1, 0]], np.int32)).result()
+    one = SignificantPass(settings, Present.of(reference), np.array([[0, 1]], np.int32)).result()
+    other = SignificantPass(settings, Present.of(reference), np.array([[1, 0]], np.int32)).result()
     with pytest.raises(ValueError, match="different pairs"):
-        CalledCounts.merge([one, other])
+        SignificantCounts.merge([one, other])
