@@ -15,6 +15,7 @@ STUDY ?= demo
 JOB ?= mine_pairs
 SEEDS ?= 20
 WORKERS ?= 2
+FAST := tests/kernels tests/statistics tests/spec tests/architecture
 LONG := tests/e2e/test_demo.py tests/e2e/test_submit.py tests/spark/test_root_rotation.py \
 	tests/spark/test_redelivery.py::test_a_lake_of_many_deliveries_equals_one_of_the_last
 HOME_OPTION := $(if $(LAKE),--lake $(LAKE))
@@ -22,6 +23,8 @@ HOME_OPTION := $(if $(LAKE),--lake $(LAKE))
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@echo "  A ROOM is a folder of lakehouse or experiments (governance, gold, kernels, analyses/pairs); its tests are"
+	@echo "  the test files that import one of its modules, so nobody keeps a list."
 
 .PHONY: setup
 setup: $(STAMP) ## Everything the project needs, in .venv (Java too, as root on Debian or Ubuntu)
@@ -32,7 +35,7 @@ $(STAMP): requirements.lock requirements-linking.lock pyproject.toml
 	@$(PYTHON) -m venv .venv || { echo "python3-venv is missing (Debian or Ubuntu: apt-get install python3-venv)."; exit 10; }
 	@echo "Setting up .venv from requirements.lock ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q -r requirements.lock || $(BIN)/python -m pip install -q -r requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --compile-bytecode -r requirements.lock || $(BIN)/python -m pip install -q -r requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --no-deps -r requirements-linking.lock || $(BIN)/python -m pip install -q --no-deps -r requirements-linking.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --no-deps -e . || $(BIN)/python -m pip install -q --no-deps -e .
 	@touch $(STAMP)
@@ -59,22 +62,32 @@ run: setup ## One job on a study: make run JOB=mine_pairs STUDY=demo
 ui: setup ## The MLflow UI, on this machine only
 	@$(BIN)/patternlake ui $(HOME_OPTION)
 
+.PHONY: bytecode
+bytecode: setup
+	@$(BIN)/python -m compileall -q lakehouse experiments tests
+
 .PHONY: test
-test: setup ## All tests but the long ones
-	@echo "Running all tests but the long ones (make prove runs those) ..."
-	@$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --durations=15
+test: bytecode ## All tests but the long ones, or those of one room: make test ROOM=governance
+	@if [ -n "$(ROOM)" ]; then files="$$($(BIN)/python -m tests.support.rooms '$(ROOM)')" || exit 2; fi; \
+	echo "Running all tests$${files:+ of $(ROOM)} but the long ones (make prove runs those) ..."; \
+	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --durations=15 $$files
 
 .PHONY: test-fast
-test-fast: setup ## Kernels, statistics and specifications: no Spark
-	@$(BIN)/python -m pytest -q -m "not slow" tests/kernels tests/statistics tests/spec tests/architecture
+test-fast: bytecode ## Kernels, statistics and specifications: no Spark
+	@$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist worksteal $(FAST)
+
+.PHONY: coverage
+coverage: setup ## Lines of the kernels that their tests run, with the compiler off and few examples (minutes)
+	@NUMBA_DISABLE_JIT=1 PATTERNLAKE_EXAMPLES=5 $(BIN)/python -m coverage run --source=experiments/kernels -m pytest -q -m "not slow" tests/kernels; \
+	$(BIN)/python -m coverage report --skip-covered --sort=cover
 
 .PHONY: test-long
 test-long: setup ## Minutes each: a demo's remains, clusters of this machine, deliveries in sequence, a new root key (DEMO=a demo's home)
 	@PATTERNLAKE_DEMO="$(DEMO)" $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(LONG)
 
 .PHONY: prove
-prove: setup ## Print every promised figure beside its threshold; fails when one falls short (SEEDS=20)
-	@$(BIN)/python -m tests.prove --seeds $(SEEDS)
+prove: setup ## Every promised figure beside its threshold (SEEDS=20), or one section: CASE=gate (CASE=list names them)
+	@$(BIN)/python -m tests.prove --seeds $(SEEDS) $(if $(CASE),$(if $(filter list ?,$(CASE)),--list,--only $(CASE)))
 
 .PHONY: attack
 attack: setup ## The attack suite against plain Spark, the Guarded and the Sealed level, as one table (LEVELS="guarded sealed")
@@ -112,8 +125,12 @@ types: setup ## Types, strict
 contracts: setup ## Who may import whom
 	@$(BIN)/lint-imports
 
+.PHONY: structure
+structure: setup ## Files a folder, floors, circles, lengths, docstrings; fails on what is not allowed (LIST=errors or axes)
+	@$(BIN)/python -m tests.architecture.structure $(if $(LIST),--list $(LIST))
+
 .PHONY: check
-check: lint types contracts ## Lint, types and import contracts
+check: lint types contracts structure ## Lint, types, import contracts and structure
 
 .PHONY: dist
 dist: setup ## The wheel, and the same as .zip for spark-submit --py-files

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from lakehouse.settings import Settings, load_settings
@@ -24,6 +25,22 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("PATTERNLAKE_HOME", "PATTERNLAKE_PROFILE", "MLFLOW_TRACKING_URI"):
         os.environ.pop(name, None)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+hypothesis.settings.register_profile("patternlake", deadline=None)
+hypothesis.settings.load_profile("patternlake")
+"""An example that compiles a kernel, or runs on a machine at work, is late and not wrong: no deadlines."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``PATTERNLAKE_EXAMPLES`` every property is tried on so many examples at most (``make coverage``)."""
+    if most := int(os.environ.get("PATTERNLAKE_EXAMPLES", "0")):
+        for item in items:
+            function = getattr(item, "obj", None)
+            given = getattr(function, "_hypothesis_internal_use_settings", None)
+            if given is not None:
+                few = hypothesis.settings(given, max_examples=min(most, given.max_examples))
+                getattr(function, "__func__", function)._hypothesis_internal_use_settings = few
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
