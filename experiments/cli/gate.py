@@ -29,7 +29,7 @@ def gate(
     from lakehouse.governance.output_gate.memory import Memory
     from lakehouse.governance.output_gate.model import Limits
     from lakehouse.governance.permits.files import load_permit, load_study
-    from lakehouse.governance.release.requests import lately, limits_of
+    from lakehouse.governance.release.judgement import lately, limits_of
 
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.", "", "Name a folder of outputs.")

@@ -10,7 +10,7 @@ import typer
 from experiments.cli.common import Lake, settings_of
 
 if TYPE_CHECKING:
-    from lakehouse.governance.release.requests import Actor
+    from lakehouse.governance.release.records import Actor
     from lakehouse.settings import Settings
 
 NAME = "release"
@@ -59,7 +59,8 @@ def request(
 def show(release: Release, danish: Annotated[bool, typer.Option("--danish", help="Reasons in Danish.")] = False,
          lake: Lake = None) -> None:  # fmt: skip
     """What was asked for, what the gate says of it now, and where its files lie for review."""
-    from lakehouse.governance.release.requests import folder_of, gate_of, load, state
+    from lakehouse.governance.release.judgement import gate_of
+    from lakehouse.governance.release.records import folder_of, load, state
 
     settings = settings_of(lake)
     asked = load(settings, release)
@@ -125,7 +126,7 @@ def withdraw(
 def list_(study: Annotated[str | None, typer.Option("--study", help="Of this study alone.")] = None,
           lake: Lake = None) -> None:  # fmt: skip
     """Every release and where it stands."""
-    from lakehouse.governance.release.requests import desk, load, state
+    from lakehouse.governance.release.records import desk, load, state
 
     settings = settings_of(lake)
     for path in sorted(desk(settings).glob("*/request.json")):
@@ -142,7 +143,7 @@ def group() -> None:
 
 
 def _actor(settings: Settings, name: str, key: Path, account: str | None) -> Actor:
-    from lakehouse.governance.release.requests import acting
+    from lakehouse.governance.release.records import acting
 
     return acting(settings, name, key, account)
 

@@ -31,18 +31,8 @@ from lakehouse.governance.output_gate.model import Limits
 from lakehouse.governance.output_gate.reasons import Rule
 from lakehouse.governance.release.files import copied
 from lakehouse.governance.release.package import RECORD, export, verify
-from lakehouse.governance.release.requests import (
-    Actor,
-    acting,
-    desk,
-    folder_of,
-    load,
-    request,
-    review,
-    state,
-    steps,
-    withdraw,
-)
+from lakehouse.governance.release.records import Actor, acting, desk, folder_of, load, state, steps
+from lakehouse.governance.release.requests import request, review, withdraw
 from lakehouse.governance.scope.scope import State
 from tests.support.checked_folders import checked_folder
 from tests.support.desks import Desk, make_desk

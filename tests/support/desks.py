@@ -15,7 +15,7 @@ from lakehouse.governance.access.person_sets import PersonSets
 from lakehouse.governance.approvals import signatories
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.permits.files import grant_all
-from lakehouse.governance.release.requests import Actor, acting
+from lakehouse.governance.release.records import Actor, acting
 from lakehouse.governance.scope.scope import Read, Scope, State
 from lakehouse.settings import Settings, load_settings
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import getpass
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -152,8 +153,9 @@ def public_half(path: Path) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One writer at a time."""
+    """One writer of a file at a time: whoever comes second waits. The lock's own file lies beside it."""
     private_folder(path.parent)
-    with path.with_suffix(".lock").open("w") as lock:
+    handle = os.open(path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -7,26 +7,26 @@ Every attempt stands in the ledger before anything happens, refused ones with th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.errors import DataError, PatternlakeError, PermissionRefused
-from lakehouse.governance.approvals.signatories import (
-    Signatory,
-    locked,
-    sign,
-    signatories,
-    signatory_for,
-    verified,
+from lakehouse.errors import DataError, PermissionRefused
+from lakehouse.governance.approvals.signatories import Signatory, locked, sign, signatories, signatory_for
+from lakehouse.governance.approvals.signed_request import (
+    Clock,
+    EntryForm,
+    Procedure,
+    SignedText,
+    TextForm,
+    digest,
+    utc_now,
 )
-from lakehouse.governance.ledger import ledger
+from lakehouse.governance.approvals.state_table import ABSENT, StateTable, Step
 from lakehouse.governance.permits.files import load_permit, load_study
 from lakehouse.identity.pseudonyms import token_batch
 from lakehouse.identity.sealed_box import seal, unseal
@@ -39,15 +39,25 @@ if TYPE_CHECKING:
 
     from lakehouse.settings import Settings
 
-APPROVALS = 2
-LONGEST = timedelta(days=30)
-"""A request may wait at most so long, whatever it asks for."""
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """This moment, UTC."""
-    return datetime.now(UTC)
+ASKED, WAITING, APPROVED, DELIVERED, EXPIRED = "asked", "waiting", "approved", "delivered", "expired"
+STEPS = (
+    Step("requested", (ABSENT,), ASKED, ("requester",)),
+    Step("approved", (ASKED,), WAITING, ("approver",)),
+    Step("approved", (WAITING, APPROVED), APPROVED, ("approver",)),
+    Step("delivered", (APPROVED,), DELIVERED),
+    Step("expired", (ASKED, WAITING, APPROVED), EXPIRED),
+)
+"""What leads from where: the first approver's word waits for the second's."""
+PROCEDURE = Procedure(
+    StateTable(STEPS, expiry="expired"),
+    TextForm(b"patternlake re-identification 1\n", compact=False),
+    EntryForm("request", kind="re-identification"),
+    approvals=2,
+    rule="The requester and the two approvers are three persons.",
+    hint="See 'patternlake reidentify list'; an approval that the ledger lacks is given by approving once more.",
+    longest=timedelta(days=30),
+)
+"""A request may wait thirty days at most, whatever it asks for."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +83,12 @@ class Request:
         """The text that is signed: everything but its state and the signatures."""
         content = asdict(self)
         del content["state"], content["signatures"]
-        return b"patternlake re-identification 1\n" + json.dumps(content, sort_keys=True).encode()
+        return PROCEDURE.form.text(content)
 
     @property
     def digest(self) -> str:
         """Short digest of what is asked, for people to compare."""
-        return hashlib.sha256(self.message()).hexdigest()[:12]
+        return digest(self.message())[:12]
 
     def describe(self) -> str:
         """What an approver reads before signing."""
@@ -93,7 +103,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Desk:
-    """The desk of one lake. ``account`` is who runs this (default: the operating system's word for it)."""
+    """The desk of one lake. ``account`` is who runs this (default: the operating system's word for it).
+
+    Every step raises :class:`ConfigurationError` where the ledger cannot be written: nothing is done unrecorded.
+    """
 
     settings: Settings
     account: str | None = None
@@ -115,12 +128,16 @@ class Desk:
         recipient: str,
         expires: datetime,
     ) -> Request:
-        """Put a request on the desk, or refuse it; either way it is in the ledger."""
+        """Put a request on the desk, or refuse it; either way it is in the ledger.
+
+        ``persons`` are pseudonyms of the study. Raises :class:`PermissionRefused` where register, permit or expiry
+        do not allow it, :class:`ConfigurationError` where study, permit or ledger cannot be read.
+        """
         named = secrets.token_hex(4)
         facts = {"request": named, "study": study, "clause": clause, "reason": reason, "by": requester}
-        with self.recorded("requested", {**facts, "persons": shown(len(set(persons)))}):
+        with PROCEDURE.attempt(self.settings, "requested", {**facts, "persons": shown(len(set(persons)))}):
             definition = load_study(self.settings, study)
-            signatory = signatory_for(self.settings, requester, "requester", self.account)
+            signatory = PROCEDURE.actor(self.settings, "requested", requester, self.account)
             to = signatory_for(self.settings, recipient, "recipient", self.account)
             made = Request(
                 id=named,
@@ -142,37 +159,60 @@ class Desk:
         return made
 
     def approve(self, request_id: str, approver: str, key: Path) -> Request:
-        """Sign a request as its first or second approver."""
+        """Sign a request as its first or second approver.
+
+        Raises :class:`PermissionRefused` for the wrong person or moment or outside the permit, :class:`DataError`
+        where there is no such request.
+        """
         with (
             locked(self.path(request_id)),
-            self.recorded("approved", {"request": request_id, "by": approver}),
+            PROCEDURE.attempt(self.settings, "approved", {"request": request_id, "by": approver}),
         ):
             request = self.read(request_id)
             self.check(request)
-            signatory = signatory_for(self.settings, approver, "approver", self.account)
-            register = signatories(self.settings)
-            if same := [name for name in request.signatures if one_person(signatory, register[name])]:
-                raise PermissionRefused(
-                    f"'{approver}' has signed request {request_id} already, as {same[0]}.",
-                    "The requester and the two approvers are three persons.",
-                    "Have another approver sign.",
-                )
+            signatory = PROCEDURE.actor(self.settings, "approved", approver, self.account)
+            PROCEDURE.require_another(request_id, signatory, self.signed_before(request, approver))
+            self.require(request, "approved")
             signed = {**request.signatures, approver: sign(key, signatory, request.message())}
             request = replace(request, signatures=signed)
             self.write(request)
         return request
 
+    def signed_before(self, request: Request, approver: str) -> list[Signatory]:
+        """Who signed so far, but for an approver whose signature was kept and never came into the ledger.
+
+        That is what is left of one who was killed in between: they may sign once more.
+        """
+        register = signatories(self.settings)
+        history = PROCEDURE.history(self.settings, request.id)
+        entered = {request.requester, *(body["by"] for event, body in history if event == "approved")}
+        return [
+            register[name]
+            for name in request.signatures
+            if name in register and (name in entered or name != approver)
+        ]
+
+    def require(self, request: Request, event: str) -> None:
+        """:class:`PermissionRefused` where the event does not lead on from where the request stands now."""
+        end = datetime.fromisoformat(request.expires)
+        PROCEDURE.require(self.settings, request.id, event, now=self.clock(), expires=end)
+
     def deliver(self, request_id: str, out: Path) -> Path:
-        """Seal the answer for the recipient into ``out``; once, and only with three valid signatures."""
+        """Seal the answer for the recipient into ``out``; once, and only with three valid signatures.
+
+        Raises :class:`PermissionRefused` where signatures, permit or moment do not allow it, :class:`DataError`
+        where there is no such request or ``out`` is there.
+        """
         with (
             locked(self.path(request_id)),
-            self.recorded("delivered", {"request": request_id}) as facts,
+            PROCEDURE.attempt(self.settings, "delivered", {"request": request_id}) as facts,
         ):
             request = self.read(request_id)
             facts |= {"permit": request.permit, "clause": request.clause, "to": request.recipient}
             facts |= {"persons": shown(len(request.persons)), "by": sorted(request.signatures)}
             self.check(request)
             self.check_signatures(request)
+            self.require(request, "delivered")
             if out.exists():
                 raise DataError(
                     f"{out} is there already.", "A delivery overwrites nothing.", "Name another file."
@@ -187,14 +227,14 @@ class Desk:
         return out
 
     def check(self, request: Request) -> None:
-        """Refuse what the permit does not allow, what is too old, too much, or was delivered."""
+        """Raise :class:`PermissionRefused` for what the permit does not allow, is too old, too much, or delivered."""
         permit = load_permit(self.settings, request.permit)
         now = self.clock()
         rule = permit.reidentification
         problems = []
         if rule is None:
             raise refused(request, "the permit allows no re-identification")
-        if request.state != "open":
+        if request.state != "open" or PROCEDURE.state(self.settings, request.id) == DELIVERED:
             problems.append("it was delivered already")
         if permit.hash != request.permit_hash:
             problems.append("the permit has changed since it was asked")
@@ -209,35 +249,23 @@ class Desk:
         before = self.delivered(request.permit)
         if before + len(request.persons) > rule.max_persons:
             problems.append(f"the permit allows {rule.max_persons} persons, {before} are spent")
-        expires = datetime.fromisoformat(request.expires)
-        if now >= expires:
-            problems.append(f"it expired on {request.expires}")
-        if expires - datetime.fromisoformat(request.asked) > LONGEST:
-            problems.append(f"it may wait {LONGEST.days} days at most")
+        problems += PROCEDURE.expiry_faults(request.asked, request.expires, now)
         if problems:
             raise refused(request, "; ".join(problems))
 
     def check_signatures(self, request: Request) -> None:
-        """Refuse unless the requester and two further persons of the register signed exactly this."""
-        register = signatories(self.settings)
-        valid = [
-            register[name]
-            for name, signature in request.signatures.items()
-            if name in register and verified(register[name], request.message(), signature)
-        ]
-        approvers = [each for each in valid if each.name != request.requester and "approver" in each.roles]
-        asked = [each for each in valid if each.name == request.requester]
-        people = [*asked, *approvers]
-        distinct = all(not one_person(one, other) for at, one in enumerate(people) for other in people[:at])
-        if len(valid) != len(request.signatures) or not asked or not distinct:
-            raise refused(request, "a signature on it does not hold")
-        if len(approvers) < APPROVALS:
-            raise refused(request, f"{len(approvers)} of {APPROVALS} approvals are there")
+        """:class:`PermissionRefused` unless the requester and two further persons of the register signed this."""
+        text = request.message()
+        signed = {name: SignedText(name, text, each) for name, each in request.signatures.items()}
+        asked = signed.pop(request.requester, SignedText("", text, ""))
+        if fault := PROCEDURE.signature_fault(self.settings, asked, list(signed.values())):
+            raise refused(request, fault)
 
     def answer(self, request: Request) -> str:
         """Pseudonym and number of each person, one a line; the forgotten and unknown are named as such.
 
-        The vault knows lake tokens alone, so the study's token of each is made anew and compared.
+        The vault knows lake tokens alone, so the study's token of each is made anew and compared. Raises
+        :class:`ConfigurationError` where vault or keys cannot be opened.
         """
         import pyarrow as pa
 
@@ -262,7 +290,7 @@ class Desk:
             return int(store.execute(query, (permit,)).fetchone()[0])
 
     def read(self, request_id: str) -> Request:
-        """A request as it lies on the desk."""
+        """A request as it lies on the desk; :class:`DataError` where there is none of that id."""
         path = self.path(request_id)
         if not request_id.isalnum() or not path.is_file():
             raise DataError(f"There is no request '{request_id}'.", "", "List them with 'reidentify list'.")
@@ -277,23 +305,6 @@ class Desk:
     def write(self, request: Request) -> None:
         """Put a request down."""
         write_private(self.path(request.id), json.dumps(asdict(request), indent=1).encode())
-
-    @contextmanager
-    def recorded(self, event: str, facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The intent in the ledger before, and how it ended after; no ledger, no act."""
-        ledger.append(self.settings, "re-identification", {"event": f"{event}: intent", **facts})
-        try:
-            yield facts
-        except PatternlakeError as refusal:
-            body = {"event": f"{event}: refused", **facts, "why": refusal.what}
-            ledger.append(self.settings, "re-identification", body)
-            raise
-        ledger.append(self.settings, "re-identification", {"event": event, **facts})
-
-
-def one_person(one: Signatory, other: Signatory) -> bool:
-    """Whether two entries are one person as far as a register can tell."""
-    return one.name == other.name or one.account == other.account or one.key == other.key
 
 
 def refused(request: Request, why: str) -> PermissionRefused:
@@ -311,6 +322,6 @@ def shown(count: int) -> int | str:
 
 
 def opened(box: Path, key: X25519PrivateKey) -> str:
-    """What a recipient reads with their own key."""
+    """What a recipient reads with their own key; :class:`DataError` where it does not open."""
     name, _, content = box.read_bytes().partition(b"\n")
     return unseal(key, content, name).decode()

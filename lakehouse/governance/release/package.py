@@ -13,27 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import DisclosureRefused, UsageError
-from lakehouse.governance.approvals import signatories
-from lakehouse.governance.ledger import ledger
+from lakehouse.governance.approvals.signatories import Signatory, locked, signatories, verified
+from lakehouse.governance.approvals.signed_request import digest, now
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.memory import Memory
 from lakehouse.governance.release.files import digests_of, leaving, sha256_file
-from lakehouse.governance.release.requests import (
+from lakehouse.governance.release.judgement import gate_of, persons_of, whom_of
+from lakehouse.governance.release.records import (
     APPROVED,
+    PROCEDURE,
     RELEASED,
-    WITHDRAWN,
-    approved,
-    canonical,
-    digest,
+    Request,
     folder_of,
-    gate_of,
     load,
-    now,
-    persons_of,
     state,
-    state_is,
-    whom_of,
-)  # fmt: skip
+)
+from lakehouse.governance.release.requests import approved
 from lakehouse.private_files import write_private
 from lakehouse.settings import Settings
 
@@ -44,34 +39,54 @@ def export(settings: Settings, release: str, out: Path) -> Path:
     """Write an approved release to ``out``/<id>; whole or not at all, and only once it stands in the ledger.
 
     Everything is checked again first: signatures, ledger, every file's hash, and the gate, since another release
-    may have left in the meantime.
+    may have left in the meantime. Raises :class:`PermissionRefused` where it is not approved,
+    :class:`DisclosureRefused` where a file changed or the gate finds something, :class:`UsageError` where the folder
+    is there.
     """
-    asked = load(settings, release)
-    state_is(settings, asked.id, APPROVED, RELEASED)
-    word = approved(settings, asked)
-    first = state(settings, asked.id) == APPROVED
-    place = folder_of(settings, asked.id)
-    target = out / asked.id
-    if target.exists():
-        raise UsageError(
-            f"{target} is there already.", "A release is not written over.", "Name another folder."
-        )
-    record = gate_of(settings, asked) if first else None
-    if record:
-        record.require()
-    known = signatories.signatories(settings)
-    people = {name: known[name].key for name in (asked.requester, word["reviewer"])}
+    place = folder_of(settings, release)
+    with (
+        locked(place / "request.json"),
+        PROCEDURE.refusals_recorded(settings, "release", {"release": place.name}),
+    ):
+        asked = load(settings, release)
+        first = PROCEDURE.require(settings, asked.id, "release") == APPROVED
+        word = approved(settings, asked)
+        target = out / asked.id
+        if target.exists():
+            raise UsageError(
+                f"{target} is there already.", "A release is not written over.", "Name another folder."
+            )
+        if first:
+            gate_of(settings, asked).require()
+        content = _content(settings, asked, word)
+        temporary = _written(place, out / f".{asked.id}.tmp", content)
+        if digests_of(temporary / "files") != content["files"]:
+            shutil.rmtree(temporary)
+            raise DisclosureRefused(f"{asked.id} changed while it was copied.", "", "Make a new request.")
+        if first:
+            _remember(settings, asked, content)
+        temporary.replace(target)
+    return target
+
+
+def _content(settings: Settings, asked: Request, word: dict[str, Any]) -> dict[str, Any]:
+    """What the folder's record says: request and review as signed, keys, hashes, thresholds."""
+    place, known = folder_of(settings, asked.id), signatories(settings)
     names = leaving(dict(asked.files))
-    content: dict[str, Any] = {
-        "release": asked.id, "request": json.loads(asked.text), "review": word, "keys": people, "exported": now(),
+    return {
+        "release": asked.id, "request": json.loads(asked.text), "review": word, "exported": now(),
+        "keys": {name: known[name].key for name in (asked.requester, word["reviewer"])},
         "files": {name: asked.files[name] for name in names}, "scope": sha256_file(place / "scope.json"),
         "signatures": {part: (place / f"{part}.sig").read_text() for part in ("request", "review")},
         "limits": json.loads((place / "gate.json").read_bytes())["limits"],
         "rehearsal": asked.lake != "real",
     }  # fmt: skip
-    temporary = out / f".{asked.id}.tmp"
+
+
+def _written(place: Path, temporary: Path, content: dict[str, Any]) -> Path:
+    """The folder as it will leave, under its temporary name."""
     shutil.rmtree(temporary, ignore_errors=True)
-    for name in names:
+    for name in content["files"]:
         to = temporary / "files" / name
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(place / "files" / name, to)
@@ -80,21 +95,25 @@ def export(settings: Settings, release: str, out: Path) -> Path:
         temporary / RECORD, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False).encode()
     )
     write_private(temporary / "README.txt", _readme(content).encode())
-    if digests_of(temporary / "files") != content["files"]:
-        shutil.rmtree(temporary)
-        raise DisclosureRefused(f"{asked.id} changed while it was copied.", "", "Make a new request.")
-    if first:
-        opened = open_folder(place / "files")
-        memory = Memory.of(settings)
-        memory.remember(
-            asked.id, asked.study, opened.counts, persons_of(settings, memory, asked),
-            whom=whom_of(settings, asked), sized=False,
-        )  # fmt: skip
-        body = {"release": asked.id, "run": asked.run, "study": asked.study, "record": digest(canonical(content["files"])),
-                "to": asked.recipient}  # fmt: skip
-        ledger.append(settings, "release", body)
-    temporary.replace(target)
-    return target
+    return temporary
+
+
+def _remember(settings: Settings, asked: Request, content: dict[str, Any]) -> None:
+    """The memory of releases and the ledger learn of it before the folder has its name."""
+    opened, memory = open_folder(folder_of(settings, asked.id) / "files"), Memory.of(settings)
+    memory.remember(
+        asked.id, asked.study, opened.counts, persons_of(settings, memory, asked),
+        whom=whom_of(settings, asked), sized=False,
+    )  # fmt: skip
+    record = digest(PROCEDURE.form.text(content["files"]))
+    facts = {
+        "release": asked.id,
+        "run": asked.run,
+        "study": asked.study,
+        "record": record,
+        "to": asked.recipient,
+    }
+    PROCEDURE.enter(settings, "release", facts)
 
 
 def verify(folder: Path, settings: Settings | None = None, trusted: Collection[str] = ()) -> str:
@@ -113,8 +132,8 @@ def verify(folder: Path, settings: Settings | None = None, trusted: Collection[s
         differ = sorted(n for n in {*found, *content["files"]} if found.get(n) != content["files"].get(n))
         raise _not_sound(folder, f"{', '.join(differ) or 'scope.json'} is not what was signed")
     for who, text, part in ((asked["requester"], asked, "request"), (word["reviewer"], word, "review")):
-        signer = signatories.Signatory(who, "", keys.get(who, ""), ())
-        if not signatories.verified(signer, canonical(text), content["signatures"][part]):
+        signer = Signatory(who, "", keys.get(who, ""), ())
+        if not verified(signer, PROCEDURE.form.text(text), content["signatures"][part]):
             raise _not_sound(folder, f"the {part} is not signed by {who}")
         if trusted and keys[who] not in trusted:
             raise _not_sound(folder, f"the key of {who} is not one of those trusted")
@@ -123,10 +142,10 @@ def verify(folder: Path, settings: Settings | None = None, trusted: Collection[s
         raise _not_sound(folder, "request and review are of one person")
     if signed != content["files"] or word["files"] != asked["files"] or not word["approve"]:
         raise _not_sound(folder, "what is here is not what was reviewed")
-    if word["request"] != digest(canonical(asked)):
+    if word["request"] != digest(PROCEDURE.form.text(asked)):
         raise _not_sound(folder, "the review is of another request")
     if settings is not None:
-        known = signatories.signatories(settings)
+        known = signatories(settings)
         if any(name not in known or known[name].key != key for name, key in keys.items()):
             raise _not_sound(folder, "a signer is not in the register")
         if (stands := state(settings, asked["id"])) != RELEASED:
@@ -158,6 +177,3 @@ def _readme(content: dict[str, Any]) -> str:
     if content["rehearsal"]:
         lines.insert(0, "A rehearsal on data of no real persons.\n")
     return "\n".join(lines) + "\n"
-
-
-__all__ = ["WITHDRAWN", "export", "verify"]
