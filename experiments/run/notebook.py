@@ -31,11 +31,14 @@ def open_study(
     the like land on it. On the way out, also by an error, the run gets the scope record (what was truly read),
     its tags and one input a table, and the ledger its receipt. The Spark session stays for the next cell.
     """
+    from experiments.run.runner import record_definitions
     from experiments.tracking import mlflow_runs
     from experiments.tracking import run_record as tracking
     from experiments.tracking.code_version import code_version
+    from lakehouse.definitions import load
     from lakehouse.governance.ledger import ledger
     from lakehouse.governance.permits.files import lake_kind
+    from lakehouse.governance.permits.study_definition import StudyDefinition
     from lakehouse.session import spark_session
     from lakehouse.study.session import open_data
 
@@ -46,12 +49,15 @@ def open_study(
         chosen, study=study_id, job="notebook", use_case="explore", question=question, facts=facts
     ) as record:
         intent = {"run": record.run_id, "study": study_id, "job": "notebook", "code": code_version()}
-        ledger.append(chosen, "intent", intent)
+        ledger.append(
+            chosen, "intent", {**intent, "definitions": load(chosen, StudyDefinition, study_id).hashes}
+        )
         with open_data(session, chosen, study_id) as study:
             record.bind(study)
             try:
                 yield study
             finally:
+                record_definitions(record, study.definitions)
                 scope = tracking.scope_record(study)
                 record.store_scope(scope)
                 record.issue_receipt("inside the study")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,12 @@ from experiments.run.replay import Earlier
 from experiments.tracking import mlflow_runs
 from experiments.tracking import run_record as tracking
 from experiments.tracking.code_version import code_version
+from lakehouse.definitions.loader import as_tag, load
 from lakehouse.delta.tables import rows_of_newest, table_path
 from lakehouse.errors import ScopeBreach
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.permits.files import lake_kind, load_permit, load_study
+from lakehouse.governance.permits.study_definition import StudyDefinition
 from lakehouse.progress import Progress, current, show_on
 from lakehouse.session import spark_session
 from lakehouse.settings import Settings
@@ -48,12 +51,13 @@ def run_job(
     with progress.watch("starting Spark"):
         spark = spark_session(settings, f"patternlake {job.name}")
     try:
-        facts = {"kind": lake_kind(settings)}
+        used = load(settings, StudyDefinition, study_id).hashes
+        facts = {"kind": lake_kind(settings), "definitions": as_tag(used)}
         with mlflow_runs.run(
             settings, study=study_id, job=job.name, use_case=job.use_case, question=job.question, facts=facts
         ) as run:
             intent = {"run": run.run_id, "study": study_id, "job": job.name, "code": code_version()}
-            ledger.append(settings, "intent", intent)
+            ledger.append(settings, "intent", {**intent, "definitions": used})
             findings, study = _ask(job, spark, settings, study_id, params, run, replay)
             with progress.watch("reconciling what was read with the permit"):
                 scope = tracking.scope_record(study)
@@ -97,12 +101,20 @@ def _ask(
             run.made |= {"replay_of": replay.run} if replay else {}
             study.require(job.reads_for(params))
             findings = job.ask(study, params)
+            record_definitions(run, study.definitions)
     except BaseException:
         if "study" in locals():
+            record_definitions(run, study.definitions)
             scope = tracking.scope_record(study)
             run.store_scope(scope)
         raise
     return findings, study
+
+
+def record_definitions(run: tracking.RunRecord, used: Mapping[str, str]) -> None:
+    """Put the hash of every definition a run has used, by name, into its receipt and its tag."""
+    run.made["definitions"] = dict(used)
+    run.tag(definitions=as_tag(used))
 
 
 def _story(

@@ -65,6 +65,7 @@ def ask(file: Path, study_id: str, actor: str, params: dict[str, object], out: P
             "metrics": {name: float(value) for name, value in findings.metrics.items()},
             "remarks": list(findings.remarks),
             "attrition": study.attrition,
+            "definitions": study.definitions,
             "params": asdict(job.params(**params)),
         }
         (out / FINDINGS).write_text(json.dumps(facts), "utf-8")

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.sealed import sandbox
+from experiments.sealed.definitions import copy_definitions, used_inside
 from experiments.sealed.inside import FINDINGS, PATTERNS, SCOPE
+from lakehouse.definitions import load
 from lakehouse.errors import ConfigurationError, DataError, ScopeBreach
 from lakehouse.governance.access.row_rules import opted_out_file
 from lakehouse.governance.ledger import ledger
@@ -23,6 +25,7 @@ from lakehouse.governance.observers.event_log import Logged, read
 from lakehouse.governance.permits.files import lake_kind, load_permit, load_study
 from lakehouse.governance.permits.refusals import refuse_unless_open
 from lakehouse.governance.permits.signatures import require_signature
+from lakehouse.governance.permits.study_definition import StudyDefinition
 from lakehouse.governance.plans.text import below
 from lakehouse.governance.scope.record import digest_of_list
 from lakehouse.settings import Settings, conf_dir, read_properties
@@ -113,7 +116,7 @@ def room_for(settings: Settings, extract: Extract, job: Path) -> Iterator[tuple[
 
 def _configuration(settings: Settings, folder: Path, jars: list[str]) -> None:
     """The ``conf`` a sealed job sees: code lists, and Spark's properties with local JARs and the event log on."""
-    shutil.copytree(conf_dir() / "codelists", folder / "codelists")
+    copy_definitions(settings, folder)
     (folder / "profiles").mkdir()
     (folder / "profiles" / "sealed.toml").write_text(
         f'home = "{HOME}"\nspark = "sealed.conf"\nsmall_cell = {settings.small_cell}\n'
@@ -172,6 +175,7 @@ class Left:
     scope: dict[str, Any]
     findings: Findings | None = None
     attrition: list[tuple[str, int]] = field(default_factory=list)
+    definitions: dict[str, str] = field(default_factory=dict)
 
 
 def ask_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: Any) -> Left:
@@ -195,7 +199,8 @@ def ask_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: 
             return Left(code or DataError.exit_code, scope)
         facts = _json(work / "out" / FINDINGS)
         attrition = [(str(rule), int(persons)) for rule, persons in facts["attrition"]]
-        return Left(0, scope, findings_of(work / "out" / PATTERNS, facts, job, study_id), attrition)
+        used = {str(name): str(digest) for name, digest in facts["definitions"].items()}
+        return Left(0, scope, findings_of(work / "out" / PATTERNS, facts, job, study_id), attrition, used)
 
 
 def findings_of(path: Path, facts: Mapping[str, Any], job: Job, study_id: str) -> Findings:
@@ -223,7 +228,7 @@ def run_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: 
     """A whole sealed run: intent, room, observation, check, report, receipt; the MLflow run's id."""
     from experiments.report.page import Story
     from experiments.run.publish import ACCOUNTED, conclude
-    from experiments.run.runner import command_line
+    from experiments.run.runner import command_line, record_definitions
     from experiments.tracking import mlflow_runs
     from experiments.tracking.code_version import code_version
 
@@ -232,14 +237,13 @@ def run_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: 
     with mlflow_runs.run(
         settings, **about, facts={"kind": lake_kind(settings), "assurance": "sealed"}
     ) as run:
-        ledger.append(
-            settings,
-            "intent",
-            {"run": run.run_id, "study": study_id, "job": job.name, "code": code_version()},
-        )
-        run.bind_permit(permit, load_study(settings, study_id).seed)
+        defined = load(settings, StudyDefinition, study_id)
+        intent = {"run": run.run_id, "study": study_id, "job": job.name, "code": code_version()}
+        ledger.append(settings, "intent", {**intent, "definitions": defined.hashes})
+        run.bind_permit(permit, defined.content.seed)
         run.made |= {"params": asdict(params), "command": command_line(job, study_id, params) + " --sealed"}
         left = ask_sealed(job, file, settings, study_id, params)
+        record_definitions(run, used_inside(settings, study_id, left.definitions))
         findings, scope = left.findings, left.scope
         if findings is None:
             run.store_scope(scope)

@@ -9,18 +9,20 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from lakehouse.definitions import Definition, load
 from lakehouse.errors import DataError, PermissionRefused, UsageError
 from lakehouse.governance.access import openings
 from lakehouse.governance.access.counting import count_persons
 from lakehouse.governance.access.platform_reads import platform_at_work
 from lakehouse.governance.access.row_rules import is_extract, row_rules
+from lakehouse.governance.approvals.definition_signatures import require_signed
 from lakehouse.governance.guard.guard import Guard
 from lakehouse.governance.guard.side_doors import open_workers
 from lakehouse.governance.observers.observer import Observer
-from lakehouse.governance.permits.files import lake_kind, load_permit, load_study
-from lakehouse.governance.permits.model import NOT_REAL, ColumnUse, Permit, StudyDefinition
+from lakehouse.governance.permits.files import lake_kind, load_permit
+from lakehouse.governance.permits.model import NOT_REAL, ColumnUse, Permit
 from lakehouse.governance.permits.refusals import (
     closed_refusal,
     refusal_for,
@@ -28,6 +30,7 @@ from lakehouse.governance.permits.refusals import (
     ungranted_column,
 )
 from lakehouse.governance.permits.signatures import require_signature
+from lakehouse.governance.permits.study_definition import StudyDefinition
 from lakehouse.governance.plans.text import plain_path
 from lakehouse.governance.scope.cross_check import hold_log
 from lakehouse.governance.scope.reconcile import Declared, Gated, reconcile
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 Clock = Callable[[], date]
+F = TypeVar("F")
 _open: list[Study] = []
 _serials = itertools.count(1)
 
@@ -60,8 +64,8 @@ def open_data(
     ``today`` serves tests of expiry; ``versions`` pins tables to earlier versions, to repeat a run. Raises
     :class:`PermissionRefused` or :class:`ConfigurationError`.
     """
-    definition = load_study(settings, study_id)
-    permit = load_permit(settings, definition.permit)
+    definition = load(settings, StudyDefinition, study_id)
+    permit = load_permit(settings, definition.content.permit)
     clock = today if callable(today) else (lambda: today or date.today())
     who = actor or getpass.getuser()
     refuse_unless_open(permit, who, clock())
@@ -75,7 +79,7 @@ def open_data(
             "Ask the data unit for a permit with a legal basis.",
         )
     if real:
-        require_signature(settings, permit, settings.definition("permits", definition.permit))
+        require_signature(settings, permit, settings.definition("permits", permit.permit_id))
     with platform_at_work():
         return Study(spark, settings, definition, permit, who, clock, versions or {})
 
@@ -84,19 +88,21 @@ class Study:
     """An open study. Everything read through it, and around it as far as one process can see, is on its record.
 
     ``versions`` gives the pinned version of each table, ``seed`` the study's random seed, ``permit`` and
-    ``definition`` what it was opened under; ``rules`` narrow its tables, ``reading`` names this opening.
+    ``definition`` what it was opened under; ``rules`` narrow its tables, ``reading`` names this opening;
+    ``definitions`` gives the hash of every definition the run uses, by name (``studies/demo@1``).
     """
 
     def __init__(
         self,
         spark: SparkSession,
         settings: Settings,
-        definition: StudyDefinition,
+        defined: Definition[StudyDefinition],
         permit: Permit,
         actor: str,
         clock: Clock,
         versions: Mapping[str, int],
     ) -> None:
+        definition, self.definitions = defined.content, defined.hashes
         self.id, self.seed = definition.id, definition.seed
         self.definition, self.permit, self.actor, self.settings = definition, permit, actor, settings
         self._spark, self._clock = spark, clock
@@ -200,6 +206,18 @@ class Study:
         refusal = refusal_for(self.permit, self.id, wanted)
         if refusal is not None:
             raise self.denied(refusal)
+
+    def use(self, family: type[F], id: str) -> Definition[F]:
+        """A definition of any family for this run: checked, signed where it must be, its hash on the run's record.
+
+        Raises :class:`ConfigurationError` for a faulty file, :class:`PermissionRefused` for one of a signed family that
+        lacks signatures while persons are real.
+        """
+        made = load(self.settings, family, id)
+        real = lake_kind(self.settings) == "real" and not is_extract(self.settings)
+        require_signed(self.settings, made, real=real)
+        self.definitions |= made.hashes
+        return made
 
     def scope(self) -> Scope:
         """The record of what was read. Asking for it closes the study: a record of an open one would be untrue."""

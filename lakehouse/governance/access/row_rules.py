@@ -15,7 +15,8 @@ from lakehouse.data_model import GOLD
 from lakehouse.delta.tables import read_version
 from lakehouse.errors import ConfigurationError
 from lakehouse.governance.access.pins import check_predicate, pin
-from lakehouse.governance.permits.model import Period, Permit, StudyDefinition
+from lakehouse.governance.permits.model import Period, Permit
+from lakehouse.governance.permits.study_definition import StudyDefinition
 from lakehouse.identity.study_pseudonyms import TOKEN_COLUMNS, study_key_file, token_column
 from lakehouse.settings import Settings, read_toml
 

@@ -8,14 +8,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from lakehouse.data_model import GOLD
+from lakehouse.definitions import load
 from lakehouse.errors import ConfigurationError, DataError, PermissionRefused
 from lakehouse.governance.permits.model import (
     NOT_REAL,
     ColumnUse,
     Permit,
-    StudyDefinition,
     checked,
 )
+from lakehouse.governance.permits.study_definition import StudyDefinition
 from lakehouse.settings import Settings, read_toml
 
 HARMLESS_KINDS = ("synthetic", "foreign")
@@ -49,15 +50,7 @@ def load_permit(settings: Settings, permit_id: str) -> Permit:
 
 def load_study(settings: Settings, study_id: str) -> StudyDefinition:
     """Read and check ``conf/studies/<id>.toml``."""
-    path = settings.definition("studies", study_id)
-    study = checked(StudyDefinition, settings.read_definition("studies", study_id), str(path))
-    if study.id != study_id:
-        raise ConfigurationError(
-            f"{path} calls itself '{study.id}'.",
-            "A study is found by its file name, so the two must agree.",
-            f'Set id = "{study_id}" or rename the file.',
-        )
-    return study
+    return load(settings, StudyDefinition, study_id).content
 
 
 def lake_kind(settings: Settings) -> str:
@@ -122,6 +115,9 @@ def study_text(study_id: str) -> str:
     """TOML of a study under the permit of the same name."""
     return (
         f"id = {json.dumps(study_id)}\n"
+        "version = 1\n"
+        f"title = {{ da = {json.dumps('Undersøgelsen ' + study_id, ensure_ascii=False)}, "
+        f"en = {json.dumps('The study ' + study_id)} }}\n"
         f"permit = {json.dumps(study_id)}\n"
         "seed = 1\n"
         'use_case = "explore"\n'

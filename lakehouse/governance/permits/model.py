@@ -1,4 +1,4 @@
-"""The permit and the study as checked models: what may be read, by whom, until when; one hash for one content."""
+"""The permit as a checked model: what may be read, by whom, until when; one hash for one content."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ __all__ = [
     "Operation",
     "Period",
     "Permit",
-    "StudyDefinition",
     "TableGrant",
     "checked",
 ]
@@ -167,20 +166,6 @@ class Permit(BaseModel):
         return absent
 
 
-class StudyDefinition(BaseModel):
-    """A study: its permit, the question, a narrowing of the population, and the parameters of its jobs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    permit: str
-    seed: int = 1
-    use_case: str = "explore"
-    question: str = ""
-    cohort: str = "all"
-    parameters: dict[str, Any] = {}
-
-
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -195,6 +180,6 @@ def checked(model: type[Model], content: Mapping[str, Any], where: str) -> Model
         ]
         raise ConfigurationError(
             f"{where} is not a valid {model.__name__}: " + "; ".join(faults) + ".",
-            "A permit or study is applied exactly as written, so nothing in it is guessed.",
+            "A permit is applied exactly as written, so nothing in it is guessed.",
             "Correct " + ", ".join(sorted({fault.split(":")[0] for fault in faults})) + " in that file.",
         ) from error

@@ -6,19 +6,13 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lakehouse.errors import ConfigurationError, PermissionRefused
 from lakehouse.governance.ledger.check import signed_by
+from lakehouse.governance.ledger.signers import ROLES, trusted_signers
 from lakehouse.governance.ledger.signing import public_key, sign
 from lakehouse.governance.permits.model import Permit
-from lakehouse.settings import Settings, read_toml
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-ROLES = ("authority", "controller", "data_unit")
-"""Whose signature makes a permit valid on a lake of real persons."""
+from lakehouse.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -82,24 +76,6 @@ def add_signature(permit_file: Path, permit: Permit, key: Path, name: str, role:
     )
     temporary.replace(path)
     return made
-
-
-def trusted_signers(settings: Settings) -> Mapping[str, str]:
-    """Role by public key (hex) of everybody who may sign permits: ``<home>/keys/signers.toml``.
-
-    It lies with the keys, not with the permits: whoever can write a permit must not be able to name its signer.
-    """
-    path = settings.keys / "signers.toml"
-    if not path.is_file():
-        return {}
-    signers: dict[str, str] = {}
-    for name, entry in read_toml(path).items():
-        if not isinstance(entry, dict) or not {"key", "role"} <= set(entry):
-            raise ConfigurationError(
-                f"{path}: '{name}' needs key and role.", "", 'Write [name] key = "…" role = "…".'
-            )
-        signers[str(entry["key"])] = str(entry["role"])
-    return signers
 
 
 def valid_signatures(settings: Settings, permit: Permit, permit_file: Path) -> list[Signature]:
