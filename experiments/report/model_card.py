@@ -20,7 +20,7 @@ def card(
 ) -> str:
     """Markdown, made of checked patterns and the run's own facts."""
     meta, kind = checked.meta, checked.kind
-    permit = facts.get("permit.id", meta.permit)
+    permit = facts.get("permit_id", meta.permit)
     calibration = "no such check in this kind of job"
     if story.null:
         calibration = f"{story.null.sd:.2f} over {story.null.pairs:,} pairs (1 is ideal, 1.1 the limit)"

@@ -46,7 +46,13 @@ def open_study(
     session = spark or spark_session(chosen, "patternlake notebook")
     facts = {"kind": lake_kind(chosen)}
     with mlflow_runs.run(
-        chosen, study=study_id, job="notebook", use_case="explore", question=question, facts=facts
+        chosen,
+        study=study_id,
+        job="notebook",
+        use_case="explore",
+        question=question,
+        facts=facts,
+        active=True,
     ) as record:
         intent = {"run": record.run_id, "study": study_id, "job": "notebook", "code": code_version()}
         ledger.append(

@@ -52,7 +52,7 @@ def conclude(
     desk; otherwise only the scope and a note why
     nothing else does.
     """
-    made_by = replace(raw.meta, run_id=run.run_id, code_version=run.facts.get("code.version", ""))
+    made_by = replace(raw.meta, run_id=run.run_id, code_version=run.facts.get("code_version", ""))
     raw = over_everything(run.folder.parent, Patterns(raw.table, made_by))
     story = replace(story, pattern=raw.meta.kind)
     raw.write(run.folder / "patterns.parquet")
@@ -101,7 +101,7 @@ def conclude(
 
 def through_the_gate(run: RunRecord) -> None:
     """On a lake of real persons not even MLflow gets what the release desk would not let out."""
-    known = {run.run_id, run.scope_digest, run.facts.get("permit.hash", "")} - {""}
+    known = {run.run_id, run.scope_digest, run.facts.get("permit_hash", "")} - {""}
     opened = open_folder(run.folder / "checked", known)
     verdict = judge(opened.outputs, Limits().tightened(persons=run.thresholds.persons))
     run.tag(gate_verdict="pass" if verdict.passed else "fail")
@@ -112,7 +112,7 @@ def where_to_look(run: RunRecord, counts: Tally, kind: Kind) -> str:
     """What a reviewer asks next, below the answer on the run's page."""
     facts = run.facts
     return (
-        f"Permit {facts.get('permit.id', '')}, purpose: {facts.get('purpose', '')}. What was read is **{run.state}** "
+        f"Permit {facts.get('permit_id', '')}, purpose: {facts.get('purpose', '')}. What was read is **{run.state}** "
         f"({run.scope_digest}). {counts.called:,} {kind.many} called, {counts.replicated:,} replicated. Under Artifacts: "
         "report.html (the page), scope.json (what was read), model_card.md, disclosure.json (what was hidden), "
         "patterns.parquet. Nothing has left: that takes `patternlake release request`."

@@ -233,7 +233,12 @@ def run_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: 
     from experiments.tracking.code_version import code_version
 
     began, permit = time.time(), load_permit(settings, load_study(settings, study_id).permit)
-    about = {"study": study_id, "job": job.name, "use_case": job.use_case, "question": job.question}
+    about: dict[str, Any] = {
+        "study": study_id,
+        "job": job.name,
+        "use_case": job.use_case,
+        "question": job.question,
+    }
     with mlflow_runs.run(
         settings, **about, facts={"kind": lake_kind(settings), "assurance": "sealed"}
     ) as run:

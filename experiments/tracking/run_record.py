@@ -1,31 +1,33 @@
-"""The record of every run in MLflow: tags, inputs, scope, results, model; nothing else knows MLflow."""
+"""The record of one run in MLflow: tags, parameters, metrics, inputs, scope, results, model, all by the run's own id."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import platform
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-os.environ["DO_NOT_TRACK"] = "true"
-
-from mlflow.data.dataset import Dataset
+from typing import TYPE_CHECKING, Any
 
 from experiments.tracking.code_version import code_version, environment_hash
-from experiments.tracking.lake_source import LakeTableSource
-from lakehouse.data_model import GOLD
+from experiments.tracking.lake_inputs import inputs
+from experiments.tracking.metrics import may_be_logged
+from experiments.tracking.models import ModelFiles, code_file, log_model
+from experiments.tracking.parameters import as_toml
+from experiments.tracking.run_file import keep
+from experiments.tracking.store import client_of, is_local, registered
+from experiments.tracking.tags import ON_MODELS
 from lakehouse.governance.ledger import ledger, receipts
 from lakehouse.governance.suppression.disclosure import Thresholds
 from lakehouse.governance.suppression.totals import clean_scope
 
 if TYPE_CHECKING:
-    from mlflow.data.dataset_source import DatasetSource
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
 
     from experiments.products.kinds import ModelSpec
     from experiments.products.patterns import Patterns
@@ -35,41 +37,17 @@ if TYPE_CHECKING:
 
 ACCOUNTED = "accounted"
 TAG_LENGTH = 5_000
-"""Longest tag written; MLflow refuses more than 8,000 characters."""
-
-
-class LakeTable(Dataset):
-    """A table of the lake as a run read it: name, version and columns; no rows, no counts, no profile."""
-
-    def __init__(self, source: LakeTableSource) -> None:
-        self._read = source
-        super().__init__(cast("DatasetSource", source), name=f"{source.table}@{source.version}")
-
-    def _compute_digest(self) -> str:
-        return hashlib.sha256(json.dumps(self._read.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
-
-    def to_dict(self) -> dict[str, str]:
-        """As MLflow stores it: with the columns and their types as schema."""
-        table = GOLD.get(self._read.table)
-        types = {column.name: column.type for column in table.columns} if table else {}
-        columns = [{"name": name, "type": types.get(name, "?")} for name in self._read.columns]
-        return {**super().to_dict(), "schema": json.dumps({"mlflow_colspec": columns})}
-
-    @property
-    def profile(self) -> None:
-        """None: a profile would hold counts."""
-
-    @property
-    def schema(self) -> None:
-        """None: given by :meth:`to_dict`."""
+"""Longest tag or parameter written, in characters; MLflow refuses tags above 8,000 and parameters above 6,000."""
 
 
 @dataclass
 class RunRecord:
     """One run while it is going on: what the job or notebook hands in becomes its record.
 
-    ``folder`` is the run's place inside the study (raw results, exact scope); MLflow gets checked results
-    only. ``made`` is what the receipt says of the run itself: parameters, seed, hash of the result.
+    Everything is written through one client and the run's id, never to "the active run", so that runs open at the
+    same time do not mix. ``folder`` is the run's place inside the study (raw results, exact scope); MLflow gets
+    checked results only. ``made`` is what the receipt says of the run itself: parameters, seed, hash of the result.
+    ``facts`` are the tags written so far, ``measured`` the metrics, ``given`` the parameters.
     """
 
     settings: Settings
@@ -86,15 +64,30 @@ class RunRecord:
     artefacts: dict[str, str] = field(default_factory=dict)
     made: dict[str, Any] = field(default_factory=dict)
     beside: tuple[int, ...] = ()
-    pending: tuple[str, Any, str] | None = None
+    pending: tuple[str, LoggedModel, str] | None = None
+    measured: dict[str, float] = field(default_factory=dict)
+    given: dict[str, object] = field(default_factory=dict)
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """The one way to the run in MLflow."""
+        return client_of(self.settings)
 
     def tag(self, **facts: object) -> None:
-        """Tags of one fact each; ``scope_state`` is written ``scope.state``."""
-        import mlflow
+        """Tags of one fact each, named as they are written here: ``scope_state``, ``use_case``, ``permit_id``."""
+        from mlflow.entities import RunTag
 
-        named = {name.replace("_", ".", 1): str(value)[:TAG_LENGTH] for name, value in facts.items()}
-        self.facts |= named
-        mlflow.set_tags(named)
+        told = {name: str(value)[:TAG_LENGTH] for name, value in facts.items()}
+        self.facts |= told
+        self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in told.items()])
+        self._keep()
+
+    def _keep(self) -> None:
+        """The same beside the results, so that runs are found without MLflow."""
+        about = {"run": self.run_id, "study": self.study, "job": self.job, "question": self.question}
+        told = {"started": self.started, "tags": self.facts, "metrics": self.measured}
+        keep(self.folder, {**about, **told})
 
     def bind(self, study: Study) -> None:
         """Take over the permit: tags, and its small-cell rule where that is the stricter one."""
@@ -110,45 +103,61 @@ class RunRecord:
 
     def answer(self, text: str) -> None:
         """The paragraph at the head of the run's page."""
-        import mlflow
-
-        mlflow.set_tag("mlflow.note.content", text[:TAG_LENGTH])
+        self.client.set_tag(self.run_id, "mlflow.note.content", text[:TAG_LENGTH])
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """Numbers to compare runs by; person counts of 1 to k−1 must not be among them."""
-        import mlflow
+        """Numbers to compare runs by: :func:`~experiments.tracking.metrics.shared_metrics`, and those of a kind.
 
-        mlflow.log_metrics({name: float(value) for name, value in values.items() if value == value})
+        A value that is no number is left out, and so is ``persons`` of 1 to k−1; other counts of persons below k
+        must not be among them.
+        """
+        from mlflow.entities import Metric
+
+        told, now = may_be_logged(values, self.thresholds), int(time.time() * 1000)
+        self.measured |= told
+        self.client.log_batch(
+            self.run_id, metrics=[Metric(name, value, now, 0) for name, value in told.items()]
+        )
+        self._keep()
 
     def params(self, values: Mapping[str, object]) -> None:
-        """Parameters of the job, also as ``params.toml``."""
-        import mlflow
+        """All parameters of the job (``made["params"]``) and ``values``, also as ``params.toml``.
 
-        mlflow.log_params({name: str(value)[:TAG_LENGTH] for name, value in values.items()})
-        lines = [f"{name} = {json.dumps(value, default=str)}" for name, value in values.items()]
-        mlflow.log_text("\n".join(lines) + "\n", "params.toml")
+        Of a name that both have, the job's own value counts; MLflow lets no parameter change once it is written.
+        """
+        self._give({**values, **self.made.get("params", {})})
+
+    def plain_params(self) -> None:
+        """The job's numbers and switches, for a run that failed before anybody checked the words among its parameters."""
+        given = self.made.get("params", {})
+        self._give({name: value for name, value in given.items() if isinstance(value, (bool, int, float))})
+
+    def _give(self, whole: Mapping[str, object]) -> None:
+        from mlflow.entities import Param
+
+        new = {name: value for name, value in whole.items() if name not in self.given}
+        if new:
+            self.given |= new
+            told = [Param(name, str(value)[:TAG_LENGTH]) for name, value in new.items()]
+            self.client.log_batch(self.run_id, params=told)
+            self.client.log_text(self.run_id, as_toml(self.given), "params.toml")
 
     def store_scope(self, scope: Mapping[str, Any], beside: Iterable[int] = ()) -> None:
         """The scope: exact in the study's folder, as it may be shown in MLflow, as tags and inputs.
 
         ``beside`` holds other totals of persons that the run will show.
         """
-        import mlflow
-
         self.scope, self.beside = dict(scope), tuple(beside)
         (self.folder / "scope.json").write_text(json.dumps(scope, indent=2, ensure_ascii=False), "utf-8")
-        mlflow.log_dict(clean_scope(scope, self.thresholds, beside), "scope.json")
+        shown = clean_scope(scope, self.thresholds, beside)
+        self.client.log_dict(self.run_id, shown, "scope.json")
         self.state = str(scope.get("state", "unaccounted"))
         self.scope_digest = str(scope.get("digest", ""))
         self.tag(scope_state=self.state, scope_digest=self.scope_digest)
         reads = list(scope.get("reads", ()))
         self.tag(data_versions=" ".join(sorted({f"{read['table']}@{read['version']}" for read in reads})))
-        for read in reads:
-            used = {how: list(read.get(f"columns_{how}", ())) for how in ("direct", "filter", "join")}
-            columns = sorted({name for names in used.values() for name in names})
-            tags = {f"columns.{how}": ", ".join(names)[:480] for how, names in used.items() if names}
-            source = LakeTableSource(str(read["table"]), int(read["version"]), columns)
-            mlflow.log_input(LakeTable(source), context="mining", tags=tags)
+        if reads:
+            self.client.log_inputs(self.run_id, inputs(reads))
 
     def withhold(self) -> None:
         """Say that nothing leaves this run, and why."""
@@ -161,58 +170,38 @@ class RunRecord:
 
     def publish(self, files: Path) -> None:
         """Every file of a folder that holds checked results alone."""
-        import mlflow
-
         self.artefacts |= receipts.hashes((path for path in files.rglob("*") if path.is_file()), files)
-        mlflow.log_artifacts(str(files))
+        self.client.log_artifacts(self.run_id, str(files))
 
     def model(self, patterns: Patterns, spec: ModelSpec) -> None:
         """Log the called, checked patterns as a model, registered when the run's reads are accounted for.
 
-        The input example is made up, as ``spec`` says.
+        The input example is made up, as ``spec`` says. Raises :class:`ValueError` for patterns nobody checked.
         """
-        import mlflow
-        import pandas as pd
-        from mlflow.models import ModelSignature
-        from mlflow.types import ColSpec, Schema
-
         if not patterns.meta.checked:
             raise ValueError("A model is made of checked patterns alone.")
-        signature = ModelSignature(
-            Schema([ColSpec(kind, name) for name, kind in spec.inputs.items()]),
-            Schema([ColSpec(kind, name) for name, kind in spec.outputs.items()]),
-        )
-        name = f"{self.study}-{self.job}"
+        called = patterns.called()
         with tempfile.TemporaryDirectory() as folder:
-            code = Path(folder) / "_".join(Path(spec.module).parts[-2:])
-            code.write_text(_source_of(spec.module), "utf-8")
             data = Path(folder) / "patterns.parquet"
-            called = patterns.called()
             frame = called.select(list(spec.columns)).to_pandas()
             frame.dropna(subset=list(spec.needs)).to_parquet(data, index=False)
-            self.artefacts |= {
-                f"model/{file}": digest for file, digest in receipts.hashes([code, data], data.parent).items()
-            }
-            info = mlflow.pyfunc.log_model(
-                name=spec.name,
-                loader_module=code.stem,
-                data_path=str(data),
-                code_paths=[str(code)],
-                signature=signature,
-                input_example=pd.DataFrame(spec.example(called)),
-                pip_requirements=[f"{package}=={_version(package)}" for package in ("pandas", "pyarrow")],
-                metadata={"scope.digest": self.scope_digest, "scope.state": self.state, **_short(self.facts)},
-            )
-        self.pending = (name, info, spec.about)
+            made_of = ModelFiles(code_file(spec.module, Path(folder)), data, spec.example(called))
+            self.artefacts |= made_of.hashes()
+            facts = {"scope_digest": self.scope_digest, "scope_state": self.state, **self._on_models()}
+            made = log_model(self.client, self.run_id, spec, made_of, facts, self.measured)
+        self.pending = (f"{self.study}-{self.job}", made, spec.about)
+
+    def _on_models(self) -> dict[str, str]:
+        """The facts that belong on a model."""
+        return {name: self.facts[name] for name in ON_MODELS if name in self.facts}
 
     def issue_receipt(self, verdict: str, **more: object) -> None:
         """Sign what the run was allowed to read, read, and let out; enter it in the ledger; then register its model.
 
         ``verdict`` is what the release check said (``checked``, ``withheld``, ``failed``, …). The exact receipt stays in
         the study's folder; MLflow gets one whose counts may be shown, and none of a failed run, whose words nobody checked.
+        Raises :class:`PermissionRefused` where a model is to be registered and the receipt is not valid.
         """
-        import mlflow
-
         run = {
             "run": self.run_id, "job": self.job, "question": self.question, "code": code_version(),
             "environment": environment_hash(), "verdict": verdict, "process": platform.python_version(), **self.made, **more,
@@ -239,52 +228,24 @@ class RunRecord:
         if verdict != "failed":
             shown = clean_scope(self.scope, self.thresholds, self.beside)
             public = receipts.make(self.settings, shown, {**run, "exact": digest}, self.artefacts)
-            mlflow.log_dict(public, "receipt.json")
+            self.client.log_dict(self.run_id, public, "receipt.json")
         self.tag(receipt_hash=digest)
         if self.pending is not None and self.state == ACCOUNTED:
             receipts.require(self.settings, receipt)
             self._register(*self.pending)
 
-    def _register(self, name: str, info: Any, about: str) -> None:
-        """A new version of the study's model, with what it was learned from."""
-        import mlflow
+    def _register(self, name: str, made: LoggedModel, about: str) -> None:
+        """A new version of the study's model, with what it was learned from.
 
-        client = mlflow.MlflowClient()
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name, description=f"{about} in study {self.study}.")
-        tags = {"run.id": self.run_id, "scope.digest": self.scope_digest, **_short(self.facts)}
-        tags["receipt.hash"] = self.facts["receipt.hash"]
-        client.create_model_version(
-            name, info.model_uri, self.run_id, tags=tags, description=self.question, model_id=info.model_id
+        A local registry would look a ``models:/`` address up in the store of the whole process, so it is told the place.
+        """
+        registered(self.client, name, f"{about} in study {self.study}.")
+        tags = {"run_id": self.run_id, "scope_digest": self.scope_digest, **self._on_models()}
+        tags["receipt_hash"] = self.facts["receipt_hash"]
+        source = made.artifact_location if is_local(self.settings) else made.model_uri
+        self.client.create_model_version(
+            name, source, self.run_id, tags=tags, description=self.question, model_id=made.model_id
         )
-
-
-def _source_of(file: str) -> str:
-    """Text of a module of this package, also from inside a zip."""
-    from importlib.resources import files
-
-    return files("experiments").joinpath(file).read_text("utf-8")
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)
-
-
-def _short(facts: Mapping[str, str]) -> dict[str, str]:
-    """The facts that belong on a model."""
-    kept = (
-        "study.id",
-        "permit.id",
-        "permit.hash",
-        "purpose",
-        "code.version",
-        "data.versions",
-        "seed",
-        "kind",
-    )
-    return {name: facts[name] for name in kept if name in facts}
 
 
 def scope_record(study: Study) -> dict[str, Any]:

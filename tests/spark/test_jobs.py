@@ -19,6 +19,7 @@ from lakehouse.progress import Progress
 from lakehouse.settings import Settings, load_settings
 from tests.support.lakes import write_lake
 from tests.support.toolbox_world import NAMES, toolbox_world
+from tests.support.tracking_store import look_into
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -100,8 +101,9 @@ def test_a_job_yields_one_table_one_page_and_a_whole_record(
     page = (folder / "report.html").read_text("utf-8")
     assert job.question.split("?")[0][:40] in page and f"{kind.many} tested" in page
     assert f"{kind.many} tested" in capsys.readouterr().out
+    look_into(lake)
     found = mlflow.get_run(folder.name)
-    assert found.data.tags["pattern.kind"] == job.kind and found.data.metrics[f"{job.kind}s.called"] > 0
+    assert found.data.tags["pattern_kind"] == job.kind and found.data.metrics[f"{job.kind}s.called"] > 0
     if kind.model:
         model = mlflow.pyfunc.load_model(f"models:/demo-{name}/1")
         answer = model.predict(pd.DataFrame(kind.model.example(table.called())))

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,6 @@ from experiments.report.page import Story
 from experiments.run.publish import Outcome, conclude, spread_of_z
 from experiments.statistics.error_control.empirical_null import empirical_null
 from experiments.tracking import mlflow_runs
-from experiments.tracking import run_record as tracking
 from experiments.tracking.audit import audit
 from experiments.tracking.lake_source import LakeTableSource
 from lakehouse.errors import DisclosureRefused, PermissionRefused
@@ -32,15 +32,20 @@ from lakehouse.governance.suppression.disclosure import Thresholds
 from lakehouse.governance.suppression.totals import assert_clean
 from lakehouse.settings import Settings, load_settings
 from tests.support.pattern_tables import patterns, scope_like
+from tests.support.tracking_store import look_into
 
 QUESTION = "Which codes follow which?"
+PARAMS = {"horizon_days": 1826, "min_persons": 5, "level": "default", "sites": False}
 RAW = patterns(30, persons=20_000, planted=12)
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """One store for all tests here: making a new one takes seconds."""
-    return load_settings(tmp_path_factory.mktemp("tracking") / "home", "test")
+    settings = load_settings(tmp_path_factory.mktemp("tracking") / "home", "test")
+    settings.artifacts.mkdir(parents=True)
+    look_into(settings)
+    return settings
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,7 @@ def run_job(
     with mlflow_runs.run(
         settings, study=study, job="mine_pairs", use_case="A1", question=question, facts=facts
     ) as run:
+        run.made |= {"params": PARAMS}
         named = Patterns(raw.table, replace(raw.meta, run_id=run.run_id))
         null = empirical_null(spread_of_z(named))
         story = Story(
@@ -89,14 +95,20 @@ def test_a_reviewer_finds_question_permit_scope_findings_and_report(done: Outcom
     assert mlflow.get_experiment(run.info.experiment_id).name == "A1/demo"
     assert run.info.run_name.startswith("mine_pairs-demo-") and run.info.status == "FINISHED"
     expected = {
-        "study.id": "demo", "permit.id": "p1", "permit.hash": "ab" * 32, "purpose": "research", "seed": "7",
-        "kind": "synthetic", "scope.state": "accounted", "scope.digest": scope_like()["digest"],
-        "release.state": "checked", "data.versions": "gold.timeline@3 gold.vocabulary@1",
+        "study_id": "demo", "permit_id": "p1", "permit_hash": "ab" * 32, "purpose": "research", "seed": "7",
+        "kind": "synthetic", "scope_state": "accounted", "scope_digest": scope_like()["digest"],
+        "release_state": "checked", "data_versions": "gold.timeline@3 gold.vocabulary@1",
     }  # fmt: skip
     assert {name: run.data.tags[name] for name in expected} == expected
-    assert run.data.tags["code.version"]
+    assert run.data.tags["code_version"]
     assert "20,000 persons" in run.data.tags["mlflow.note.content"]
-    assert run.data.params == {"horizon_days": "1826"}
+    assert run.data.params == {
+        "horizon_days": "1826",
+        "min_persons": "5",
+        "level": "default",
+        "sites": "False",
+    }
+    assert tomllib.loads(artifacts(outcome.run_id)["params.toml"].read_text()) == PARAMS
     assert run.data.metrics["pairs.tested"] == outcome.counts.tested > 100
     assert run.data.metrics["pairs.called"] == outcome.counts.called > 0
     assert 0.8 < run.data.metrics["calibration.sd_of_z"] < 1.3
@@ -141,7 +153,7 @@ def test_a_run_that_cannot_account_for_its_reads_releases_nothing(settings: Sett
     outcome = run_job(settings, scope=scope_like(state="unaccounted"), study="around")
     assert outcome.state == "unaccounted" and outcome.report is None
     run = mlflow.get_run(outcome.run_id)
-    assert run.data.tags["scope.state"] == "unaccounted" and run.data.tags["release.state"] == "withheld"
+    assert run.data.tags["scope_state"] == "unaccounted" and run.data.tags["release_state"] == "withheld"
     assert "Withheld" in run.data.tags["mlflow.note.content"]
     assert set(artifacts(outcome.run_id)) == {"scope.json", "params.toml", "receipt.json"}
     assert not any(name.startswith("pairs.") for name in run.data.metrics)
@@ -152,9 +164,9 @@ def test_a_run_that_cannot_account_for_its_reads_releases_nothing(settings: Sett
 
 def test_the_model_answers_what_tends_to_come_next(done: Outcome) -> None:
     version = mlflow.MlflowClient().get_model_version("demo-mine_pairs", "1")
-    assert version.tags["scope.digest"] == scope_like()["digest"] and version.tags["run.id"] == done.run_id
+    assert version.tags["scope_digest"] == scope_like()["digest"] and version.tags["run_id"] == done.run_id
     model = mlflow.pyfunc.load_model("models:/demo-mine_pairs/1")
-    assert model.metadata.metadata["scope.state"] == "accounted"
+    assert model.metadata.metadata["scope_state"] == "accounted"
     assert [column.name for column in model.metadata.signature.inputs] == ["person", "code"]
     checked, _ = RAW.check(Thresholds())
     strongest = next(row for row in checked.called().to_pylist() if row["rr"] > 1)
@@ -174,7 +186,7 @@ def test_a_run_that_raises_is_failed_with_a_reason_and_without_its_values(settin
         raise KeyError("0101701234 had I21")
     failed = mlflow.get_run(run.run_id)
     assert failed.info.status == "FAILED"
-    assert failed.data.tags["failure.reason"].startswith("KeyError in test_tracking.py, line ")
+    assert failed.data.tags["failure_reason"].startswith("KeyError in test_tracking.py, line ")
     assert not any("0101701234" in value for value in failed.data.tags.values())
     details = run.folder / "failure.txt"
     assert "0101701234" in details.read_text() and details.stat().st_mode & 0o077 == 0
@@ -188,7 +200,7 @@ def test_a_refusal_is_told_in_its_own_words(settings: Settings) -> None:
         raise PermissionRefused(
             "gold.spell is not granted.", "The permit names gold.timeline.", "Ask for it."
         )
-    assert mlflow.get_run(run.run_id).data.tags["failure.reason"].startswith("gold.spell is not granted.")
+    assert mlflow.get_run(run.run_id).data.tags["failure_reason"].startswith("gold.spell is not granted.")
 
 
 @pytest.mark.parametrize(("signal", "reason"), [("KILL", "ended without a word"), ("TERM", "SystemExit")])
@@ -196,7 +208,7 @@ def test_a_run_whose_process_dies_is_marked_failed(settings: Settings, signal: s
     code = f"""
         import os, signal, time
         from pathlib import Path
-        from experiments import tracking
+        from experiments.tracking import mlflow_runs
         from lakehouse.settings import load_settings
         settings = load_settings({str(settings.home)!r}, "test")
         with mlflow_runs.run(settings, study="demo", job="j", use_case="A1", question="?", facts={{}}) as run:
@@ -206,14 +218,14 @@ def test_a_run_whose_process_dies_is_marked_failed(settings: Settings, signal: s
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False,
-        cwd=Path(tracking.__file__).parents[1], env=os.environ | {"PYTHONPATH": "."},
+        cwd=Path(mlflow_runs.__file__).parents[2], env=os.environ | {"PYTHONPATH": "."},
     )  # fmt: skip
     assert done.returncode != 0
     run_id = done.stdout.split()[0]
     with mlflow_runs.run(settings, study="demo", job="j", use_case="A1", question="?", facts={}) as later:
         assert mlflow.get_run(later.run_id).info.status == "RUNNING"
     dead = mlflow.get_run(run_id)
-    assert dead.info.status == "FAILED" and reason in dead.data.tags["failure.reason"]
+    assert dead.info.status == "FAILED" and reason in dead.data.tags["failure_reason"]
 
 
 def test_a_scope_with_small_counts_is_shown_without_them(settings: Settings) -> None:
@@ -266,12 +278,12 @@ def test_the_page_of_a_run_says_what_a_reviewer_asks(done: Outcome) -> None:
 
 def test_real_data_go_through_the_gate_before_mlflow(settings: Settings) -> None:
     passed = run_job(settings, study="real", kind="real")
-    assert mlflow.get_run(passed.run_id).data.tags["gate.verdict"] == "pass"
+    assert mlflow.get_run(passed.run_id).data.tags["gate_verdict"] == "pass"
     assert "patterns.parquet" in artifacts(passed.run_id)
     with pytest.raises(DisclosureRefused, match="personal number"):
         run_job(settings, study="leak", kind="real", question="What follows in 010190-1234?")
-    found = mlflow.search_runs(search_all_experiments=True, filter_string="tags.`study.id` = 'leak'")
-    assert found.iloc[0]["status"] == "FAILED" and found.iloc[0]["tags.gate.verdict"] == "fail"
+    found = mlflow.search_runs(search_all_experiments=True, filter_string="tags.study_id = 'leak'")
+    assert found.iloc[0]["status"] == "FAILED" and found.iloc[0]["tags.gate_verdict"] == "fail"
     assert set(artifacts(str(found.iloc[0]["run_id"]))) == {"scope.json", "params.toml"}
 
 
@@ -285,8 +297,8 @@ def test_a_run_deleted_or_a_tag_changed_afterwards_is_found_by_the_ledger(settin
     assert mine == []
     client = mlflow.MlflowClient()
     client.delete_run(outcome.run_id)
-    client.set_tag(other.run_id, "scope.state", "breach")
-    client.set_model_version_tag("audited-mine_pairs", "1", "receipt.hash", "0" * 64)
+    client.set_tag(other.run_id, "scope_state", "breach")
+    client.set_model_version_tag("audited-mine_pairs", "1", "receipt_hash", "0" * 64)
     told = " ".join(audit(settings))
     assert f"run {outcome.run_id} was deleted in MLflow" in told
     assert f"run {other.run_id}: its scope state was changed" in told
@@ -300,7 +312,7 @@ def test_every_run_leaves_a_signed_receipt_and_its_models_name_it(settings: Sett
     assert shown["exact"] == receipts.receipt_hash(receipt) and shown["verdict"] == "checked"
     assert {"report.html", "patterns.parquet", "model/patterns.parquet"} <= set(receipt["artefacts"])
     version = mlflow.MlflowClient().get_model_version("demo-mine_pairs", "1")
-    assert version.tags["receipt.hash"] == receipts.receipt_hash(receipt)
+    assert version.tags["receipt_hash"] == receipts.receipt_hash(receipt)
 
 
 def test_no_model_is_registered_without_a_valid_receipt(

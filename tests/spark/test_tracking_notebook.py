@@ -39,12 +39,12 @@ def test_what_was_read_is_on_the_run(spark: SparkSession, lake: Settings) -> Non
     run = only_run()
     assert run.info.status == "FINISHED" and run.data.metrics == {"looked_at": 2.0}
     tags = run.data.tags
-    assert (tags["study.id"], tags["scope.state"], tags["kind"]) == ("demo", "accounted", "synthetic")
-    assert tags["release.state"] == "inside the study" and tags["mlflow.note.content"] == "Who has A?"
+    assert (tags["study_id"], tags["scope_state"], tags["kind"]) == ("demo", "accounted", "synthetic")
+    assert tags["release_state"] == "inside the study" and tags["mlflow.note.content"] == "Who has A?"
     names = {one.dataset.name for one in run.inputs.dataset_inputs}
     assert names == {"gold.event@1", "gold.vocabulary@1"}
     stored = json.loads((lake.results / "demo" / run.info.run_id / "scope.json").read_text())
-    assert stored["digest"] == tags["scope.digest"]
+    assert stored["digest"] == tags["scope_digest"]
     assert {read["table"] for read in stored["reads"]} == {"gold.event", "gold.vocabulary"}
     assert mlflow.active_run() is None
 
@@ -54,9 +54,9 @@ def test_a_failing_cell_leaves_its_reads_on_a_failed_run(spark: SparkSession, la
         study.table("gold.event").select("day").count()
         _ = 1 / 0
     run = only_run()
-    assert run.info.status == "FAILED" and "ZeroDivisionError" in run.data.tags["failure.reason"]
+    assert run.info.status == "FAILED" and "ZeroDivisionError" in run.data.tags["failure_reason"]
     assert [one.dataset.name for one in run.inputs.dataset_inputs] == ["gold.event@1"]
-    assert run.data.tags["scope.state"] == "accounted"
+    assert run.data.tags["scope_state"] == "accounted"
 
 
 def test_reading_around_the_study_is_marked(spark: SparkSession, lake: Settings) -> None:
@@ -65,7 +65,7 @@ def test_reading_around_the_study_is_marked(spark: SparkSession, lake: Settings)
             spark.read.format("delta").load(str(lake.lake / "gold" / "person")).count()
         next((lake.lake / "gold" / "person").glob("*.parquet")).read_bytes()
     tags = only_run().data.tags
-    assert tags["scope.state"] != "accounted" and tags["release.state"] == "withheld"
+    assert tags["scope_state"] != "accounted" and tags["release_state"] == "withheld"
     assert "could not be accounted for" in tags["mlflow.note.content"]
 
 
@@ -77,4 +77,4 @@ def test_a_refused_study_leaves_a_failed_run_that_says_why(spark: SparkSession, 
     finally:
         (lake.lake / "lake.toml").write_text('kind = "synthetic"\n')
     run = only_run()
-    assert run.info.status == "FAILED" and "no real persons" in run.data.tags["failure.reason"]
+    assert run.info.status == "FAILED" and "no real persons" in run.data.tags["failure_reason"]
