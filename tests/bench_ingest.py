@@ -30,8 +30,9 @@ RUN = """
 import json, sys, time
 from pathlib import Path
 from lakehouse.gold.build import Builder
-from lakehouse.ingest import ingest
+from lakehouse.ingest.run import ingest
 from lakehouse.session import spark_session
+from lakehouse.lake import Lake
 from lakehouse.settings import load_settings
 settings = load_settings(sys.argv[1])
 spark = spark_session(settings)
@@ -46,7 +47,7 @@ def timed(write):
 Builder.write, Builder.write_files = timed(Builder.write), timed(Builder.write_files)
 def note(name, done, total):
     stages.setdefault(name, time.perf_counter() - began)
-summary = ingest(spark, settings, Path(sys.argv[2]), progress=note)
+summary = ingest(Lake(spark, settings), Path(sys.argv[2]), progress=note)
 seconds = time.perf_counter() - began
 print(json.dumps({"seconds": seconds, "rows": summary.rows_in, "stages": stages, "tables": tables,
                   "read": sum(entry.rows_bronze for entry in summary.files)}))

@@ -25,6 +25,7 @@ from lakehouse.delivery.survey import survey
 from lakehouse.identity.pseudonyms import root_key_file
 from lakehouse.identity.vault import init_vault, open_vault
 from lakehouse.ingest import layers as landing
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def write(spark: SparkSession, settings: Settings, delivery_root: Path, *, plain
     changes = {file: compare_rows(row_ids(file, key), file.file_id, None) for file in files}
     began = time.perf_counter()
     with passed_on() if plain else as_always():
-        landing.land(spark, settings, files[0].found.table, changes, key)
+        landing.land(Lake(spark, settings), files[0].found.table, changes, key)
     return time.perf_counter() - began
 
 

@@ -66,6 +66,7 @@ def ingest(
 ) -> None:
     """Bring a delivery into the lake: pseudonyms at the door, bad rows to quarantine, every row accounted for."""
     from lakehouse.ingest.run import ingest as bring_in
+    from lakehouse.lake import Lake
     from lakehouse.progress import Progress
     from lakehouse.session import spark_session
 
@@ -77,7 +78,7 @@ def ingest(
     progress = Progress()
     spark = spark_session(settings, "patternlake ingest")
     try:
-        summary = bring_in(spark, settings, folder, format=format, progress=progress)
+        summary = bring_in(Lake(spark, settings), folder, format=format, progress=progress)
     finally:
         spark.stop()
     print(summary)

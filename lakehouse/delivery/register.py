@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING
 
 from lakehouse.data_model import GOLD
 from lakehouse.delivery.find import KINDS, Delivery, series_name
-from lakehouse.delta.log import is_table
-from lakehouse.delta.read import rows_of
-from lakehouse.delta.tables import table_path
 from lakehouse.errors import ConfigurationError, DataError
 from lakehouse.settings import read_toml
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
+    from lakehouse.lake import Lake
     from lakehouse.settings import Settings
 
 INGEST = "meta.ingest"
@@ -111,12 +107,11 @@ def claim_kind(settings: Settings, delivery: Delivery) -> None:
     temporary.replace(settings.lake / "lake.toml")
 
 
-def entries(spark: SparkSession, settings: Settings) -> list[Entry]:
+def entries(lake: Lake) -> list[Entry]:
     """Every recorded file."""
-    path = table_path(settings, INGEST)
-    if not is_table(path):
+    if not lake.holds(INGEST):
         return []
-    rows = rows_of(spark, path).collect()
+    rows = lake.read(INGEST).collect()
     return sorted(
         (
             Entry(
@@ -128,26 +123,26 @@ def entries(spark: SparkSession, settings: Settings) -> list[Entry]:
     )
 
 
-def record(spark: SparkSession, settings: Settings, new: Sequence[Entry]) -> None:
+def record(lake: Lake, new: Sequence[Entry]) -> None:
     """Record files whose rows are all in silver or quarantine; from here on they count as delivered."""
-    write_entries(spark, settings, new, "append")
+    write_entries(lake, new, "append")
 
 
-def replace_entries(spark: SparkSession, settings: Settings, all_entries: Sequence[Entry]) -> None:
+def replace_entries(lake: Lake, all_entries: Sequence[Entry]) -> None:
     """Write the whole record again, in one commit."""
-    write_entries(spark, settings, all_entries, "overwrite")
+    write_entries(lake, all_entries, "overwrite")
 
 
-def write_entries(spark: SparkSession, settings: Settings, new: Sequence[Entry], mode: str) -> None:
+def write_entries(lake: Lake, new: Sequence[Entry], mode: str) -> None:
     """Write entries as one file."""
     rows = [tuple(asdict(entry).values()) for entry in new]
-    frame = spark.createDataFrame(rows, SCHEMA).coalesce(1)
+    frame = lake.spark.createDataFrame(rows, SCHEMA).coalesce(1)
     (
         frame.write.format("delta")
         .mode(mode)
         .option("delta.dataSkippingStatsColumns", "")
         .option("mergeSchema", "true")
-        .save(str(table_path(settings, INGEST)))
+        .save(str(lake.path(INGEST)))
     )
 
 

@@ -106,7 +106,7 @@ CLINICAL = {
 
 
 @dataclass(frozen=True)
-class Lake:
+class GoldFrames:
     """The gold tables an export is made of, as a study or the data unit sees them."""
 
     person: DataFrame
@@ -153,23 +153,23 @@ class Tables:
         self.counts[table] = write_rows(rows, schema_of(table), path, numbered(number))
 
 
-def write_omop(spark: SparkSession, lake: Lake, out: Path, name: str) -> dict[str, int]:
+def write_omop(spark: SparkSession, gold: GoldFrames, out: Path, name: str) -> dict[str, int]:
     """Write the folder and return rows by table."""
     from pyspark.sql import functions
 
-    people = lake.person.where("birth_year IS NOT NULL").selectExpr(
+    people = gold.person.where("birth_year IS NOT NULL").selectExpr(
         "*", "CAST(row_number() OVER (ORDER BY person_id) AS INT) AS number"
     )
     numbers = people.select("person_id", "number").persist()
-    standing = lake.event.where("status IN ('active', 'open')")
-    concepts = concept_rows(spark, standing, lake.vocabulary)
-    places = place_rows(spark, lake)
+    standing = gold.event.where("status IN ('active', 'open')")
+    concepts = concept_rows(spark, standing, gold.vocabulary)
+    places = place_rows(spark, gold)
     with new_folder(out) as folder:
         tables = Tables(folder)
         tables.write("person", people, PERSON)
-        periods = lake.observation_period.join(numbers, "person_id")
+        periods = gold.observation_period.join(numbers, "person_id")
         tables.write("observation_period", periods, PERIOD, "observation_period_id")
-        spells = lake.spell.join(numbers, "person_id").join(functions.broadcast(places), "place", "left")
+        spells = gold.spell.join(numbers, "person_id").join(functions.broadcast(places), "place", "left")
         tables.write("visit_occurrence", spells, VISIT, "visit_occurrence_id")
         named = functions.broadcast(concepts.select("code", "concept_id"))
         write_clinical(tables, standing.join(numbers, "person_id").join(named, "code"))
@@ -274,9 +274,9 @@ def concept_rows(spark: SparkSession, event: DataFrame, words: DataFrame) -> Dat
     return spark.createDataFrame(rows, ddl)
 
 
-def place_rows(spark: SparkSession, lake: Lake) -> DataFrame:
+def place_rows(spark: SparkSession, gold: GoldFrames) -> DataFrame:
     """A care site for each place of a stay."""
-    places = sorted(row["place"] for row in lake.spell.select("place").distinct().collect() if row["place"])
+    places = sorted(row["place"] for row in gold.spell.select("place").distinct().collect() if row["place"])
     return spark.createDataFrame(
         list(zip(places, range(1, len(places) + 1), strict=True)), "place STRING, care_site_id INT"
     )

@@ -8,15 +8,13 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from lakehouse.data_model import GOLD
 from lakehouse.delivery.find import all_sources
 from lakehouse.delivery.register import Entry, chain_of, current, current_at, versions_file
-from lakehouse.delta.log import added_rows, newest_version, stamp_of
-from lakehouse.delta.read import rows_of
-from lakehouse.delta.tables import create_table, rows_of_newest, table_path
+from lakehouse.delta.log import added_rows, stamp_of
+from lakehouse.delta.tables import create_table, rows_of_newest
 from lakehouse.delta.write import Written, commit_whole
 from lakehouse.gold import events, observation_periods, person_tables, persons, places, stays
 from lakehouse.gold.current_silver import OUTDATED, OUTDATED_DDL, Current, outdated, with_outdated
@@ -24,8 +22,9 @@ from lakehouse.gold.timeline import vocabulary
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
+    from lakehouse.lake import Lake
     from lakehouse.settings import Settings
 
 FORM = 6
@@ -82,18 +81,9 @@ def state_at(all_entries: Sequence[Entry], day: datetime.date | None = None) -> 
 class Builder:
     """Writes tables that do not bear the stamp yet."""
 
-    spark: SparkSession
-    settings: Settings
+    lake: Lake
     stamp: str
     counter: Counter
-
-    def path(self, name: str) -> Path:
-        """Folder of a table."""
-        return table_path(self.settings, name)
-
-    def read(self, name: str) -> DataFrame:
-        """A table as it stands."""
-        return rows_of(self.spark, self.path(name))
 
     def write(
         self, name: str, frame: Callable[[], DataFrame | None], ddl: str, keep: tuple[str, ...] = ()
@@ -102,13 +92,13 @@ class Builder:
 
         A table just created has nothing to replace, and appending to it is much less work for Delta.
         """
-        path = self.path(name)
+        path = self.lake.path(name)
         if stamp_of(path) != self.stamp:
-            create_table(self.spark, path, ddl, keep)
+            create_table(self.lake.spark, path, ddl, keep)
             rows = frame()
             if rows is None:
-                rows = self.spark.createDataFrame([], ddl)
-            mode = "append" if newest_version(path) == 0 else "overwrite"
+                rows = self.lake.spark.createDataFrame([], ddl)
+            mode = "append" if self.lake.version(name) == 0 else "overwrite"
             rows.write.format("delta").mode(mode).option("userMetadata", self.stamp).save(str(path))
         self.counter.finish(name)
 
@@ -130,43 +120,41 @@ class Builder:
         from pyspark.sql.pandas.types import to_arrow_schema
         from pyspark.sql.types import StructType
 
-        lacking = [name for name in names if stamp_of(self.path(name)) != self.stamp]
+        lacking = [name for name in names if stamp_of(self.lake.path(name)) != self.stamp]
         for name in lacking:
-            create_table(self.spark, self.path(name), GOLD[name].ddl, GOLD[name].keep_statistics)
+            create_table(self.lake.spark, self.lake.path(name), GOLD[name].ddl, GOLD[name].keep_statistics)
         if lacking:
-            folders = {name: str(self.path(name)) for name in lacking}
+            folders = {name: str(self.lake.path(name)) for name in lacking}
             schemas = {
                 name: to_arrow_schema(cast("StructType", StructType.fromDDL(GOLD[name].ddl)))
                 for name in lacking
             }
             written = write(folders, schemas)
         for name in lacking:
-            commit_whole(self.path(name), written, name, self.stamp, GOLD[name].keep_statistics)
+            commit_whole(self.lake.path(name), written, name, self.stamp, GOLD[name].keep_statistics)
         for name in names:
             self.counter.finish(name)
 
 
-def build_gold(
-    spark: SparkSession, settings: Settings, all_entries: Sequence[Entry], counter: Counter
-) -> Built:
+def build_gold(lake: Lake, all_entries: Sequence[Entry], counter: Counter) -> Built:
     """Bring gold up to the recorded files; does nothing when it is."""
     now, stamp = state_at(all_entries)
-    if not is_built(settings, stamp):
+    if not is_built(lake.settings, stamp):
         counter.begin("Building gold", len(GOLD) + 4)
-        build(Builder(spark, settings, stamp, counter), now)
-        note_versions(settings, stamp, summarise(spark, settings))
-    noted = json.loads(versions_file(settings).read_text(encoding="utf-8"))
+        build(Builder(lake, stamp, counter), now)
+        note_versions(lake, stamp, summarise(lake))
+    noted = json.loads(versions_file(lake.settings).read_text(encoding="utf-8"))
     return Built(noted["rows"], noted["unlinked"], noted["without_birth"])
 
 
 def build(builder: Builder, now: Current) -> None:
     """All tables, in the order they need one another."""
-    spark, settings = builder.spark, builder.settings
-    builder.write(OUTDATED, lambda: outdated(spark, settings, now), OUTDATED_DDL)
-    now = events.with_links(spark, settings, with_outdated(spark, settings, now))
+    lake = builder.lake
+    builder.write(OUTDATED, lambda: outdated(lake, now), OUTDATED_DDL)
+    now = events.with_links(lake, with_outdated(lake, now))
 
     def encounter() -> DataFrame | None:
-        found = events.contacts(spark, settings, now)
+        found = events.contacts(lake, now)
         return stays.chain(found, now.some_alone) if found is not None else None
 
     facts_ddl = GOLD["gold.person"].ddl + ", death_code STRING"
@@ -174,15 +162,13 @@ def build(builder: Builder, now: Current) -> None:
         together(
             pool,
             lambda: builder.write(ENCOUNTER, encounter, stays.ENCOUNTER),
-            lambda: builder.write(DEATHS, lambda: persons.persons(spark, settings, now), facts_ddl),
+            lambda: builder.write(DEATHS, lambda: persons.persons(lake, now), facts_ddl),
         )
-        frames = events.lookups(spark, settings, now)
-        person = builder.read(DEATHS)
+        frames = events.lookups(lake, now)
+        person = lake.read(DEATHS)
         together(
             pool,
-            lambda: builder.write_gold(
-                "gold.event", lambda: events.events(spark, settings, now, person, frames)
-            ),
+            lambda: builder.write_gold("gold.event", lambda: events.events(lake, now, person, frames)),
             lambda: small_tables(builder, now, person),
         )
         together(
@@ -194,28 +180,28 @@ def build(builder: Builder, now: Current) -> None:
 
 def mining_tables(builder: Builder, now: Current, person: DataFrame) -> None:
     """Vocabulary, and what is made of each person's events, from the events as written."""
-    spark, settings = builder.spark, builder.settings
-    event = builder.read("gold.event")
+    lake = builder.lake
+    event = lake.read("gold.event")
     rolled = [source.name for source in now.sources if source.levels]
     builder.write_gold(
         "gold.vocabulary",
-        lambda: vocabulary(spark, settings, event, places.names(spark, settings, now), rolled),
+        lambda: vocabulary(lake, event, places.names(lake, now), rolled),
     )
-    size = (rows_of_newest(builder.path("gold.event")), rows_of_newest(builder.path("gold.person")))
+    size = (rows_of_newest(lake.path("gold.event")), rows_of_newest(lake.path("gold.person")))
     builder.write_files(
         tuple(person_tables.TABLES),
         lambda folders, schemas: person_tables.walked(
-            event, builder.read("gold.vocabulary"), person, size, folders, schemas
+            event, lake.read("gold.vocabulary"), person, size, folders, schemas
         ),
     )
 
 
 def write_unlinked(builder: Builder, now: Current, frames: dict[str, DataFrame]) -> None:
     """Rows that found no person. Only tables that gave fewer events than rows are looked through again."""
-    spark, settings = builder.spark, builder.settings
+    lake = builder.lake
 
     def frame() -> DataFrame | None:
-        given = builder.read("gold.event").groupBy("source_table").count().collect()
+        given = lake.read("gold.event").groupBy("source_table").count().collect()
         found = {row["source_table"]: int(row["count"]) for row in given}
         tables = [table for _, table in now.tables() if any(event.joins for event in table.events)]
         lacking = [
@@ -223,21 +209,19 @@ def write_unlinked(builder: Builder, now: Current, frames: dict[str, DataFrame])
             for table in tables
             if len(table.events) > 1 or found.get(table.name, 0) < now.rows[table.name]
         ]
-        return events.unlinked(spark, settings, now, frames, lacking)
+        return events.unlinked(lake, now, frames, lacking)
 
     builder.write(UNLINKED, frame, UNLINKED_DDL)
 
 
 def small_tables(builder: Builder, now: Current, person: DataFrame) -> None:
     """What is quick to write beside the events."""
-    spark, settings = builder.spark, builder.settings
+    lake = builder.lake
     builder.write_gold("gold.person", lambda: person.drop("death_code"))
-    costs = places.stay_costs(spark, settings, now)
-    builder.write_gold("gold.spell", lambda: stays.spells(builder.read(ENCOUNTER), costs))
-    builder.write_gold("gold.place", lambda: places.places(spark, settings, now))
-    builder.write_gold(
-        "gold.observation_period", lambda: observation_periods.periods(spark, settings, now, person)
-    )
+    costs = places.stay_costs(lake, now)
+    builder.write_gold("gold.spell", lambda: stays.spells(lake.read(ENCOUNTER), costs))
+    builder.write_gold("gold.place", lambda: places.places(lake, now))
+    builder.write_gold("gold.observation_period", lambda: observation_periods.periods(lake, now, person))
 
 
 def together(pool: ThreadPoolExecutor, *work: Callable[[], object]) -> None:
@@ -252,28 +236,28 @@ def is_built(settings: Settings, stamp: str) -> bool:
     return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["stamp"] == stamp
 
 
-def summarise(spark: SparkSession, settings: Settings) -> Built:
+def summarise(lake: Lake) -> Built:
     """What was built, from the writers' counts; only what they do not say is counted."""
-    rows = {name: added_rows(table_path(settings, name)) for name in GOLD}
+    rows = {name: added_rows(lake.path(name)) for name in GOLD}
     unlinked: dict[str, int] = {}
-    if added_rows(table_path(settings, UNLINKED)):
-        frame = rows_of(spark, table_path(settings, UNLINKED))
+    if added_rows(lake.path(UNLINKED)):
+        frame = lake.read(UNLINKED)
         unlinked = {row["reason"]: int(row["count"]) for row in frame.groupBy("reason").count().collect()}
-    person = rows_of(spark, table_path(settings, "gold.person"))
+    person = lake.read("gold.person")
     without = int(person.where("birth_year IS NULL").count())
     return Built(rows, dict(sorted(unlinked.items())), without)
 
 
-def note_versions(settings: Settings, stamp: str, built: Built) -> None:
+def note_versions(lake: Lake, stamp: str, built: Built) -> None:
     """Note the versions that belong together: the last step, and what readers pin."""
     noted = {
         "stamp": stamp,
-        "versions": {name: newest_version(table_path(settings, name)) for name in GOLD},
+        "versions": {name: lake.version(name) for name in GOLD},
         "rows": built.rows,
         "unlinked": built.unlinked,
         "without_birth": built.without_birth,
     }
-    path = versions_file(settings)
+    path = versions_file(lake.settings)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 
 from lakehouse.declarations.schema import Source, Table
 from lakehouse.delta.log import added_rows
-from lakehouse.delta.read import rows_of
-from lakehouse.delta.tables import table_path
 from lakehouse.gold.person_links import relinked
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping, Sequence
 
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 OUTDATED = "silver.outdated"
 OUTDATED_DDL = "source_table STRING, file_id STRING, row_number BIGINT"
@@ -75,52 +73,52 @@ class Current:
         return any(self.superseded(t) != "false" or (t.contacts and t.contacts.setting) for t in declared)
 
 
-def silver_rows(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
+def silver_rows(lake: Lake, current: Current, table: Table) -> DataFrame:
     """Silver rows of a table as of the newest deliveries: without those that vanished, one row of each key."""
     if current.outdated is None:
-        rows = there(spark, settings, current, table)
+        rows = there(lake, current, table)
         rows = latest_of_key(rows, table) if table.key else rows
     else:
-        rows = delivered_rows(spark, settings, current, table)
+        rows = delivered_rows(lake, current, table)
         if out := current.outdated.get(table.name):
-            found = rows_of(spark, table_path(settings, OUTDATED))
+            found = lake.read(OUTDATED)
             found = found.where(found["source_table"] == table.name).drop("source_table")
             rows = without_rows(rows, found, out <= FEW)
     return relinked(rows, current.links) if current.links is not None and table.has("person_id") else rows
 
 
-def delivered_rows(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
+def delivered_rows(lake: Lake, current: Current, table: Table) -> DataFrame:
     """All silver rows of the files that count, under the day they were last delivered on."""
     from pyspark.sql import functions
 
-    rows = rows_of(spark, table_path(settings, table.silver), file_id=current.file_ids[table.name])
+    rows = lake.read(table.silver, file_id=current.file_ids[table.name])
     if again := current.delivered.get(table.name):
         days = ", ".join(f"'{file_id}', DATE'{day}'" for file_id, day in again.items())
         rows = rows.withColumn("delivered", functions.expr(f"coalesce(map({days})[file_id], delivered)"))
     return rows
 
 
-def vanished(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame | None:
+def vanished(lake: Lake, current: Current, table: Table) -> DataFrame | None:
     """File and number of rows that later deliveries no longer had; None where all are still there."""
     lost = current.gone.get(table.name)
-    return tombstones(rows_of(spark, table_path(settings, f"gone.{table.name}")), lost) if lost else None
+    return tombstones(lake.read(f"gone.{table.name}"), lost) if lost else None
 
 
-def there(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
+def there(lake: Lake, current: Current, table: Table) -> DataFrame:
     """Delivered rows of a table but those that vanished."""
-    rows = delivered_rows(spark, settings, current, table)
-    lost = vanished(spark, settings, current, table)
+    rows = delivered_rows(lake, current, table)
+    lost = vanished(lake, current, table)
     return rows if lost is None else without_rows(rows, lost, few=True)
 
 
-def outdated(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+def outdated(lake: Lake, current: Current) -> DataFrame | None:
     """Rows of all tables that do not count, as ``silver.outdated`` holds them; None where every row does.
 
     A first look at hashes of the keys alone tells which tables have a key twice; usually none has. Where one has,
     only the rows of such keys are put in order.
     """
     tables = [table for _, table in current.tables()]
-    keyed = {table.name: there(spark, settings, current, table) for table in tables if table.key}
+    keyed = {table.name: there(lake, current, table) for table in tables if table.key}
     counts = hashes_twice(
         {
             table.name: keyed[table.name].selectExpr(f"{key_hash(table)} AS hash")
@@ -130,10 +128,10 @@ def outdated(spark: SparkSession, settings: Settings, current: Current) -> DataF
     )
     found = []
     for table in tables:
-        lost = vanished(spark, settings, current, table)
+        lost = vanished(lake, current, table)
         parts = [lost] if lost is not None else []
         if twice := counts.get(table.name):
-            parts.append(behind(there(spark, settings, current, table), table, twice <= FEW))
+            parts.append(behind(there(lake, current, table), table, twice <= FEW))
         found += [
             part.selectExpr(f"'{table.name}' AS source_table", "file_id", "row_number") for part in parts
         ]
@@ -157,11 +155,11 @@ def hashes_twice(tables: Mapping[str, DataFrame]) -> dict[str, int]:
     return {names[row["at"]]: int(row["count"]) for row in twice}
 
 
-def with_outdated(spark: SparkSession, settings: Settings, current: Current) -> Current:
+def with_outdated(lake: Lake, current: Current) -> Current:
     """The same, with what ``silver.outdated`` says, which must have been written for it."""
-    path, counts = table_path(settings, OUTDATED), {}
-    if added_rows(path):
-        rows = rows_of(spark, path).groupBy("source_table").count().collect()
+    counts = {}
+    if added_rows(lake.path(OUTDATED)):
+        rows = lake.read(OUTDATED).groupBy("source_table").count().collect()
         counts = {row["source_table"]: int(row["count"]) for row in rows}
     return replace(current, outdated=counts)
 

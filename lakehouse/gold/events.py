@@ -12,37 +12,33 @@ from lakehouse.data_model import GOLD, Setting
 from lakehouse.declarations.laboratory import UNIT, UNITS
 from lakehouse.declarations.quality import with_life
 from lakehouse.declarations.schema import Event, Join, Kin, Source, Table
-from lakehouse.delta.read import rows_of
-from lakehouse.delta.tables import table_path
 from lakehouse.gold.current_silver import Current, hashes_twice, silver_rows, union
 from lakehouse.gold.person_links import link_frame
 from lakehouse.gold.row_marks import with_repeats, with_reversals, with_together
 from lakehouse.gold.stays import contact_events, contact_rows, latest_of_contact
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 
 EVENT_TYPES = {column.name: column.type for column in GOLD["gold.event"].columns}
 
 
-def with_links(spark: SparkSession, settings: Settings, current: Current) -> Current:
+def with_links(lake: Lake, current: Current) -> Current:
     """The same, with the links between numbers that the sources know."""
     frames = [
-        silver_rows(spark, settings, current, table)
-        .where(each.where)
-        .selectExpr(each.old, each.new, each.since)
+        silver_rows(lake, current, table).where(each.where).selectExpr(each.old, each.new, each.since)
         for _, table in current.tables()
         for each in table.links
     ]
-    return replace(current, links=link_frame(spark, frames))
+    return replace(current, links=link_frame(lake.spark, frames))
 
 
-def event_silver(spark: SparkSession, settings: Settings, current: Current, table: Table) -> DataFrame:
+def event_silver(lake: Lake, current: Current, table: Table) -> DataFrame:
     """Current silver rows as events see them: with ``reversed`` where the table knows reversals."""
-    return marked(silver_rows(spark, settings, current, table), table)
+    return marked(silver_rows(lake, current, table), table)
 
 
 def marked(rows: DataFrame, table: Table) -> DataFrame:
@@ -52,11 +48,11 @@ def marked(rows: DataFrame, table: Table) -> DataFrame:
     return with_repeats(rows, table.repeats) if table.repeats else rows
 
 
-def contacts(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+def contacts(lake: Lake, current: Current) -> DataFrame | None:
     """Contacts of all sources that have any; rows are put in order only where a table has a contact twice."""
     found = {
         table.name: contact_rows(
-            silver_rows(spark, settings, current, table),
+            silver_rows(lake, current, table),
             table.contacts,
             source.name,
             table.name,
@@ -91,21 +87,21 @@ def death_events(person: DataFrame) -> DataFrame:
     )
 
 
-def lookups(spark: SparkSession, settings: Settings, current: Current) -> dict[str, DataFrame]:
+def lookups(lake: Lake, current: Current) -> dict[str, DataFrame]:
     """Frames that events may be joined with, by role; stays (of nobody, if need be) and parents' children among them."""
     frames: dict[str, list[DataFrame]] = {}
     for _, table in current.tables():
         if table.kin:
-            frames["child"] = [children(silver_rows(spark, settings, current, table), table.kin)]
+            frames["child"] = [children(silver_rows(lake, current, table), table.kin)]
         if table.role:
-            frames.setdefault(table.role, []).append(silver_rows(spark, settings, current, table))
+            frames.setdefault(table.role, []).append(silver_rows(lake, current, table))
     found = {
         role: reduce(lambda a, b: a.unionByName(b, allowMissingColumns=True), each)
         for role, each in frames.items()
     }
     if any(join is UNIT for _, table in current.tables() for event in table.events for join in event.joins):
-        found[UNIT.frame] = unit_rows(spark, settings)
-    found["encounter"] = rows_of(spark, table_path(settings, "silver.encounter"))
+        found[UNIT.frame] = unit_rows(lake)
+    found["encounter"] = lake.read("silver.encounter")
     return found
 
 
@@ -214,15 +210,13 @@ def as_events(frame: DataFrame, given: dict[str, str], *more: str) -> DataFrame:
     )
 
 
-def events(
-    spark: SparkSession, settings: Settings, current: Current, person: DataFrame, frames: dict[str, DataFrame]
-) -> DataFrame:
+def events(lake: Lake, current: Current, person: DataFrame, frames: dict[str, DataFrame]) -> DataFrame:
     """``gold.event``: everything that happened, of every source."""
     found: list[DataFrame] = []
     groups: dict[str, list[DataFrame]] = {}
     for source, table in current.tables():
         for event in table.events:
-            rows = event_silver(spark, settings, current, table)
+            rows = event_silver(lake, current, table)
             made = event_rows(rows, source, table, event, frames).where("person_id IS NOT NULL")
             (groups.setdefault(table.same.group, []) if table.same else found).append(made)
     for copies in groups.values():
@@ -237,8 +231,7 @@ def events(
 
 
 def unlinked(
-    spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     current: Current,
     frames: dict[str, DataFrame],
     lacking: Sequence[str],
@@ -247,7 +240,7 @@ def unlinked(
     found = []
     for source, table in current.tables():
         for event in table.events if table.name in lacking else ():
-            rows = event_silver(spark, settings, current, table)
+            rows = event_silver(lake, current, table)
             lost = event_rows(rows, source, table, event, frames).where("person_id IS NULL")
             found.append(
                 lost.selectExpr(
@@ -279,10 +272,10 @@ def best_copies(events: DataFrame) -> DataFrame:
     return events.selectExpr(*columns)
 
 
-def unit_rows(spark: SparkSession, settings: Settings) -> DataFrame:
+def unit_rows(lake: Lake) -> DataFrame:
     """The list of units by code and delivered spelling, as results look it up."""
     rows = []
-    for row in read_codelist(settings, UNITS):
+    for row in read_codelist(lake.settings, UNITS):
         numbers = [
             float(row[name].replace(",", ".")) if row[name] else None
             for name in ("factor", "offset", "low", "high")
@@ -291,4 +284,4 @@ def unit_rows(spark: SparkSession, settings: Settings) -> DataFrame:
     ddl = (
         "unit_key STRING, becomes STRING, ucum STRING, factor DOUBLE, offset DOUBLE, low DOUBLE, high DOUBLE"
     )
-    return spark.createDataFrame(rows, ddl)
+    return lake.spark.createDataFrame(rows, ddl)

@@ -8,21 +8,21 @@ from lakehouse.gold.absences import without_absences
 from lakehouse.gold.current_silver import Current, silver_rows, union
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 
-def periods(spark: SparkSession, settings: Settings, current: Current, person: DataFrame) -> DataFrame | None:
+def periods(lake: Lake, current: Current, person: DataFrame) -> DataFrame | None:
     """``gold.observation_period``: declared spans, cut to what the deliveries cover, to birth and to death."""
     frames = []
     away = []
     for _, table in current.tables():
         for absence in table.absences:
-            rows = silver_rows(spark, settings, current, table).where(absence.where)
+            rows = silver_rows(lake, current, table).where(absence.where)
             away.append(rows.selectExpr("person_id", f"{absence.start} AS gone", f"{absence.end} AS back"))
         for period in table.periods:
-            rows = silver_rows(spark, settings, current, table).where(period.where)
+            rows = silver_rows(lake, current, table).where(period.where)
             frames.append(
                 rows.selectExpr(
                     "person_id", f"{period.start} AS first_date", f"{period.end} AS last_date"

@@ -10,9 +10,9 @@ from lakehouse.declarations.schema import Facts, Source, Table
 from lakehouse.gold.current_silver import Current, silver_rows, union
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame
 
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 FACTS = {
     "sex": "STRING",
@@ -66,21 +66,23 @@ def known_of(met: Sequence[tuple[str, DataFrame]]) -> list[DataFrame]:
     ]
 
 
-def persons(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+def persons(lake: Lake, current: Current) -> DataFrame | None:
     """``gold.person``: facts of all sources brought together, with the code each death is an event under.
 
     Whoever something happened to has a row, if only to say that nothing else is known.
     """
     told, met = [], []
     for source, table in current.tables():
-        rows = silver_rows(spark, settings, current, table)
+        rows = silver_rows(lake, current, table)
         told += [fact_rows(rows, facts, source, table) for facts in table.facts]
         if table.has("person_id") and (table.events or table.contacts):
             met.append((source.name, rows))
     everybody = union([*told, *known_of(met)])
     if everybody is None:
         return None
-    regions = ", ".join(f"'{place}', '{region}'" for place, region in municipality_regions(settings).items())
+    regions = ", ".join(
+        f"'{place}', '{region}'" for place, region in municipality_regions(lake.settings).items()
+    )
     return (
         everybody.groupBy("person_id")
         .agg(*brought_together())

@@ -8,12 +8,12 @@ from lakehouse.data_model import GOLD
 from lakehouse.gold.current_silver import Current, silver_rows, union
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 
-def places(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+def places(lake: Lake, current: Current) -> DataFrame | None:
     """``gold.place``: units with the spans their codes stood for them; the same span of two lists counts once."""
     found = []
     for _, table in current.tables():
@@ -23,7 +23,7 @@ def places(spark: SparkSession, settings: Settings, current: Current) -> DataFra
                 f"CAST({given.get(each.name, 'NULL')} AS {each.type}) AS {each.name}"
                 for each in GOLD["gold.place"].columns
             )
-            found.append(silver_rows(spark, settings, current, table).selectExpr(*columns))
+            found.append(silver_rows(lake, current, table).selectExpr(*columns))
     rows = union(found)
     if rows is None:
         return None
@@ -34,12 +34,12 @@ def places(spark: SparkSession, settings: Settings, current: Current) -> DataFra
     return rows.selectExpr("*", f"{rank} AS _rank").where("_rank = 1").drop("_rank")
 
 
-def stay_costs(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+def stay_costs(lake: Lake, current: Current) -> DataFrame | None:
     """Cost of each contact, by the tables that give one for it."""
     from pyspark.sql import functions
 
     found = [
-        silver_rows(spark, settings, current, table)
+        silver_rows(lake, current, table)
         .where(table.stay_cost.where)
         .selectExpr(f"{table.stay_cost.contact} AS contact_id", f"{table.stay_cost.amount} AS cost_dkk")
         for _, table in current.tables()
@@ -53,12 +53,12 @@ def stay_costs(spark: SparkSession, settings: Settings, current: Current) -> Dat
     )
 
 
-def names(spark: SparkSession, settings: Settings, current: Current) -> DataFrame | None:
+def names(lake: Lake, current: Current) -> DataFrame | None:
     """Texts of codes that sources deliver themselves."""
     found = []
     for _, table in current.tables():
         for each in table.names:
-            rows = silver_rows(spark, settings, current, table)
+            rows = silver_rows(lake, current, table)
             found.append(
                 rows.selectExpr(f"{each.code} AS code", f"{each.text} AS text").where("text IS NOT NULL")
             )

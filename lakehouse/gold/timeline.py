@@ -12,9 +12,9 @@ from lakehouse.data_model import GOLD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 DAY_OFFSET = 1 << 22
 """Added to days so that those before 1970 sort first; leaves room for 11,000 years."""
@@ -33,9 +33,7 @@ def coded_events(event: DataFrame) -> DataFrame:
     )
 
 
-def vocabulary(
-    spark: SparkSession, settings: Settings, event: DataFrame, names: DataFrame | None, rolled: Sequence[str]
-) -> DataFrame:
+def vocabulary(lake: Lake, event: DataFrame, names: DataFrame | None, rolled: Sequence[str]) -> DataFrame:
     """``gold.vocabulary``: every code of a timeline, numbered in order of the code.
 
     ``rolled`` are the sources whose codes are mined at the default level; all others are mined as they stand.
@@ -62,11 +60,11 @@ def vocabulary(
                 code,
                 row["domain"],
                 row["code_system"],
-                row["text"] or code_name(settings, code),
+                row["text"] or code_name(lake.settings, code),
                 default_level(code) if row["rolled"] else code,
             )
         )
-    return spark.createDataFrame(rows, GOLD["gold.vocabulary"].ddl)
+    return lake.spark.createDataFrame(rows, GOLD["gold.vocabulary"].ddl)
 
 
 def packed(day: str, code: str, setting: str) -> str:

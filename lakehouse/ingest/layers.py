@@ -24,8 +24,8 @@ from lakehouse.ingest.silver import quarantine_of, quarantine_schema, silver_of,
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import SparkSession
 
+    from lakehouse.lake import Lake
     from lakehouse.settings import Settings
 
 
@@ -81,8 +81,7 @@ def folders_of(settings: Settings, table: Table) -> dict[str, str]:
 
 
 def land(
-    spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     table: Table,
     files: Mapping[Surveyed, Changes],
     key_file: Path,
@@ -95,14 +94,14 @@ def land(
     parts = tuple(part for file, changes in files.items() for part in parts_of(file, changes))
     any_file = next(iter(files))
     source, kind = any_file.found.source, any_file.delivery.kind
-    known = known_pairs(settings, table)
+    known = known_pairs(lake.settings, table)
     door = Door(table, source.identifier, str(key_file), verbatim=kind != "real", known=known)
-    folders = folders_of(settings, table)
+    folders = folders_of(lake.settings, table)
 
     def through(number: int) -> list[Written]:
         return landed_part(folders, table, parts[number].chunk.file_id, read_chunk(door, parts[number]))
 
-    written = written_by_workers(spark, len(parts), through)
+    written = written_by_workers(lake.spark, len(parts), through)
     for file in files:
         if file_digest(file.found.path) != file.sha256:
             raise DataError(
@@ -110,7 +109,7 @@ def land(
                 "",
                 "Wait until it is complete and repeat the ingest.",
             )
-    return made_the_tables(settings, table, written, [file.file_id for file in files])
+    return made_the_tables(lake.settings, table, written, [file.file_id for file in files])
 
 
 def landed_part(

@@ -16,9 +16,7 @@ from lakehouse.declarations.convert import fault_finder
 from lakehouse.declarations.schema import Table, Type
 from lakehouse.delivery.find import all_sources
 from lakehouse.delivery.register import Entry, entries, replace_entries
-from lakehouse.delta.log import is_table
-from lakehouse.delta.read import files_within, live_files, rows_of
-from lakehouse.delta.tables import table_path
+from lakehouse.delta.read import files_within, live_files
 from lakehouse.delta.write import Written, written_by_workers
 from lakehouse.delta.writer_lock import only_writer
 from lakehouse.errors import DataError
@@ -30,9 +28,8 @@ from lakehouse.ingest.row_remarks import not_known, not_valid_then
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import SparkSession
 
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -67,15 +64,13 @@ def quarantined(all_entries: Sequence[Entry]) -> list[tuple[str, str, int]]:
     return [(table, reason, rows) for (table, reason), rows in sorted(counts.items())]
 
 
-def shown(
-    spark: SparkSession, settings: Settings, table: str, reason: str, limit: int
-) -> list[dict[str, Any]]:
+def shown(lake: Lake, table: str, reason: str, limit: int) -> list[dict[str, Any]]:
     """Rows in quarantine: file, row, reason and masked example."""
-    path = table_path(settings, f"quarantine.{declared_table(table).name}")
-    if not is_table(path):
+    name = f"quarantine.{declared_table(table).name}"
+    if not lake.holds(name):
         return []
-    names = {entry.file_id: entry.name for entry in entries(spark, settings)}
-    frame = rows_of(spark, path)
+    names = {entry.file_id: entry.name for entry in entries(lake)}
+    frame = lake.read(name)
     if reason:
         frame = frame.where(frame["reason"] == reason)
     rows = frame.orderBy("file_id", "row_number").limit(limit).collect()
@@ -121,18 +116,18 @@ def verdict(table: Table, known: frozenset[tuple[str, str]], row: dict[str, Any]
     return None
 
 
-def replay(spark: SparkSession, settings: Settings, name: str, writers: list[int]) -> Replayed:
+def replay(lake: Lake, name: str, writers: list[int]) -> Replayed:
     """Judge the bad rows of a table again and bring in those that are good now; doing it twice changes nothing."""
     table = declared_table(name)
-    root_key_file(settings, create=False)
-    with only_writer(settings.lake / ".writer.lock", writers):
-        all_entries = entries(spark, settings)
+    root_key_file(lake.settings, create=False)
+    with only_writer(lake.settings.lake / ".writer.lock", writers):
+        all_entries = entries(lake)
         ours = [entry for entry in all_entries if entry.source_table == name and entry.rows_quarantine]
         if not ours:
             return Replayed(name, 0, 0, 0)
         looked_at = sum(entry.rows_quarantine for entry in ours)
         file_ids = [entry.file_id for entry in ours]
-        landed = rejudged(spark, settings, table, file_ids)
+        landed = rejudged(lake, table, file_ids)
         after = [
             dataclasses.replace(
                 entry,
@@ -145,17 +140,17 @@ def replay(spark: SparkSession, settings: Settings, name: str, writers: list[int
         if not all(entry.balanced for entry in after):
             raise DataError(f"The rows of {name} no longer balance after the replay.", "", "Report this.")
         by_key = {entry.key: entry for entry in after}
-        replace_entries(spark, settings, [by_key.get(entry.key, entry) for entry in all_entries])
+        replace_entries(lake, [by_key.get(entry.key, entry) for entry in all_entries])
     left = sum(entry.rows_quarantine for entry in after)
     return Replayed(name, looked_at, looked_at - left, left)
 
 
-def rejudged(spark: SparkSession, settings: Settings, table: Table, file_ids: list[str]) -> Landed:
+def rejudged(lake: Lake, table: Table, file_ids: list[str]) -> Landed:
     """Bronze of some files with the faults the declaration finds now, and silver and quarantine as they follow from it.
 
     One task a delivered file, which reads and writes by itself.
     """
-    known, folders = known_pairs(settings, table), folders_of(settings, table)
+    known, folders = known_pairs(lake.settings, table), folders_of(lake.settings, table)
     bronze = Path(folders[BRONZE])
     live = live_files(bronze)
     if live is None:
@@ -169,7 +164,7 @@ def rejudged(spark: SparkSession, settings: Settings, table: Table, file_ids: li
         )
         return landed_part(folders, table, file_id, blocks)
 
-    return made_the_tables(settings, table, written_by_workers(spark, len(mine), again), file_ids)
+    return made_the_tables(lake.settings, table, written_by_workers(lake.spark, len(mine), again), file_ids)
 
 
 def bronze_rows(path: Path, file_id: str, table: Table) -> Iterator[pa.Table]:

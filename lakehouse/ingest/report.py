@@ -15,13 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.delivery.register import Entry
-from lakehouse.delta.read import rows_of
-from lakehouse.delta.tables import table_path
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
     from lakehouse.delivery.survey import Surveyed
+    from lakehouse.lake import Lake
     from lakehouse.settings import Settings
 
 PLACES = 20
@@ -83,16 +80,14 @@ def column_rows(surveyed: Sequence[Surveyed]) -> list[dict[str, Any]]:
     ]
 
 
-def quarantine_rows(
-    spark: SparkSession, settings: Settings, entries: Sequence[Entry], new: Sequence[str]
-) -> list[dict[str, Any]]:
+def quarantine_rows(lake: Lake, entries: Sequence[Entry], new: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of the new files in quarantine, by table and reason, with the first and the last masked example."""
     found = []
     tables = sorted(
         {entry.source_table for entry in entries if entry.rows_quarantine and entry.file_id in new}
     )
     for table in tables:
-        frame = rows_of(spark, table_path(settings, f"quarantine.{table}"), file_id=new)
+        frame = lake.read(f"quarantine.{table}", file_id=new)
         for row in (
             frame.groupBy("reason")
             .agg({"*": "count", "example": "min", "row_number": "min"})
@@ -114,10 +109,10 @@ def quarantine_rows(
 
 
 def coverage(
-    spark: SparkSession, settings: Settings, new: Sequence[str]
+    lake: Lake, new: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Events of the new files by month and by place of each source table, and laboratory units that compete."""
-    event = rows_of(spark, table_path(settings, "gold.event"))
+    event = lake.read("gold.event")
     event.where(event["file_id"].isin(list(new))).selectExpr(
         "source_table",
         "date_format(time_start, 'yyyy-MM') AS month",
@@ -125,12 +120,12 @@ def coverage(
         "CASE WHEN domain = 'laboratory' THEN code END AS analysis",
         "CASE WHEN domain = 'laboratory' THEN coalesce(unit, '') END AS unit",
     ).createOrReplaceTempView("delivery_report_events")
-    rows = spark.sql(
+    rows = lake.spark.sql(
         "SELECT source_table, month, place, analysis, unit, grouping_id() AS grouped, count(*) AS events "
         "FROM delivery_report_events GROUP BY source_table, month, place, analysis, unit "
         "GROUPING SETS ((source_table, month), (source_table, place), (analysis, unit))"
     ).collect()
-    spark.catalog.dropTempView("delivery_report_events")
+    lake.spark.catalog.dropTempView("delivery_report_events")
     by_month, by_place, by_unit = [], [], []
     for row in rows:
         events = int(row["events"])
@@ -161,9 +156,9 @@ def most(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
-def unknown_codes(spark: SparkSession, settings: Settings) -> list[dict[str, Any]]:
+def unknown_codes(lake: Lake) -> list[dict[str, Any]]:
     """Codes of the timeline without a name in any list, by system: how many, and some of them."""
-    words = rows_of(spark, table_path(settings, "gold.vocabulary"))
+    words = lake.read("gold.vocabulary")
     rows = words.where("text IS NULL").select("code_system", "code").collect()
     systems: dict[str, list[str]] = {}
     for row in rows:

@@ -24,7 +24,7 @@ from lakehouse.ingest.table import bring_table, unique_new
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 Progress = Callable[[str, int, int], None]
 TABLES_AT_ONCE = 3
@@ -110,8 +110,7 @@ class Steps:
 
 
 def ingest(
-    spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     folder: Path,
     *,
     format: str = "auto",
@@ -126,16 +125,16 @@ def ingest(
     began, moment = time.monotonic(), reports.now()
     steps = Steps(progress)
     delivery = find_delivery(Path(folder), format)
-    with only_writer(settings.lake / ".writer.lock", writers_of(spark)), explained():
-        claim_kind(settings, delivery)
-        key_file = root_key_file(settings, create=delivery.kind != "real")
-        vault_at_ingest(settings, delivery.kind)
+    with only_writer(lake.settings.lake / ".writer.lock", writers_of(lake.spark)), explained():
+        claim_kind(lake.settings, delivery)
+        key_file = root_key_file(lake.settings, create=delivery.kind != "real")
+        vault_at_ingest(lake.settings, delivery.kind)
         surveyed = survey_all(delivery, steps)
-        known = entries(spark, settings)
+        known = entries(lake)
         new = unique_new(surveyed, known)
-        known += bring_in(spark, settings, key_file, new, known, steps)
-        collect_after_ingest(settings)
-        gold = build_gold(spark, settings, known, steps)
+        known += bring_in(lake, key_file, new, known, steps)
+        collect_after_ingest(lake.settings)
+        gold = build_gold(lake, known, steps)
         by_key = {entry.key: entry for entry in known}
         ours = tuple(by_key[key] for key in dict.fromkeys(file.key for file in surveyed))
         read = {entry.key: entry for entry in ours} | {file.key: by_key[file.key] for file in new}
@@ -153,13 +152,12 @@ def ingest(
         )
         if not new:
             return summary
-        page = report_of(spark, settings, summary, surveyed, moment, steps)
+        page = report_of(lake, summary, surveyed, moment, steps)
     return replace(summary, seconds=time.monotonic() - began, report=page)
 
 
 def report_of(
-    spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     summary: IngestSummary,
     surveyed: Sequence[Surveyed],
     moment: str,
@@ -167,16 +165,16 @@ def report_of(
 ) -> Path:
     """Write the delivery report and return its page."""
     steps.begin("Delivery report", 1)
-    months, places, units = reports.coverage(spark, settings, summary.new)
+    months, places, units = reports.coverage(lake, summary.new)
     report = reports.DeliveryReport(
         format=summary.format,
         kind=summary.kind,
         began=moment,
         seconds=summary.seconds,
         files=reports.file_rows(summary.files, summary.new),
-        quarantine=reports.quarantine_rows(spark, settings, summary.files, summary.new),
+        quarantine=reports.quarantine_rows(lake, summary.files, summary.new),
         columns=reports.column_rows(surveyed),
-        codes=reports.unknown_codes(spark, settings),
+        codes=reports.unknown_codes(lake),
         units=units,
         months=months,
         places=places,
@@ -184,15 +182,15 @@ def report_of(
         unlinked=summary.unlinked,
         warnings=list(summary.warnings),
     )
-    page = reports.write_report(settings, report)
+    page = reports.write_report(lake.settings, report)
     steps.finish()
     return page
 
 
-def rebuild(spark: SparkSession, settings: Settings, progress: Progress | None = None) -> Built:
+def rebuild(lake: Lake, progress: Progress | None = None) -> Built:
     """Build gold again where what it is built from has changed without a delivery."""
-    with only_writer(settings.lake / ".writer.lock", writers_of(spark)), explained():
-        return build_gold(spark, settings, entries(spark, settings), Steps(progress))
+    with only_writer(lake.settings.lake / ".writer.lock", writers_of(lake.spark)), explained():
+        return build_gold(lake, entries(lake), Steps(progress))
 
 
 def writers_of(spark: SparkSession) -> list[int]:
@@ -225,8 +223,7 @@ def survey_all(delivery: Delivery, steps: Steps) -> list[Surveyed]:
 
 
 def bring_in(
-    spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     key_file: Path,
     new: Sequence[Surveyed],
     known: Sequence[Entry],
@@ -243,7 +240,7 @@ def bring_in(
     recorded: list[Entry] = []
 
     def bring(files: list[Surveyed]) -> list[Entry]:
-        return bring_table(spark, settings, key_file, files[0].found.table, files, known)
+        return bring_table(lake, key_file, files[0].found.table, files, known)
 
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
         waiting: list[Entry] = []
@@ -252,8 +249,8 @@ def bring_in(
             waiting += balances
             steps.finish()
             if time.monotonic() - last > RECORD_SECONDS:
-                record(spark, settings, waiting)
+                record(lake, waiting)
                 recorded, waiting, last = recorded + waiting, [], time.monotonic()
         if waiting:
-            record(spark, settings, waiting)
+            record(lake, waiting)
     return recorded + waiting

@@ -12,15 +12,12 @@ from lakehouse.delivery.find import series_name
 from lakehouse.delivery.register import Entry, current
 from lakehouse.delivery.row_ids import Changes, compare, ids_file, keep, kept, row_ids, without
 from lakehouse.delivery.survey import Surveyed
-from lakehouse.delta.read import rows_of
-from lakehouse.delta.tables import table_path
 from lakehouse.errors import DataError
 from lakehouse.identity.enrolment import ERASED
 from lakehouse.ingest.layers import land, write_gone
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
+    from lakehouse.lake import Lake
     from lakehouse.settings import Settings
 
 
@@ -48,8 +45,7 @@ def later(one: datetime.date | None, other: datetime.date | None) -> bool:
 
 
 def bring_table(
-    spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     key_file: Path,
     table: Table,
     files: Sequence[Surveyed],
@@ -61,10 +57,10 @@ def bring_table(
     """
     recorded: list[Entry] = []
     for together in one_of_each_series(files):
-        before = {file: entry_before(settings, file, [*known, *recorded]) for file in together}
-        changes = {file: changes_of(settings, key_file, file, before[file]) for file in together}
-        landed = land(spark, settings, table, changes, key_file)
-        write_gone(settings, table, changes)
+        before = {file: entry_before(lake.settings, file, [*known, *recorded]) for file in together}
+        changes = {file: changes_of(lake.settings, key_file, file, before[file]) for file in together}
+        landed = land(lake, table, changes, key_file)
+        write_gone(lake.settings, table, changes)
         for file, changed in changes.items():
             entry = Entry(
                 **described(file),
@@ -79,15 +75,15 @@ def bring_table(
                 rows_gone=len(changed.gone),
             )
             require_balance(entry)
-            barred = erased_rows(spark, settings, table, entry) if entry.reasons.get(ERASED) else []
-            keep(ids_file(settings, table.name, file.file_id), without(changed.known, barred))
+            barred = erased_rows(lake, table, entry) if entry.reasons.get(ERASED) else []
+            keep(ids_file(lake.settings, table.name, file.file_id), without(changed.known, barred))
             recorded.append(entry)
     return recorded
 
 
-def erased_rows(spark: SparkSession, settings: Settings, table: Table, entry: Entry) -> list[tuple[str, int]]:
+def erased_rows(lake: Lake, table: Table, entry: Entry) -> list[tuple[str, int]]:
     """Rows of a file that were barred at the door because their person is erased."""
-    rows = rows_of(spark, table_path(settings, f"quarantine.{table.name}"), file_id=[entry.file_id])
+    rows = lake.read(f"quarantine.{table.name}", file_id=[entry.file_id])
     mine = rows.where(rows["reason"] == ERASED)
     return [(row[0], row[1]) for row in mine.select("file_id", "row_number").collect()]
 

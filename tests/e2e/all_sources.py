@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from lakehouse.ingest.run import ingest
+from lakehouse.lake import Lake
 from lakehouse.session import spark_session
 from lakehouse.settings import load_settings
 from lakehouse.synthetic import synthesise
@@ -38,7 +39,7 @@ def main() -> int:
         print(f"seed {seed}: {sum(made.rows.values()):,} rows in {len(made.rows)} files, "
               f"{time.monotonic() - began:.0f} s", flush=True)  # fmt: skip
         began = time.monotonic()
-        summary = ingest(spark, settings, made.delivery)
+        summary = ingest(Lake(spark, settings), made.delivery)
         print(f"ingest and gold: {summary.rows_in:,} rows in, {time.monotonic() - began:.0f} s", flush=True)
         unbalanced = [entry.name for entry in summary.files if not entry.balanced]
         lost = unread(made, summary)

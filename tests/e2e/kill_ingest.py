@@ -31,15 +31,16 @@ RUN = """
 import sys, time
 from pathlib import Path
 from lakehouse.errors import DataError
-from lakehouse.ingest import ingest
+from lakehouse.ingest.run import ingest
 from lakehouse.session import spark_session
+from lakehouse.lake import Lake
 from lakehouse.settings import load_settings
 settings = load_settings(sys.argv[1], "test")
 spark = spark_session(settings)
 print("ready", flush=True)
 began = time.monotonic()
 try:
-    ingest(spark, settings, Path(sys.argv[2]))
+    ingest(Lake(spark, settings), Path(sys.argv[2]))
     print("done", time.monotonic() - began, flush=True)
 except DataError as refused:
     print("refused", refused.what, flush=True)
@@ -48,12 +49,13 @@ spark.stop()
 AGAIN = """
 import sys
 from pathlib import Path
-from lakehouse.ingest import ingest
+from lakehouse.ingest.run import ingest
 from lakehouse.session import spark_session
+from lakehouse.lake import Lake
 from lakehouse.settings import load_settings
 spark = spark_session(load_settings(sys.argv[1], "test"))
 for home in map(str.strip, sys.stdin):
-    ingest(spark, load_settings(home, "test"), Path(sys.argv[2]))
+    ingest(Lake(spark, load_settings(home, "test")), Path(sys.argv[2]))
     print("done", flush=True)
 spark.stop()
 """

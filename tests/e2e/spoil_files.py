@@ -23,6 +23,7 @@ from lakehouse.delivery.survey import survey
 from lakehouse.errors import DataError
 from lakehouse.identity.pseudonyms import root_key_file
 from lakehouse.ingest.pseudonymise import Door, read_chunk
+from lakehouse.lake import Lake
 from lakehouse.settings import load_settings
 from tests.support.deliveries import ANNA, BENT, persons, write_delivery
 from tests.support.spoiled import spoiled_file
@@ -95,7 +96,7 @@ def ingest_all(root: Path, outcomes: list[Outcome]) -> str:
     find_delivery(root / "delivery")
     spark = spark_session(settings)
     try:
-        summary = ingest(spark, settings, root / "delivery")
+        summary = ingest(Lake(spark, settings), root / "delivery")
     finally:
         spark.stop()
     for entry in summary.files:

@@ -14,6 +14,7 @@ from lakehouse.delivery.register import entries
 from lakehouse.ingest import quarantine_replay as module
 from lakehouse.ingest.quarantine_replay import declared_table, quarantined, replay, shown
 from lakehouse.ingest.run import ingest, rebuild
+from lakehouse.lake import Lake
 from lakehouse.settings import load_settings
 from tests.support.deliveries import ANNA, BENT, persons, write_delivery, write_file
 
@@ -30,7 +31,7 @@ def test_a_report_tells_and_a_corrected_rule_lets_rows_through(
     lines = [f"{ANNA};2020-01-01;I219;x", f"{BENT};2020-01-02;?9;y", "0000000000;2020-01-01;I21;z", "short"]
     root = write_delivery(tmp_path / "out", {"cpr/cpr3_t_person.csv": persons()})
     write_file(root, NAME, lines, header="PNR;D_DODSDATO;C_DOD1A;Ekstra")
-    summary = ingest(spark, settings, root)
+    summary = ingest(Lake(spark, settings), root)
     assert summary.report is not None
     told = json.loads(summary.report.with_suffix(".json").read_text(encoding="utf-8"))
     (deaths,) = (each for each in told["files"] if each["table"] == "dod_deaths")
@@ -51,11 +52,11 @@ def test_a_report_tells_and_a_corrected_rule_lets_rows_through(
     for text in (page, json.dumps(told)):
         assert ANNA not in text and BENT not in text
 
-    assert ("dod_deaths", "bad_cause", 1) in quarantined(entries(spark, settings))
-    (row,) = shown(spark, settings, "dod_deaths", "bad_cause", 5)
+    assert ("dod_deaths", "bad_cause", 1) in quarantined(entries(Lake(spark, settings)))
+    (row,) = shown(Lake(spark, settings), "dod_deaths", "bad_cause", 5)
     assert (row["file"], row["row"], row["example"]) == (NAME, 2, "cause=?9")
     writers = [os.getpid()]
-    assert replay(spark, settings, "dod_deaths", writers).let_through == 0
+    assert replay(Lake(spark, settings), "dod_deaths", writers).let_through == 0
     table = declared_table("dod_deaths")
     lenient = dataclasses.replace(
         table,
@@ -64,15 +65,15 @@ def test_a_report_tells_and_a_corrected_rule_lets_rows_through(
         ),
     )
     monkeypatch.setattr(module, "declared_table", lambda name: lenient)
-    done = replay(spark, settings, "dod_deaths", writers)
+    done = replay(Lake(spark, settings), "dod_deaths", writers)
     assert (done.looked_at, done.let_through, done.still_refused) == (3, 1, 2)
-    assert replay(spark, settings, "dod_deaths", writers).let_through == 0
-    (entry,) = (each for each in entries(spark, settings) if each.source_table == "dod_deaths")
+    assert replay(Lake(spark, settings), "dod_deaths", writers).let_through == 0
+    (entry,) = (each for each in entries(Lake(spark, settings)) if each.source_table == "dod_deaths")
     assert (entry.rows_silver, entry.reasons, entry.balanced) == (
         2,
         {"no_subject": 1, "corrupt_row": 1},
         True,
     )
-    rebuild(spark, settings)
+    rebuild(Lake(spark, settings))
     person = spark.read.format("delta").load(str(settings.lake / "gold" / "person"))
     assert person.where("death_date IS NOT NULL").count() == 3

@@ -29,6 +29,7 @@ from lakehouse.identity.pseudonyms import person_tokens, tokeniser
 from lakehouse.identity.study_pseudonyms import study_key_file
 from lakehouse.identity.vault import open_vault
 from lakehouse.ingest.run import ingest
+from lakehouse.lake import Lake
 from lakehouse.private_files import write_private
 from lakehouse.settings import Settings, load_settings
 from tests.support.canary import files_with
@@ -111,7 +112,7 @@ def rows(spark: SparkSession, settings: Settings, name: str) -> list[Any]:
 def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Erased:
     root = tmp_path_factory.mktemp("erasure")
     settings = load_settings(root / "home", "test")
-    ingest(spark, settings, delivery(root / "first"))
+    ingest(Lake(spark, settings), delivery(root / "first"))
     key = settings.keys / "root.key"
     made, _ = person_tokens(str(key), [ANNA, BENT, CARL], [""] * 3)
     tokens = dict(zip(("anna", "bent", "carl"), map(str, made), strict=True))
@@ -239,7 +240,7 @@ def test_e4_a_later_delivery_does_not_bring_her_back(erased: Erased, tmp_path: P
     home = tmp_path / "home"
     shutil.copytree(erased.settings.home, home)
     settings = load_settings(home, "test")
-    summary = ingest(erased.spark, settings, delivery(tmp_path / "second", again=True))
+    summary = ingest(Lake(erased.spark, settings), delivery(tmp_path / "second", again=True))
     found, _ = files_with([home], [erased.tokens["anna"], ANNA, WORD, PLACE])
     assert found == []
     assert all(entry.balanced for entry in summary.files)

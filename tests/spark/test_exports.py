@@ -16,6 +16,7 @@ from lakehouse.errors import DataError, PermissionRefused
 from lakehouse.exports.omop_tables import TABLES
 from lakehouse.exports.run import export_lake
 from lakehouse.ingest.run import ingest
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from tests.spark.test_ingest import FILES
 from tests.support.deliveries import write_delivery, write_meds
@@ -30,7 +31,7 @@ CDM_TYPES = {"i": "INTEGER", "n": "DOUBLE", "d": "DATE", "t": "TIMESTAMP"}
 def danish(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     root = tmp_path_factory.mktemp("danish")
     settings = load_settings(root / "home", "test")
-    ingest(spark, settings, write_delivery(root / "out", FILES))
+    ingest(Lake(spark, settings), write_delivery(root / "out", FILES))
     return settings
 
 
@@ -82,9 +83,9 @@ def test_meds_in_and_out_loses_nothing_and_passes_their_own_checks(
     ]
     root = write_meds(tmp_path / "in", events)
     settings = load_settings(tmp_path / "home", "test")
-    ingest(spark, settings, root)
+    ingest(Lake(spark, settings), root)
     out = tmp_path / "out"
-    counts = export_lake(spark, settings, "meds", out)
+    counts = export_lake(Lake(spark, settings), "meds", out)
     assert sum(counts.values()) == len(events)
     assert subjects(out) == subjects(root)
     for path in (out / "data").rglob("*.parquet"):
@@ -100,14 +101,14 @@ def test_meds_in_and_out_loses_nothing_and_passes_their_own_checks(
 
     DatasetMetadataSchema.validate(json.loads((out / "metadata" / "dataset.json").read_text()))
     with pytest.raises(DataError, match="there already"):
-        export_lake(spark, settings, "meds", out)
+        export_lake(Lake(spark, settings), "meds", out)
 
 
 def test_omop_loads_in_another_tool_and_comes_back_with_the_same_counts(
     spark: SparkSession, danish: Settings, tmp_path: Path
 ) -> None:
     out = tmp_path / "cdm"
-    counts = export_lake(spark, danish, "omop", out)
+    counts = export_lake(Lake(spark, danish), "omop", out)
     with duckdb.connect() as tool:
         for table, columns in TABLES.items():
             given = ", ".join(
@@ -122,7 +123,7 @@ def test_omop_loads_in_another_tool_and_comes_back_with_the_same_counts(
         unknown = "SELECT count(*) FROM measurement WHERE measurement_concept_id NOT IN (SELECT concept_id FROM concept)"
         assert tool.execute(unknown).fetchone() == (0,)
     home = load_settings(tmp_path / "home", "test")
-    summary = ingest(spark, home, out)
+    summary = ingest(Lake(spark, home), out)
     assert all(entry.balanced and not entry.rows_quarantine for entry in summary.files)
     apart = ("contact", "visit", "death")
     assert event_codes(spark, home, but=apart) == event_codes(spark, danish, but=apart)
@@ -133,9 +134,9 @@ def test_a_danish_lake_as_meds_comes_back_with_the_same_codes(
     spark: SparkSession, danish: Settings, tmp_path: Path
 ) -> None:
     out = tmp_path / "meds"
-    export_lake(spark, danish, "meds", out)
+    export_lake(Lake(spark, danish), "meds", out)
     home = load_settings(tmp_path / "home", "test")
-    ingest(spark, home, out)
+    ingest(Lake(spark, home), out)
     expected = event_codes(spark, danish)
     expected["MEDS_DEATH"] = expected.pop("CPR//DEATH", 0)
     assert event_codes(spark, home) == +expected
@@ -146,10 +147,10 @@ def test_a_real_lake_is_never_exported_as_a_whole(
 ) -> None:
     settings = load_settings(tmp_path / "home", "test")
     with pytest.raises(DataError, match="lake is empty"):
-        export_lake(spark, settings, "omop", tmp_path / "x")
+        export_lake(Lake(spark, settings), "omop", tmp_path / "x")
     settings.lake.mkdir(parents=True)
     (settings.lake / "lake.toml").write_text('kind = "real"\n')
     assert lake_kind(settings) == "real"
     with pytest.raises(PermissionRefused, match="--study"):
-        export_lake(spark, settings, "meds", tmp_path / "x")
+        export_lake(Lake(spark, settings), "meds", tmp_path / "x")
     assert not (tmp_path / "x").exists()

@@ -18,6 +18,7 @@ from lakehouse.errors import DataError
 from lakehouse.identity.pseudonyms import root_key_file
 from lakehouse.ingest.layers import Landed
 from lakehouse.ingest.run import IngestSummary, ingest
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from tests.support.deliveries import ANNA, BENT, CARL, contact, persons, write_delivery, write_file
 from tests.support.delta_files import lake_rows
@@ -99,7 +100,7 @@ def lake(home: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def summary(spark: SparkSession, home: Path, lake: Settings) -> IngestSummary:
-    return ingest(spark, lake, write_delivery(home / "out", FILES))
+    return ingest(Lake(spark, lake), write_delivery(home / "out", FILES))
 
 
 def rows(spark: SparkSession, lake: Settings, name: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -294,7 +295,7 @@ def test_the_same_delivery_again_makes_no_new_version(
     spark: SparkSession, home: Path, lake: Settings, summary: IngestSummary
 ) -> None:
     before = versions(lake)
-    again = ingest(spark, lake, home / "out")
+    again = ingest(Lake(spark, lake), home / "out")
     assert (again.new, again.files, again.gold) == ((), summary.files, summary.gold)
     assert versions(lake) == before
     assert gold_versions(lake) == {name: before[f"gold/{name[5:]}"] for name in GOLD}
@@ -315,26 +316,26 @@ def test_no_value_of_a_person_stands_in_delta_s_log(
 def test_a_later_delivery_of_a_file_replaces_it(spark: SparkSession, tmp_path: Path) -> None:
     settings = load_settings(tmp_path / "home", "test")
     first = write_delivery(tmp_path / "first", {"cpr/cpr3_t_person.csv": persons(), "dod/dodsaars.csv": []})
-    ingest(spark, settings, first)
+    ingest(Lake(spark, settings), first)
     later = {"dod/dodsaars.csv": [f"{BENT};2024-02-02;I219"], "cpr/cpr3_t_person.csv": persons()[:2]}
-    summary = ingest(spark, settings, write_delivery(tmp_path / "later", later, delivered="2025-02-15"))
+    summary = ingest(Lake(spark, settings), write_delivery(tmp_path / "later", later, delivered="2025-02-15"))
     assert summary.gold["gold.person"] == 2
     assert rows(spark, settings, "gold.event", "code", "day") == [
         ("CPR//DEATH", 19755),
         ("ICD10//I219", 19755),
     ]
-    assert sorted(entry.edition for entry in entries(spark, settings)) == [1, 1, 2, 2]
-    third = ingest(spark, settings, first)
+    assert sorted(entry.edition for entry in entries(Lake(spark, settings))) == [1, 1, 2, 2]
+    third = ingest(Lake(spark, settings), first)
     assert (third.new, third.gold["gold.person"]) == ((), 2)
 
 
 def test_a_lake_holds_persons_of_one_kind(spark: SparkSession, tmp_path: Path) -> None:
     settings = load_settings(tmp_path / "home", "test")
     people = {"cpr/cpr3_t_person.csv": persons()}
-    ingest(spark, settings, write_delivery(tmp_path / "made_up", people))
+    ingest(Lake(spark, settings), write_delivery(tmp_path / "made_up", people))
     assert lake_kind(settings) == "synthetic"
     with pytest.raises(DataError, match="The delivery is real, the lake is synthetic"):
-        ingest(spark, settings, write_delivery(tmp_path / "real", people, kind="real"))
+        ingest(Lake(spark, settings), write_delivery(tmp_path / "real", people, kind="real"))
 
 
 def test_a_file_that_does_not_balance_reaches_no_gold(
@@ -352,11 +353,11 @@ def test_a_file_that_does_not_balance_reaches_no_gold(
 
     monkeypatch.setattr(module, "land", one_short)
     with pytest.raises(DataError, match="3 rows, but kept 0, bronze 3, silver 2 and quarantine 0"):
-        ingest(spark, settings, delivery)
-    assert entries(spark, settings) == []
+        ingest(Lake(spark, settings), delivery)
+    assert entries(Lake(spark, settings)) == []
     assert gold_versions(settings) == {}
     monkeypatch.undo()
-    assert ingest(spark, settings, delivery).gold["gold.person"] == 3
+    assert ingest(Lake(spark, settings), delivery).gold["gold.person"] == 3
 
 
 def test_gold_is_built_after_a_stop_between_recording_and_building(
@@ -372,10 +373,10 @@ def test_gold_is_built_after_a_stop_between_recording_and_building(
 
     monkeypatch.setattr(module, "build_gold", stop)
     with pytest.raises(DataError, match="stopped"):
-        ingest(spark, settings, delivery)
-    assert [entry.rows_silver for entry in entries(spark, settings)] == [3]
+        ingest(Lake(spark, settings), delivery)
+    assert [entry.rows_silver for entry in entries(Lake(spark, settings))] == [3]
     monkeypatch.undo()
-    again = ingest(spark, settings, delivery)
+    again = ingest(Lake(spark, settings), delivery)
     assert (again.new, again.gold["gold.person"]) == ((), 3)
     assert json.loads((settings.lake / "gold" / "versions.json").read_text())["rows"] == again.gold
 
@@ -384,7 +385,7 @@ def test_warnings_name_unknown_columns_and_files(spark: SparkSession, tmp_path: 
     root = write_delivery(tmp_path / "out", {"cpr/cpr3_t_person.csv": persons()})
     write_file(root, "dod/dodsaars.csv", [f"{ANNA};2020-01-01;I219;x"], header="PNR;D_DODSDATO;C_DOD1A;Extra")
     (root / "readme.txt").write_text("x")
-    told = " ".join(ingest(spark, load_settings(tmp_path / "home", "test"), root).warnings)
+    told = " ".join(ingest(Lake(spark, load_settings(tmp_path / "home", "test")), root).warnings)
     assert "extra" in told
     assert "readme.txt" in told
 
@@ -399,7 +400,7 @@ def test_equal_rows_are_found_across_the_chunks_of_a_file(
     lines = [f"{person};2020-01-{day:02d};I219" for day in range(1, 10) for person in (ANNA, BENT)]
     delivery = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [*lines, lines[0], "x", lines[5]]})
     settings = load_settings(tmp_path / "home", "test")
-    (entry,) = ingest(spark, settings, delivery).files
+    (entry,) = ingest(Lake(spark, settings), delivery).files
     assert (entry.rows_in, entry.rows_silver, entry.reasons) == (21, 18, {"corrupt_row": 1, "duplicate": 2})
     assert rows(spark, settings, "quarantine.dod_deaths", "row_number", "example") == [
         (19, "as row 1"),
@@ -417,8 +418,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     delivery = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [f"{ANNA};2020-01-01;I219"]})
     monkeypatch.setattr(landing, "file_digest", lambda path: "another")
     with pytest.raises(DataError, match=r"dodsaars\.csv changed while it was read"):
-        ingest(spark, settings, delivery)
-    assert entries(spark, settings) == []
+        ingest(Lake(spark, settings), delivery)
+    assert entries(Lake(spark, settings)) == []
 
 
 def test_logs_left_without_a_commit_are_no_tables(spark: SparkSession, tmp_path: Path) -> None:
@@ -427,15 +428,15 @@ def test_logs_left_without_a_commit_are_no_tables(spark: SparkSession, tmp_path:
     folder = write_delivery(tmp_path / "out", rows)
     whole, killed = load_settings(tmp_path / "whole", "test"), load_settings(tmp_path / "killed", "test")
     shutil.copy(root_key_file(whole, create=True), root_key_file(killed, create=True))
-    ingest(spark, whole, folder)
+    ingest(Lake(spark, whole), folder)
     expected = lake_rows(whole.lake)
     logs = [log.relative_to(whole.lake) for log in whole.lake.rglob("_delta_log")]
     assert len(logs) > len(GOLD)
     for log in logs:
         (killed.lake / log).mkdir(parents=True)
         (killed.lake / log / f".{0:020d}.json.tmp").write_text("half a com")
-    assert entries(spark, killed) == []
-    ingest(spark, killed, folder)
+    assert entries(Lake(spark, killed)) == []
+    ingest(Lake(spark, killed), folder)
     assert lake_rows(killed.lake) == expected
     for name in GOLD:
         assert newest_version(table_path(killed, name)) == newest_version(table_path(whole, name))

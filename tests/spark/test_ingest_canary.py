@@ -20,15 +20,16 @@ INGEST = """
 import sys
 from pathlib import Path
 from lakehouse.errors import PatternlakeError
-from lakehouse.ingest import ingest
+from lakehouse.ingest.run import ingest
 from lakehouse.session import spark_session
+from lakehouse.lake import Lake
 from lakehouse.settings import load_settings
 settings = load_settings(sys.argv[1], "test")
 spark = spark_session(settings, spark__eventLog__enabled="true", spark__eventLog__dir=f"file://{sys.argv[2]}",
     spark__eventLog__compress="false", spark__shuffle__service__enabled="false")
 for folder in sys.argv[3:]:
     try:
-        print(ingest(spark, settings, Path(folder)))
+        print(ingest(Lake(spark, settings), Path(folder)))
     except PatternlakeError as error:
         print("refused:", error)
 spark.stop()

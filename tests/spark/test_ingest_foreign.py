@@ -9,6 +9,7 @@ import pytest
 
 from lakehouse.delta.tables import table_path
 from lakehouse.ingest.run import ingest
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from tests.support.deliveries import write_meds
 
@@ -39,7 +40,7 @@ def test_a_meds_data_set(spark: SparkSession, settings: Settings, tmp_path: Path
         (3, "2001-01-01T00:00:00", "A", None),
         (4, "1980-01-01T00:00:00", "MEDS_BIRTH", None),
     ]
-    summary = ingest(spark, settings, write_meds(tmp_path / "meds", rows))
+    summary = ingest(Lake(spark, settings), write_meds(tmp_path / "meds", rows))
     assert (summary.format, summary.kind, summary.without_birth) == ("meds", "foreign", 1)
     assert {entry.name: entry.rows_silver for entry in summary.files} == {
         "data/train/0.parquet": 12,
@@ -64,14 +65,14 @@ def test_a_meds_data_set(spark: SparkSession, settings: Settings, tmp_path: Path
     ]
     values = listed(table(spark, settings, "gold.event").where("value_num IS NOT NULL"), "code", "value_num")
     assert values == [("LAB//50931//mg/dL", 7.5)]
-    again = ingest(spark, settings, tmp_path / "meds")
+    again = ingest(Lake(spark, settings), tmp_path / "meds")
     assert again.new == ()
 
 
 @pytest.fixture(scope="module")
 def eunomia(spark: SparkSession, foreign_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = load_settings(tmp_path_factory.mktemp("omop"), "test")
-    ingest(spark, settings, foreign_data / "eunomia_gibleed")
+    ingest(Lake(spark, settings), foreign_data / "eunomia_gibleed")
     return settings
 
 

@@ -14,6 +14,7 @@ from lakehouse.gold.events import event_rows, marked
 from lakehouse.gold.stays import ENCOUNTER
 from lakehouse.ingest.run import ingest
 from lakehouse.ingest.silver import silver_schema
+from lakehouse.lake import Lake
 from lakehouse.settings import load_settings
 from tests.support.deliveries import ANNA, contact, persons, write_delivery
 
@@ -46,7 +47,7 @@ def test_contacts_of_whom_nothing_else_is_delivered_are_events(spark: SparkSessi
         "lpr_f/kontakter.csv": [contact("41", ANNA, "2020-01-01 08:00", "2020-01-03 09:00")],
     }
     settings = load_settings(tmp_path / "home", "test")
-    ingest(spark, settings, write_delivery(tmp_path / "out", files))
+    ingest(Lake(spark, settings), write_delivery(tmp_path / "out", files))
     events = spark.read.format("delta").load(str(table_path(settings, "gold.event")))
     codes = [row.code for row in events.where("domain = 'contact'").collect()]
     assert codes == ["LPR//ADMISSION"]

@@ -24,6 +24,7 @@ from lakehouse.gold.current_silver import (
     without_rows,
 )
 from lakehouse.ingest.run import ingest
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from tests.support.deliveries import ANNA, BENT, write_delivery, write_file
 
@@ -75,12 +76,12 @@ def test_silver_read_either_way_is_the_same(spark: SparkSession, tmp_path: Path)
     orders = [f"{number};1;{ANNA};ACTIVE;2020-01-07 08:00;;C09AA02" for number in range(8)]
     first = {dod: [f"{ANNA};2020-01-05;C10", f"{BENT};2020-01-06;I21"]}
     write_file(write_delivery(tmp_path / "a", first, delivered="2025-01-15"), fmk, orders, header)
-    ingest(spark, settings, tmp_path / "a")
+    ingest(Lake(spark, settings), tmp_path / "a")
     compare(spark, settings)
     orders = [*orders[2:], orders[3].replace(";1;", ";2;"), orders[4].replace("ACTIVE", "STOPPED")]
     later = {dod: [f"{ANNA};2020-01-09;C10"]}
     write_file(write_delivery(tmp_path / "b", later, delivered="2025-02-15"), fmk, orders, header)
-    ingest(spark, settings, tmp_path / "b")
+    ingest(Lake(spark, settings), tmp_path / "b")
     state = compare(spark, settings)
     assert state.outdated == {"dod_deaths": 2, "fmk_medications": 4}
     rows = spark.read.format("delta").load(str(table_path(settings, OUTDATED)))
@@ -89,10 +90,10 @@ def test_silver_read_either_way_is_the_same(spark: SparkSession, tmp_path: Path)
 
 def compare(spark: SparkSession, settings: Settings) -> Current:
     """Hold every table of silver, as gold reads it, against the same by the whole rule."""
-    slow, _ = state_at(entries(spark, settings))
-    fast = with_outdated(spark, settings, slow)
+    slow, _ = state_at(entries(Lake(spark, settings)))
+    fast = with_outdated(Lake(spark, settings), slow)
     for _, table in slow.tables():
-        by_rule = silver_rows(spark, settings, slow, table)
-        found = silver_rows(spark, settings, fast, table).select(*by_rule.columns)
+        by_rule = silver_rows(Lake(spark, settings), slow, table)
+        found = silver_rows(Lake(spark, settings), fast, table).select(*by_rule.columns)
         assert sorted(map(str, found.collect())) == sorted(map(str, by_rule.collect())), table.name
     return fast

@@ -15,6 +15,7 @@ from lakehouse.gold.build import state_at
 from lakehouse.gold.current_silver import silver_rows
 from lakehouse.identity.pseudonyms import root_key_file
 from lakehouse.ingest.run import ingest
+from lakehouse.lake import Lake
 from lakehouse.settings import load_settings
 from tests.support.deliveries import ANNA, BENT, write_delivery, write_file
 from tests.support.redeliveries import deliveries, gold_content
@@ -30,11 +31,11 @@ def compare_with_last_alone(spark: SparkSession, root: Path, seed: int, count: i
     shutil.copy(root_key_file(many, create=True), root_key_file(last, create=True))
     folder = None
     for folder in deliveries(root / "out", numbers, count):
-        summary = ingest(spark, many, folder)
+        summary = ingest(Lake(spark, many), folder)
         for entry in summary.files:
             assert entry.balanced
     assert folder is not None
-    ingest(spark, last, folder)
+    ingest(Lake(spark, last), folder)
     found, expected = gold_content(many.lake), gold_content(last.lake)
     for name in sorted(found.keys() | expected.keys()):
         assert found.get(name) == expected.get(name), f"{name} differs (seed {seed})"
@@ -57,24 +58,26 @@ def test_only_what_differs_is_read_and_each_delivery_can_be_seen_again(
     settings = load_settings(tmp_path / "home", "test")
     name = "dod/dodsaars.csv"
     lines = [f"{ANNA};2020-01-{day:02d};C{day:02d}" for day in range(1, 21)]
-    ingest(spark, settings, write_delivery(tmp_path / "a", {name: lines}, delivered="2025-01-15"))
+    ingest(Lake(spark, settings), write_delivery(tmp_path / "a", {name: lines}, delivered="2025-01-15"))
     later = [*lines[5:], f"{BENT};2020-01-01;I21", "spoiled"]
     write_delivery(tmp_path / "b", {}, delivered="2025-02-15")
     write_file(tmp_path / "b" / "december_2024", name, ["overtaken"])
     (second,) = ingest(
-        spark, settings, write_delivery(tmp_path / "c", {name: later}, delivered="2025-02-15")
+        Lake(spark, settings), write_delivery(tmp_path / "c", {name: later}, delivered="2025-02-15")
     ).files
     assert (second.rows_in, second.rows_kept, second.rows_gone) == (17, 15, 5)
     assert (second.rows_bronze, second.rows_silver, second.rows_quarantine) == (2, 1, 1)
-    (late,) = ingest(spark, settings, tmp_path / "b").files
+    (late,) = ingest(Lake(spark, settings), tmp_path / "b").files
     assert (late.after, late.rows_bronze, late.delivered) == ("", 1, datetime.date(2024, 12, 31))
     table = next(
-        table for _, table in state_at(entries(spark, settings))[0].tables() if table.name == "dod_deaths"
+        table
+        for _, table in state_at(entries(Lake(spark, settings)))[0].tables()
+        if table.name == "dod_deaths"
     )
     seen = {}
     for day in (datetime.date(2025, 1, 20), datetime.date(2025, 2, 20)):
-        state, _ = state_at(entries(spark, settings), day)
-        seen[day.month] = {row["cause"] for row in silver_rows(spark, settings, state, table).collect()}
+        state, _ = state_at(entries(Lake(spark, settings)), day)
+        seen[day.month] = {row["cause"] for row in silver_rows(Lake(spark, settings), state, table).collect()}
     assert seen[1] == {line[-3:] for line in lines}
     assert seen[2] == {line[-3:] for line in lines[5:]} | {"I21"}
 
@@ -87,8 +90,8 @@ def test_a_file_that_goes_back_to_what_it_was_is_news(spark: SparkSession, tmp_p
         for month, lines in enumerate((one, two, one), 1)
     ]
     for folder in folders:
-        ingest(spark, settings, folder)
+        ingest(Lake(spark, settings), folder)
     for folder in folders:
-        assert ingest(spark, settings, folder).new == ()
+        assert ingest(Lake(spark, settings), folder).new == ()
     person = spark.read.format("delta").load(str(settings.lake / "gold" / "person"))
     assert [row["death_date"] for row in person.collect()] == [datetime.date(2020, 1, 1)]

@@ -10,6 +10,7 @@ import pytest
 from lakehouse.delivery.find import all_sources
 from lakehouse.delta.tables import table_path
 from lakehouse.ingest.run import IngestSummary, ingest
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from lakehouse.synthetic import SynthSummary, synthesise
 from tests.oracles.stored import silver_by_sql
@@ -33,7 +34,7 @@ def region(
     made = synthesise(
         spark, settings, root / "out", PERSONS, SEED, defects=RATE, years=(2017, 2021), sources="all"
     )
-    return settings, made, ingest(spark, settings, made.delivery)
+    return settings, made, ingest(Lake(spark, settings), made.delivery)
 
 
 def test_every_source_balances_and_every_file_is_read(

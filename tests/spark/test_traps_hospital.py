@@ -10,6 +10,7 @@ import pytest
 from lakehouse.delta.tables import table_path
 from lakehouse.errors import DataError
 from lakehouse.ingest.run import IngestSummary, ingest
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from tests.support.deliveries import ANNA, BENT, CARL, HEADERS, persons, write_delivery, write_file
 
@@ -229,7 +230,7 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple
     for name, (header, lines) in DELIVERED.items():
         write_file(root / "out", name, lines, header)
     settings = load_settings(root / "home", "test")
-    return settings, ingest(spark, settings, root / "out")
+    return settings, ingest(Lake(spark, settings), root / "out")
 
 
 Rows = list[tuple[Any, ...]]

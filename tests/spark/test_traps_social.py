@@ -8,6 +8,7 @@ import pytest
 
 from lakehouse.delta.tables import table_path
 from lakehouse.ingest.run import IngestSummary, ingest
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from tests.support.social_delivery import write_social
 
@@ -26,7 +27,7 @@ BORN = {
 }
 
 
-class Lake:
+class SocialLake:
     """What the ingest made, read as plain rows; persons go by the names of the hand-written delivery."""
 
     def __init__(self, spark: SparkSession, settings: Settings, summary: IngestSummary) -> None:
@@ -78,19 +79,19 @@ class Lake:
 
 
 @pytest.fixture(scope="module")
-def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> SocialLake:
     home = tmp_path_factory.mktemp("social")
     settings = load_settings(home / "home", "test")
-    return Lake(spark, settings, ingest(spark, settings, write_social(home / "out")))
+    return SocialLake(spark, settings, ingest(Lake(spark, settings), write_social(home / "out")))
 
 
-def test_every_row_is_somewhere(lake: Lake) -> None:
+def test_every_row_is_somewhere(lake: SocialLake) -> None:
     assert all(file.balanced for file in lake.summary.files)
     assert lake.summary.rows_in > 70
     assert set(lake.names.values()) == set(BORN.values())
 
 
-def test_t09_a_year_and_week_is_the_monday_with_the_precision_of_a_week(lake: Lake) -> None:
+def test_t09_a_year_and_week_is_the_monday_with_the_precision_of_a_week(lake: SocialLake) -> None:
     shown = [
         row[1:]
         for row in lake.events("sssy_services", "row_number", "time_start", "time_precision", "who")
@@ -104,7 +105,7 @@ def test_t09_a_year_and_week_is_the_monday_with_the_precision_of_a_week(lake: La
     assert lake.quarantine("sssy_services") == [(7, "bad_week"), (9, "bad_gross_fee")]
 
 
-def test_t08_thousands_apart_by_dots_are_numbers_and_a_decimal_point_is_refused(lake: Lake) -> None:
+def test_t08_thousands_apart_by_dots_are_numbers_and_a_decimal_point_is_refused(lake: SocialLake) -> None:
     assert lake.events("sssy_services", "cost_dkk", "quantity")[0] == (1155.4, 2.0)
     assert lake.events("drg_contacts", "who", "code", "cost_dkk", "time_start", "place") == [
         ("Anna", "DRG//05MP09", 29800.5, "2020-01-01 08:00:00", "99004081000016")
@@ -117,7 +118,7 @@ def test_t08_thousands_apart_by_dots_are_numbers_and_a_decimal_point_is_refused(
     ]
 
 
-def test_a_group_from_before_the_change_hangs_on_the_older_register_s_contact(lake: Lake) -> None:
+def test_a_group_from_before_the_change_hangs_on_the_older_register_s_contact(lake: SocialLake) -> None:
     assert lake.events("lpr2_drg", "who", "code", "cost_dkk", "time_start") == [
         ("Bent", "DRG//08OP30", 73850.5, "2018-03-01 08:00:00")
     ]
@@ -127,11 +128,11 @@ def test_a_group_from_before_the_change_hangs_on_the_older_register_s_contact(la
     assert lake.quarantine("psychiatric_rates") == [(2, "bad_service")]
 
 
-def test_a_dispensing_without_a_price_costs_what_the_list_of_that_day_says(lake: Lake) -> None:
+def test_a_dispensing_without_a_price_costs_what_the_list_of_that_day_says(lake: SocialLake) -> None:
     assert lake.events("lmdb_dispensings", "cost_dkk") == [(80.0,), (12.0,)]
 
 
-def test_t35_a_service_for_a_child_moves_only_where_one_child_can_be_meant(lake: Lake) -> None:
+def test_t35_a_service_for_a_child_moves_only_where_one_child_can_be_meant(lake: SocialLake) -> None:
     shown = lake.events("sssy_services", "row_number", "who", "code_role")
     assert [row for row in shown if row[0] in (3, 4, 5, 6)] == [
         (3, "Eva", "child"),
@@ -141,7 +142,7 @@ def test_t35_a_service_for_a_child_moves_only_where_one_child_can_be_meant(lake:
     ]
 
 
-def test_practice_gives_contacts_both_code_systems_and_measurements(lake: Lake) -> None:
+def test_practice_gives_contacts_both_code_systems_and_measurements(lake: SocialLake) -> None:
     assert lake.events("gp_contact", "who", "code", "place") == [
         ("Anna", "GP//KONS", "103333"),
         ("Anna", "ICD10//E119", "103333"),
@@ -151,7 +152,7 @@ def test_practice_gives_contacts_both_code_systems_and_measurements(lake: Lake) 
     assert lake.events("gp_measure", "code", "value_num") == [("NPU//NPU27300", 52.5)]
 
 
-def test_t37_four_code_forms_are_one_code_and_a_condition_sent_again_is_one_event(lake: Lake) -> None:
+def test_t37_four_code_forms_are_one_code_and_a_condition_sent_again_is_one_event(lake: SocialLake) -> None:
     shown = lake.events("eoj_conditions", "who", "code", "value_num", "place")
     assert sorted(shown) == sorted(
         [("Carl", "FSIII//J1.3", 3.0, "98001011000016")]
@@ -172,7 +173,7 @@ def test_t37_four_code_forms_are_one_code_and_a_condition_sent_again_is_one_even
     ]
 
 
-def test_what_was_called_off_or_refused_is_kept_and_not_active(lake: Lake) -> None:
+def test_what_was_called_off_or_refused_is_kept_and_not_active(lake: SocialLake) -> None:
     assert lake.events("eoj_visits", "quantity", "status") == [(20.0, "active"), (0.0, "cancelled")]
     assert lake.events("eoj_medication", "code", "status") == [
         ("ATC//C10AA05", "active"),
@@ -181,7 +182,7 @@ def test_what_was_called_off_or_refused_is_kept_and_not_active(lake: Lake) -> No
     assert lake.events("eoj_housing", "code", "time_end") == [("EOJ//PLEJEHJEM", "2023-06-01 00:00:00")]
 
 
-def test_t36_wide_rows_become_events_under_the_present_names(lake: Lake) -> None:
+def test_t36_wide_rows_become_events_under_the_present_names(lake: SocialLake) -> None:
     shown = lake.events("rkkp_karbase", "row_number", "code", "value_num", "value_text", "flag")
     assert shown == [
         (1, "KARBASE//DIABETES", None, None, None),
@@ -200,7 +201,7 @@ def test_t36_wide_rows_become_events_under_the_present_names(lake: Lake) -> None
     ]
 
 
-def test_t39_numbers_in_free_text_are_scrubbed_and_the_text_stays_outside_silver(lake: Lake) -> None:
+def test_t39_numbers_in_free_text_are_scrubbed_and_the_text_stays_outside_silver(lake: SocialLake) -> None:
     texts = [row[0] for row in lake.read("bronze.pro_answers", "answer_text") if row[0]]
     assert texts == ["ring til [cpr]"]
     for name in ("pro_answers", "dpsd_reports"):
@@ -214,7 +215,7 @@ def test_t39_numbers_in_free_text_are_scrubbed_and_the_text_stays_outside_silver
     ]
 
 
-def test_whole_sets_of_answers_have_their_index_and_others_none(lake: Lake) -> None:
+def test_whole_sets_of_answers_have_their_index_and_others_none(lake: SocialLake) -> None:
     """The Danish value set of EQ-5D-5L: worst -0.758; a missing answer gives no index, nor does a missing item."""
     found = [
         row
@@ -228,7 +229,7 @@ def test_whole_sets_of_answers_have_their_index_and_others_none(lake: Lake) -> N
     ]
 
 
-def test_t38_reports_without_a_patient_and_collective_reports_belong_to_nobody(lake: Lake) -> None:
+def test_t38_reports_without_a_patient_and_collective_reports_belong_to_nobody(lake: SocialLake) -> None:
     assert lake.events("dpsd_reports", "who", "code", "time_precision") == [
         ("Carl", "DPSD//FALD//OLD_MILD", "minute"),
         ("Anna", "DPSD//MED//SEV_RISIKO", "day"),
@@ -238,7 +239,7 @@ def test_t38_reports_without_a_patient_and_collective_reports_belong_to_nobody(l
     assert len(lake.read("silver.dpsd_reports", "person_id")) == 3
 
 
-def test_t31_a_snapshot_carries_its_own_date_not_the_year_of_the_file(lake: Lake) -> None:
+def test_t31_a_snapshot_carries_its_own_date_not_the_year_of_the_file(lake: SocialLake) -> None:
     shown = lake.events("dst_bef", "who", "time_start", "value_num")
     assert shown == [
         ("Anna", "2005-12-31 00:00:00", None),
@@ -248,14 +249,14 @@ def test_t31_a_snapshot_carries_its_own_date_not_the_year_of_the_file(lake: Lake
     assert lake.quarantine("dst_bef") == [(4, "missing_reference_date")]
 
 
-def test_t34_a_municipality_code_is_read_at_its_date(lake: Lake) -> None:
+def test_t34_a_municipality_code_is_read_at_its_date(lake: SocialLake) -> None:
     assert lake.events("dst_bef", "code", "code_raw", "place")[:2] == [
         ("BEF//KOM//707-1970", "707", "707"),
         ("BEF//KOM//707", "707", "707"),
     ]
 
 
-def test_t04_a_number_of_another_project_joins_nobody(lake: Lake) -> None:
+def test_t04_a_number_of_another_project_joins_nobody(lake: SocialLake) -> None:
     assert lake.quarantine("dst_udda") == [(2, "foreign_pseudonym")]
     assert lake.events("dst_udda", "who", "code", "code_raw", "time_precision") == [
         ("Anna", "EDUCATION//35", "4112", "year"),
@@ -265,7 +266,7 @@ def test_t04_a_number_of_another_project_joins_nobody(lake: Lake) -> None:
     assert lake.events("dst_akm", "code") == [("AKM//134",)]
 
 
-def test_weeks_of_benefits_become_spells(lake: Lake) -> None:
+def test_weeks_of_benefits_become_spells(lake: SocialLake) -> None:
     assert lake.events("dream_weeks", "who", "code", "time_start", "time_end") == [
         ("Anna", "DREAM//890", "2018-12-17 00:00:00", "2019-01-06 00:00:00"),
         ("Anna", "DREAM//890", "2019-01-14 00:00:00", "2019-01-20 00:00:00"),
@@ -273,7 +274,7 @@ def test_weeks_of_benefits_become_spells(lake: Lake) -> None:
     ]
 
 
-def test_variants_find_their_person_through_the_sample(lake: Lake) -> None:
+def test_variants_find_their_person_through_the_sample(lake: SocialLake) -> None:
     assert lake.events("research_variants", "who", "code", "value_num", "place") == [
         ("Anna", "VARIANT//TP53", 0.125, "DCB")
     ]
@@ -282,21 +283,21 @@ def test_variants_find_their_person_through_the_sample(lake: Lake) -> None:
     ]
 
 
-def test_t28_a_value_uploaded_again_counts_once_at_the_citizens_clock(lake: Lake) -> None:
+def test_t28_a_value_uploaded_again_counts_once_at_the_citizens_clock(lake: SocialLake) -> None:
     assert lake.events("telemedicine_observations", "who", "code", "value_num", "time_start") == [
         ("Bent", "NPU//NPU27280", 92.5, "2022-07-01 08:30:00")
     ]
     assert len(lake.read("silver.telemedicine_observations", "version")) == 2
 
 
-def test_t07_letters_decoded_wrongly_are_repaired_once_and_lost_ones_are_remarked(lake: Lake) -> None:
+def test_t07_letters_decoded_wrongly_are_repaired_once_and_lost_ones_are_remarked(lake: SocialLake) -> None:
     assert lake.read("silver.sor_units", "name", "remarks") == [
         ("Øst plejecenter", None),
         ("K?benhavn sygepleje", "lost_letters_name"),
     ]
 
 
-def test_t33_a_code_used_again_has_two_spans_of_validity_and_its_parent(lake: Lake) -> None:
+def test_t33_a_code_used_again_has_two_spans_of_validity_and_its_parent(lake: SocialLake) -> None:
     columns = ("place", "parent", "name", "CAST(valid_from AS STRING)", "CAST(valid_to AS STRING)")
     assert sorted(lake.read("silver.shak_units", *columns), key=str) == [
         ("7003", None, "Aarhus", "2007-01-01", None),
@@ -312,7 +313,7 @@ def test_t33_a_code_used_again_has_two_spans_of_validity_and_its_parent(lake: La
     assert {row[0] for row in lake.events("rkkp_karbase", "place")} == {"7003A20"}
 
 
-def test_costs_have_no_place_in_the_timeline_and_their_names_in_the_vocabulary(lake: Lake) -> None:
+def test_costs_have_no_place_in_the_timeline_and_their_names_in_the_vocabulary(lake: SocialLake) -> None:
     words: dict[str, str] = dict(lake.read("gold.vocabulary", "code", "text"))
     assert not [code for code in words if code.startswith(("DRG//", "COST//", "BEF//", "IND//"))]
     assert words["ICD10//E119"] == "Type 2-diabetes"
