@@ -24,9 +24,14 @@ def synth(
     sources: Annotated[
         str, typer.Option("--sources", help="default, all, or names of further sources with commas between.")
     ] = "default",
-    traps: Annotated[
-        str, typer.Option("--traps", help="Traps to plant, with a share of rows if you like: T14,T23=0.05.")
+    known_defects: Annotated[
+        str,
+        typer.Option(
+            "--known-defects",
+            help="Known defects of Danish health data to plant, with a share of rows if you like: T14,T23=0.05.",
+        ),
     ] = "",
+    traps: Annotated[str, typer.Option("--traps", hidden=True)] = "",
     lake: Lake = None,
 ) -> None:
     """Write a synthetic region's deliveries in the Danish formats, and the truth planted in them beside."""
@@ -46,7 +51,7 @@ def synth(
             seed,
             defects=defects,
             sources=sources,
-            traps=traps,
+            known_defects=",".join(filter(None, (known_defects, traps))),
             progress=progress,
         )
     finally:
@@ -64,9 +69,9 @@ def ingest(
     format: Annotated[str, typer.Option("--format", help="auto, danish, omop or meds.")] = "auto",
     lake: Lake = None,
 ) -> None:
-    """Bring a delivery into the lake: pseudonyms at the door, bad rows to quarantine, every row accounted for."""
+    """Bring a delivery into the lake: pseudonyms for identifiers, bad rows to quarantine, every row accounted for."""
     from lakehouse.ingest.run import ingest as bring_in
-    from lakehouse.lake import Lake
+    from lakehouse.lake import Lake as OpenLake
     from lakehouse.progress import Progress
     from lakehouse.session import spark_session
 
@@ -78,7 +83,7 @@ def ingest(
     progress = Progress()
     spark = spark_session(settings, "patternlake ingest")
     try:
-        summary = bring_in(Lake(spark, settings), folder, format=format, progress=progress)
+        summary = bring_in(OpenLake(spark, settings), folder, format=format, progress=progress)
     finally:
         spark.stop()
     print(summary)

@@ -37,7 +37,7 @@ def omop(out: Out = None, study: Study = "", lake: Lake = None) -> None:
 def run(kind: str, settings: Settings, out: Path | None, study: str) -> None:
     """Export, and say how many rows went where."""
     from lakehouse.exports.run import export_lake, export_study
-    from lakehouse.lake import Lake
+    from lakehouse.lake import Lake as OpenLake
     from lakehouse.session import spark_session
 
     if bool(out) == bool(study):
@@ -53,10 +53,10 @@ def run(kind: str, settings: Settings, out: Path | None, study: str) -> None:
 
             with open_study(study, settings=settings, spark=spark, question=f"Export as {kind}.") as opened:
                 frames = {name: opened.table(f"gold.{name}") for name in TABLES}
-                target, counts = export_study(Lake(spark, settings), kind, study, frames)
+                target, counts = export_study(OpenLake(spark, settings), kind, study, frames)
         else:
             assert out is not None
-            target, counts = out, export_lake(Lake(spark, settings), kind, out)
+            target, counts = out, export_lake(OpenLake(spark, settings), kind, out)
     finally:
         spark.stop()
     for name, rows in counts.items():

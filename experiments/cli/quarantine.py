@@ -18,13 +18,13 @@ def list_rows(lake: Lake = None) -> None:
     """Tables, reasons and rows in quarantine."""
     from lakehouse.delivery.register import entries
     from lakehouse.ingest.quarantine_replay import quarantined
-    from lakehouse.lake import Lake
+    from lakehouse.lake import Lake as OpenLake
     from lakehouse.session import spark_session
 
     settings = settings_of(lake)
     spark = spark_session(settings, "patternlake quarantine")
     try:
-        found = quarantined(entries(Lake(spark, settings)))
+        found = quarantined(entries(OpenLake(spark, settings)))
     finally:
         spark.stop()
     for table, reason, rows in found:
@@ -41,13 +41,13 @@ def show(
 ) -> None:
     """Rows in quarantine with their file, number and masked example."""
     from lakehouse.ingest.quarantine_replay import shown
-    from lakehouse.lake import Lake
+    from lakehouse.lake import Lake as OpenLake
     from lakehouse.session import spark_session
 
     settings = settings_of(lake)
     spark = spark_session(settings, "patternlake quarantine")
     try:
-        rows = shown(Lake(spark, settings), table, reason, limit)
+        rows = shown(OpenLake(spark, settings), table, reason, limit)
     finally:
         spark.stop()
     for row in rows:
@@ -59,7 +59,7 @@ def replay(table: TableName, lake: Lake = None) -> None:
     """Judge a table's bad rows by the declarations and code lists as they are now; good ones go on to gold."""
     from lakehouse.ingest.quarantine_replay import replay as judge_again
     from lakehouse.ingest.run import rebuild, writers_of
-    from lakehouse.lake import Lake
+    from lakehouse.lake import Lake as OpenLake
     from lakehouse.progress import Progress
     from lakehouse.session import spark_session
 
@@ -67,9 +67,9 @@ def replay(table: TableName, lake: Lake = None) -> None:
     progress = Progress()
     spark = spark_session(settings, "patternlake quarantine")
     try:
-        done = judge_again(Lake(spark, settings), table, writers_of(spark))
+        done = judge_again(OpenLake(spark, settings), table, writers_of(spark))
         if done.let_through:
-            rebuild(Lake(spark, settings), progress)
+            rebuild(OpenLake(spark, settings), progress)
     finally:
         spark.stop()
     print(

@@ -1,4 +1,4 @@
-"""Laboratory results by three ways: the research register, a region's own feed, and copies sent as messages."""
+"""Laboratory results by three ways: the research register, a region's own system, and copies sent as messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spoils a share of rows in the ways real deliveries are spoiled, and keeps the books."""
+"""Spoils a share of rows in the ways real deliveries are spoiled, and counts them exactly."""
 
 from __future__ import annotations
 

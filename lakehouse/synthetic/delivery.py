@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import UsageError
 from lakehouse.settings import Settings, load_settings
-from lakehouse.synthetic.feed import BOOK, Feed, all_feeds, chosen_feeds, trap_book, trap_rates
+from lakehouse.synthetic.generator import (
+    PLANTED,
+    Generator,
+    all_generators,
+    chosen_generators,
+    known_defect_rates,
+    planted_defects,
+)
 from lakehouse.synthetic.rates import Rates
 
 if TYPE_CHECKING:
@@ -31,7 +38,7 @@ BLOCK = 2500
 """Persons simulated together. A block is a pure function of (seed, block), whatever partition it lands in."""
 MOST_BLOCKS = 1999
 Tally = tuple[str, str, int]
-"""A file's path (or the book of traps), what is counted, and the number."""
+"""A file's path (or ``PLANTED``, for known defects), what is counted, and the number."""
 TALLY_SCHEMA = "path STRING, what STRING, number BIGINT"
 
 Progress = Callable[[str, int, int], None]
@@ -57,20 +64,20 @@ class SynthSummary:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be made, as it travels to the workers (feeds by name)."""
+    """What is to be made, as it travels to the workers (generators by name)."""
 
     catalogue: Catalogue
     rates: Rates
     persons: int
     seed: int
     defects: float
-    feed_names: tuple[str, ...]
-    traps: dict[str, float]
+    generator_names: tuple[str, ...]
+    known_defects: dict[str, float]
 
     @property
-    def feeds(self) -> tuple[Feed, ...]:
+    def generators(self) -> tuple[Generator, ...]:
         """The further sources."""
-        return tuple(all_feeds()[name] for name in self.feed_names)
+        return tuple(all_generators()[name] for name in self.generator_names)
 
 
 def synthesise(
@@ -84,14 +91,15 @@ def synthesise(
     years: tuple[int, int] = (2017, 2024),
     rates: Rates | None = None,
     sources: str = "default",
-    traps: str = "",
+    known_defects: str = "",
     progress: Progress | None = None,
 ) -> SynthSummary:
     """Write ``out/delivery`` (files as a region would deliver them) and ``out/truth.json`` (mode 0600).
 
     The same arguments give the same bytes, however Spark cuts the work. Everything is made in a hidden folder
     and renamed at the end, ``delivery.toml`` last, so a half-written delivery never looks finished.
-    ``sources`` adds further sources (``all``, or their names), ``traps`` switches traps on (``T14,T23=0.05``).
+    ``sources`` adds further sources (``all``, or their names), ``known_defects`` switches some
+    on (``T14,T23=0.05``).
     """
     if persons < 1 or not 0 <= defects <= 0.5 or years[0] > years[1]:
         raise UsageError("A region needs persons, a share of defects up to 0.5 and years in order.")
@@ -102,9 +110,9 @@ def synthesise(
     report = progress or (lambda step, done, total: None)
     out = Path(out).absolute()
     work = out / f".making-{uuid.uuid4().hex[:8]}"
-    feeds = chosen_feeds(sources)
-    switched = trap_rates(traps, defects, feeds)
-    names = tuple(feed.name for feed in feeds)
+    generators = chosen_generators(sources)
+    switched = known_defect_rates(known_defects, defects, generators)
+    names = tuple(generator.name for generator in generators)
     order = Order(catalogue, rates or Rates(), persons, seed, defects, names, switched)
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -137,7 +145,9 @@ def simulate(spark: SparkSession, order: Order, work: Path, report: Progress) ->
         for frame in frames:
             for number, count in zip(frame["block"], frame["count"], strict=True):
                 block = make_block(world, int(number), int(count))
-                tallies = write_block(block, world, parts, order.defects, order.feeds, order.traps)
+                tallies = write_block(
+                    block, world, parts, order.defects, order.generators, order.known_defects
+                )
                 (done / str(number)).touch()
                 yield pd.DataFrame(tallies, columns=["path", "what", "number"])
 
@@ -177,13 +187,13 @@ def file_headers(years: tuple[int, int]) -> dict[str, bytes]:
     return {path: kind.header() for path, kind in file_kinds(years, ()).items()}
 
 
-def file_kinds(years: tuple[int, int], feeds: Sequence[Feed]) -> dict[str, FileKind]:
+def file_kinds(years: tuple[int, int], generators: Sequence[Generator]) -> dict[str, FileKind]:
     """Path and kind of every file of a delivery."""
     from lakehouse.synthetic.layout import KINDS
 
-    replaced = {name for feed in feeds for name in feed.replaces}
+    replaced = {name for generator in generators for name in generator.replaces}
     kinds = [kind for name, kind in KINDS.items() if name not in replaced]
-    kinds += [kind for feed in feeds for kind in feed.files]
+    kinds += [kind for generator in generators for kind in generator.files]
     spans = range(years[0], years[1] + 1)
     return {kind.path(year): kind for kind in kinds for year in (spans if kind.yearly else (None,))}
 
@@ -193,20 +203,22 @@ def finish_files(order: Order, work: Path, report: Progress) -> list[Tally]:
     from lakehouse.synthetic.block import build_world
     from lakehouse.synthetic.forms import encode, join_parts
     from lakehouse.synthetic.layout import KINDS
-    from lakehouse.synthetic.parts import write_feed, write_part
+    from lakehouse.synthetic.parts import write_generated, write_part
     from lakehouse.synthetic.registers import organisation_rows
 
-    kinds = file_kinds(order.catalogue.years, order.feeds)
+    kinds = file_kinds(order.catalogue.years, order.generators)
     tallies: list[Tally] = []
     organisations = KINDS["organisations"]
     if organisations.path() in kinds:
         data = encode(organisation_rows(order.catalogue), organisations)
         write_part(work / "parts" / organisations.path(), 0, data)
-    for feed in order.feeds:
-        if feed.once is not None:
-            planter = feed.planter(order.seed, -1, order.traps)
+    for generator in order.generators:
+        if generator.once is not None:
+            planter = generator.planter(order.seed, -1, order.known_defects)
             world = build_world(order.catalogue, order.rates, order.seed)
-            tallies += write_feed(feed.once(world, planter), world, work / "parts", 0) + planter.tallies()
+            tallies += (
+                write_generated(generator.once(world, planter), world, work / "parts", 0) + planter.tallies()
+            )
     report("join", 0, len(kinds))
     with ThreadPoolExecutor(4) as pool:
         jobs = [
@@ -229,11 +241,14 @@ def publish(order: Order, out: Path, work: Path, tallies: Sequence[Tally]) -> Sy
     for path, what, number in sorted(tallies):
         if what == "rows":
             rows[path] = rows.get(path, 0) + number
-        elif path != BOOK:
+        elif path != PLANTED:
             others[path][what] = number
     truth = describe_truth(build_world(order.catalogue, order.rates, order.seed))
     truth |= {"persons": order.persons, "share_spoiled": order.defects, "rows": rows, "book": dict(others)}
-    truth |= {"sources": order.feed_names, "traps": trap_book(summed(tallies), order.traps)}
+    truth |= {
+        "sources": order.generator_names,
+        "traps": planted_defects(summed(tallies), order.known_defects),
+    }
     write_private(out / "truth.json", truth)
     years = order.catalogue.years
     toml = (

@@ -11,15 +11,15 @@ import pyarrow as pa
 from lakehouse.synthetic import hospital_rows, other_rows, registers
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.defects import spoil
-from lakehouse.synthetic.feed import Feed, Rows
 from lakehouse.synthetic.forms import encode
+from lakehouse.synthetic.generator import Generator, Rows
 from lakehouse.synthetic.identity import renumbered
 from lakehouse.synthetic.layout import KINDS
 from lakehouse.synthetic.rates import Ints
 from lakehouse.synthetic.registers import Columns
 
 CHANGED_NUMBER = "T03"
-"""The trap that gives persons a former number, in every source at once."""
+"""The known defect that gives persons a former number, in every source at once."""
 
 
 def write_block(
@@ -27,7 +27,7 @@ def write_block(
     world: World,
     folder: Path,
     defects: float,
-    feeds: Sequence[Feed] = (),
+    generators: Sequence[Generator] = (),
     rates: Mapping[str, float] | None = None,
 ) -> list[tuple[str, str, int]]:
     """Write the block's part of every file below ``folder``; gives (path, what is counted, number) tallies."""
@@ -36,7 +36,7 @@ def write_block(
     lost: set[bytes] = set()
     if rates and CHANGED_NUMBER in rates:
         block = renumbered(block, world, rates[CHANGED_NUMBER])
-    replaced = {name for feed in feeds for name in feed.replaces}
+    replaced = {name for generator in generators for name in generator.replaces}
     for name, rows, year in block_files(block, world, rng, tallies):
         if name in replaced:
             continue
@@ -49,15 +49,17 @@ def write_block(
             tallies.extend((path, name, number) for name, number in spoiled.items())
         tallies.append((path, "rows", count))
         write_part(folder / path, block.number, data)
-    for feed in feeds:
-        planter = feed.planter(world.seed, block.number, rates or {})
-        if feed.rows is not None:
-            tallies += write_feed(feed.rows(block, world, planter), world, folder, block.number)
+    for generator in generators:
+        planter = generator.planter(world.seed, block.number, rates or {})
+        if generator.rows is not None:
+            tallies += write_generated(generator.rows(block, world, planter), world, folder, block.number)
         tallies += planter.tallies()
     return tallies
 
 
-def write_feed(found: Iterable[Rows], world: World, folder: Path, number: int) -> list[tuple[str, str, int]]:
+def write_generated(
+    found: Iterable[Rows], world: World, folder: Path, number: int
+) -> list[tuple[str, str, int]]:
     """Write what a further source gives as part ``number`` of its files; yearly files are cut by day."""
     tallies = []
     for rows in found:

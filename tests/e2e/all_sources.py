@@ -1,7 +1,7 @@
-"""Every source and every trap at the size of a region: synth, ingest, gold, and the generator's books.
+"""Every source and every known defect at the size of a region: synth, ingest, gold, and the generator's planted truth.
 
-``python -m tests.e2e.all_sources --persons 100000`` prints seconds, rows and every count that differs from the books,
-and exits with 1 where a file does not balance, a count differs, or a trap was not planted.
+``python -m tests.e2e.all_sources --persons 100000`` prints seconds, rows and every count that differs from the truth,
+and exits with 1 where a file does not balance, a count differs, or a known defect was not planted.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from lakehouse.lake import Lake
 from lakehouse.session import spark_session
 from lakehouse.settings import load_settings
 from lakehouse.synthetic import synthesise
-from tests.support.books import hold_against_books, unread
+from tests.support.planted_truth import compare_with_truth, unread
 
 
 def main() -> int:
     """Make, ingest, compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--persons", type=int, default=100_000)
-    parser.add_argument("--rate", type=float, default=0.01, help="share of rows that each trap spoils")
+    parser.add_argument(
+        "--rate", type=float, default=0.01, help="share of rows that each known defect spoils"
+    )
     parser.add_argument("--seed", type=int, default=None, help="drawn anew by default")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else secrets.randbits(31)
@@ -43,7 +45,7 @@ def main() -> int:
         print(f"ingest and gold: {summary.rows_in:,} rows in, {time.monotonic() - began:.0f} s", flush=True)
         unbalanced = [entry.name for entry in summary.files if not entry.balanced]
         lost = unread(made, summary)
-        held = hold_against_books(spark, settings, Path(made.truth))
+        held = compare_with_truth(spark, settings, Path(made.truth))
         spark.stop()
     for line in (*held.wrong, *(f"does not balance: {name}" for name in unbalanced)):
         print(line)
@@ -53,7 +55,7 @@ def main() -> int:
     ):
         print(line)
     print(f"{len(summary.files)} files balance but {len(unbalanced)}; {held.checks} counts over {held.rows:,} planted "
-          f"rows, {len(held.wrong)} differ; {len(held.missing)} traps not planted")  # fmt: skip
+          f"rows, {len(held.wrong)} differ; {len(held.missing)} known defects not planted")  # fmt: skip
     return 1 if held.wrong or unbalanced or lost or held.missing else 0
 
 

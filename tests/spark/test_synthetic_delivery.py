@@ -1,4 +1,4 @@
-"""What the generator writes: the agreed files, byte for byte the same, whole or not at all, with exact books."""
+"""What the generator writes: the agreed files, byte for byte the same, whole or not at all, with exact counts."""
 
 from __future__ import annotations
 
@@ -196,34 +196,34 @@ def test_senseless_sizes_are_refused(spark: SparkSession, tmp_path: Path) -> Non
 
 
 def test_spoiled_rows_are_counted_exactly(tmp_path: Path) -> None:
-    """The same block with and without defects differs in exactly the rows the books name."""
+    """The same block with and without defects differs in exactly the rows the planted truth names."""
     world = region(9)
     block = make_block(world, 0, 400)
     write_block(block, world, tmp_path / "clean", 0.0)
     tallies = write_block(block, world, tmp_path / "spoiled", 0.05)
-    booked: dict[str, dict[str, int]] = {}
+    planted: dict[str, dict[str, int]] = {}
     for path, what, number in tallies:
-        booked.setdefault(path, {})[what] = number
+        planted.setdefault(path, {})[what] = number
     total: Counter[str] = Counter()
     for path in sorted(
         str(p.parent.relative_to(tmp_path / "clean")) for p in (tmp_path / "clean").rglob("000000")
     ):
-        book = dict(booked[path])
+        truth = dict(planted[path])
         spoiled = (tmp_path / "spoiled" / path / "000000").read_bytes().splitlines()
-        assert len(spoiled) == book.pop("rows"), path
-        assert len(spoiled) - len(set(spoiled)) == book.get("duplicate", 0), path
+        assert len(spoiled) == truth.pop("rows"), path
+        assert len(spoiled) - len(set(spoiled)) == truth.get("duplicate", 0), path
         kind = next(kind for kind in KINDS.values() if path.startswith(f"{kind.folder}/{kind.stem}"))
         fields = [line.split(b";") for line in spoiled]
         wrong = sum(len(row) != len(kind.columns) for row in fields)
-        assert wrong == book.get("column_count", 0), path
+        assert wrong == truth.get("column_count", 0), path
         whole = [row for row in fields if len(row) == len(kind.columns)]
         for bad, name in (
             (b"2019-02-30", "bad_date"),
             (b"0?0", "unknown_code"),
             (b"0000000000", "placeholder_cpr"),
         ):
-            assert sum(bad in row for row in whole) == book.get(name, 0), (path, name)
-        total.update(book)
+            assert sum(bad in row for row in whole) == truth.get(name, 0), (path, name)
+        total.update(truth)
     assert min(total[name] for name in ("bad_date", "unknown_code", "invalid_cpr", "placeholder_cpr",
                "orphan_contact", "orphaned", "column_count", "duplicate", "refuted", "negative_packages",
                "bounded_value", "mojibake")) > 0  # fmt: skip

@@ -1,4 +1,4 @@
-"""What feeds draw with, against the calendar of the standard library."""
+"""What generators draw with, against the calendar of the standard library."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from lakehouse.synthetic.block import Block, World
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.hospital_view import clock_text
 from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.layout import FileKind, columns
@@ -109,4 +109,4 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     )
 
 
-FEED = Feed(name="fmk", files=(MEDICATIONS, PRESCRIPTIONS, DISPENSED), rows=rows)
+GENERATOR = Generator(name="fmk", files=(MEDICATIONS, PRESCRIPTIONS, DISPENSED), rows=rows)

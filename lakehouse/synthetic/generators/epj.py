@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from lakehouse.synthetic.block import Block, World
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.hospital_view import Hospital, clock_text, hospital_of, taken
 from lakehouse.synthetic.inpatient_doses import HOSPITAL_ATC, doses_of
 from lakehouse.synthetic.intensity import STAY
@@ -146,4 +146,6 @@ def dose_rows(seen: Hospital, planter: Planter) -> Iterator[Rows]:
     )
 
 
-FEED = Feed(name="epj", files=(MOVES, DIAGNOSES, DOSES, ORDERS, SIGNS, NOTES), rows=rows, traps=("T28",))
+GENERATOR = Generator(
+    name="epj", files=(MOVES, DIAGNOSES, DOSES, ORDERS, SIGNS, NOTES), rows=rows, known_defects=("T28",)
+)

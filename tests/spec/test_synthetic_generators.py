@@ -1,4 +1,4 @@
-"""Further sources of the synthetic region: chosen by name, the same bytes for the same seed, books that add up."""
+"""Further sources of the synthetic region: chosen by name, the same bytes for the same seed, planted truth that adds up."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ import pytest
 
 from lakehouse.errors import UsageError
 from lakehouse.synthetic.block import World, make_block
-from lakehouse.synthetic.feed import Planter, all_feeds, chosen_feeds, trap_book, trap_rates
 from lakehouse.synthetic.forms import encode, join_parts
+from lakehouse.synthetic.generator import (
+    Planter,
+    all_generators,
+    chosen_generators,
+    known_defect_rates,
+    planted_defects,
+)
 from lakehouse.synthetic.identity import numbers, renumbered
 from lakehouse.synthetic.layout import FileKind
 from lakehouse.synthetic.parts import write_block
@@ -24,24 +30,24 @@ OURS = ("cpr", "epj", "fmk", "lab", "lmdb", "lpr2", "lpr_a", "smr")
 
 
 def test_sources_are_chosen_by_name_and_unknown_ones_refused() -> None:
-    assert chosen_feeds("default") == ()
-    assert {feed.name for feed in chosen_feeds("all")} == set(all_feeds()) >= set(OURS)
-    assert [feed.name for feed in chosen_feeds("lpr2,lab")] == ["lpr2", "lab"]
+    assert chosen_generators("default") == ()
+    assert {generator.name for generator in chosen_generators("all")} == set(all_generators()) >= set(OURS)
+    assert [generator.name for generator in chosen_generators("lpr2,lab")] == ["lpr2", "lab"]
     with pytest.raises(UsageError, match="no synthetic source 'lpr9'"):
-        chosen_feeds("lpr9")
+        chosen_generators("lpr9")
 
 
-def test_traps_are_switched_on_by_number_or_by_share() -> None:
-    feeds = chosen_feeds("lpr2,cpr")
-    assert trap_rates("", 0.0, feeds) == {}
-    assert trap_rates("t3, T22=0.1", 0.0, feeds) == {"T03": 0.02, "T22": 0.1}
-    assert set(trap_rates("", 0.05, feeds).values()) == {0.05}
+def test_known_defects_are_switched_on_by_number_or_by_share() -> None:
+    generators = chosen_generators("lpr2,cpr")
+    assert known_defect_rates("", 0.0, generators) == {}
+    assert known_defect_rates("t3, T22=0.1", 0.0, generators) == {"T03": 0.02, "T22": 0.1}
+    assert set(known_defect_rates("", 0.05, generators).values()) == {0.05}
     for bad in ("T99", "T22=2", "x"):
-        with pytest.raises(UsageError, match="names no trap"):
-            trap_rates(bad, 0.0, feeds)
+        with pytest.raises(UsageError, match="names no known defect"):
+            known_defect_rates(bad, 0.0, generators)
 
 
-def test_traps_of_one_file_never_meet_and_books_add_up() -> None:
+def test_known_defects_of_one_file_never_meet_and_the_planted_truth_adds_up() -> None:
     planter = Planter({"T01": 0.5, "T02": 0.5}, np.random.default_rng(1))
     fitting = np.ones(1000, bool)
     one, other = planter.choose("T01", fitting, "x"), planter.choose("T02", fitting, "x")
@@ -49,12 +55,12 @@ def test_traps_of_one_file_never_meet_and_books_add_up() -> None:
     assert len(planter.choose("T03", fitting)) == 0
     planter.expect("T01", "gold.event", "true", 5)
     planter.expect("T03", "gold.event", "true", 5)
-    book = trap_book(planter.tallies(), planter.rates)
-    assert book["T01"] == {
+    truth = planted_defects(planter.tallies(), planter.rates)
+    assert truth["T01"] == {
         "planted": len(one),
         "expected": [{"table": "gold.event", "where": "true", "rows": 5}],
     }
-    assert set(book) == {"T01", "T02"}
+    assert set(truth) == {"T01", "T02"}
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +70,15 @@ def world() -> World:
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_source_is_the_same_every_time(name: str, world: World, tmp_path: Path) -> None:
-    block, feed = make_block(world, 0, 120), all_feeds()[name]
-    rates = trap_rates("", 0.1, (feed,))
-    tallies = [write_block(block, world, tmp_path / str(turn), 0.0, (feed,), rates) for turn in range(2)]
+    block, generator = make_block(world, 0, 120), all_generators()[name]
+    rates = known_defect_rates("", 0.1, (generator,))
+    tallies = [write_block(block, world, tmp_path / str(turn), 0.0, (generator,), rates) for turn in range(2)]
     assert tallies[0] == tallies[1]
     made = {path.relative_to(tmp_path / "0") for path in (tmp_path / "0").rglob("000000")}
     for path in made:
         assert (tmp_path / "0" / path).read_bytes() == (tmp_path / "1" / path).read_bytes()
     rows = Counter({path: number for path, what, number in tallies[0] if what == "rows"})
-    own = {kind.path(year) for kind in feed.files for year in ((2018, 2019) if kind.yearly else (None,))}
+    own = {kind.path(year) for kind in generator.files for year in ((2018, 2019) if kind.yearly else (None,))}
     assert own <= set(rows) and sum(rows[path] for path in own) > 100
 
 

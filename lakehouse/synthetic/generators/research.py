@@ -8,7 +8,7 @@ import numpy as np
 
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import occasions, texts, with_disease
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.registers import choose, dates, text
@@ -74,4 +74,4 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     )
 
 
-FEED = Feed("research", (SAMPLES, VARIANTS), rows)
+GENERATOR = Generator("research", (SAMPLES, VARIANTS), rows)

@@ -1,4 +1,4 @@
-"""Feeds of primary care, municipality, quality, social and reference sources: as declared, booked, balanced."""
+"""Generators of primary care, municipality, quality, social and reference sources: as declared, as planted, balanced."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from lakehouse.governance.suppression.totals import small_counts
 from lakehouse.identity.pseudonyms import root_key_file
 from lakehouse.ingest.pseudonymise import Door, read_chunk
 from lakehouse.settings import load_settings
-from lakehouse.synthetic.feeds import dream, dst, sssy
+from lakehouse.synthetic.generators import dream, dst, sssy
 from lakehouse.synthetic.population import NEVER
-from tests.support.feeding import Books, deliver, small_block
+from tests.support.generating import Expected, deliver, small_block
 
-FEEDS = (
+GENERATORS = (
     "sssy",
     "gp",
     "eoj",
@@ -46,13 +46,13 @@ SEED = random.SystemRandom().randrange(10**6)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int], Books]:
-    return deliver(tmp_path_factory.mktemp("feeds"), FEEDS, SEED)
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, int], Expected]:
+    return deliver(tmp_path_factory.mktemp("generators"), GENERATORS, SEED)
 
 
 @pytest.fixture(scope="module")
 def judged(
-    made: tuple[Path, dict[str, int], Books], tmp_path_factory: pytest.TempPathFactory
+    made: tuple[Path, dict[str, int], Expected], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Counter[str]]:
     """Rows by reason of refusal ('' for those that go on), by table."""
     root = made[0]
@@ -70,37 +70,39 @@ def judged(
     return found
 
 
-def test_every_file_belongs_to_a_declared_table(made: tuple[Path, dict[str, int], Books]) -> None:
+def test_every_file_belongs_to_a_declared_table(made: tuple[Path, dict[str, int], Expected]) -> None:
     assert find_delivery(made[0]).ignored == ()
 
 
 def test_every_row_is_counted(
-    made: tuple[Path, dict[str, int], Books], judged: dict[str, Counter[str]]
+    made: tuple[Path, dict[str, int], Expected], judged: dict[str, Counter[str]]
 ) -> None:
     assert sum(made[1].values()) == sum(counts.total() for counts in judged.values())
 
 
 def test_rows_are_refused_exactly_where_the_books_say(
-    made: tuple[Path, dict[str, int], Books], judged: dict[str, Counter[str]]
+    made: tuple[Path, dict[str, int], Expected], judged: dict[str, Counter[str]]
 ) -> None:
-    booked: dict[str, Counter[str]] = {}
+    wanted: dict[str, Counter[str]] = {}
     for (_, table, where), rows in made[2].items():
         if table.startswith("quarantine."):
             reason = re.fullmatch(r"reason = '(\w+)'", where)
             assert reason is not None
-            booked.setdefault(table.removeprefix("quarantine."), Counter())[reason[1]] += rows
+            wanted.setdefault(table.removeprefix("quarantine."), Counter())[reason[1]] += rows
     refused = {
         name: Counter({reason: n for reason, n in counts.items() if reason})
         for name, counts in judged.items()
     }
     assert {name: counts for name, counts in refused.items() if counts} == {
-        name: +counts for name, counts in booked.items() if +counts
+        name: +counts for name, counts in wanted.items() if +counts
     }
 
 
-def test_the_same_seed_gives_the_same_bytes(made: tuple[Path, dict[str, int], Books], tmp_path: Path) -> None:
-    again, counts, books = deliver(tmp_path, FEEDS, SEED)
-    assert (counts, books) == made[1:]
+def test_the_same_seed_gives_the_same_bytes(
+    made: tuple[Path, dict[str, int], Expected], tmp_path: Path
+) -> None:
+    again, counts, expected = deliver(tmp_path, GENERATORS, SEED)
+    assert (counts, expected) == made[1:]
     for path in sorted(made[0].rglob("*")):
         if path.is_file() and path.suffix != ".sas7bdat":
             assert path.read_bytes() == (again / path.relative_to(made[0])).read_bytes(), path.name
@@ -130,7 +132,7 @@ def test_t35_children_are_counted_as_by_hand() -> None:
 
 
 def test_t21_a_year_delivered_before_is_the_same_series_and_older(
-    made: tuple[Path, dict[str, int], Books],
+    made: tuple[Path, dict[str, int], Expected],
 ) -> None:
     older, newer = dst.EARLIER.path(), dst.AKM.path(dst.TWICE)
     assert made[1][older] == made[1][newer] > 0
@@ -150,7 +152,7 @@ def test_t21_a_year_delivered_before_is_the_same_series_and_older(
 
 
 def test_t40_three_persons_with_a_rare_service_reach_no_export(
-    made: tuple[Path, dict[str, int], Books],
+    made: tuple[Path, dict[str, int], Expected],
 ) -> None:
     persons: dict[str, set[str]] = {}
     for path in sorted((made[0] / "sssy").glob("*.csv")):

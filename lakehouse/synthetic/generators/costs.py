@@ -11,7 +11,7 @@ from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.catalogue import number
 from lakehouse.synthetic.drawing import comma, replaced, texts, year_of
 from lakehouse.synthetic.drg import grouped
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.hospital_rows import contact_id
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.population import day_of
@@ -132,4 +132,6 @@ def reference(world: World, planter: Planter) -> Iterator[Rows]:
     )
 
 
-FEED = Feed("costs", (GROUPED, UNIT, TARIFFS, PSYCHIATRY, PRICES), rows, reference, traps=("T08",))
+GENERATOR = Generator(
+    "costs", (GROUPED, UNIT, TARIFFS, PSYCHIATRY, PRICES), rows, reference, known_defects=("T08",)
+)

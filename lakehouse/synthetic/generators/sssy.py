@@ -23,7 +23,7 @@ from lakehouse.synthetic.drawing import (
     year_of,
     yyww,
 )
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.rates import Ints
@@ -116,4 +116,4 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     )
 
 
-FEED = Feed("sssy", (FILE,), rows, traps=("T09", "T35", "T40"))
+GENERATOR = Generator("sssy", (FILE,), rows, known_defects=("T09", "T35", "T40"))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from lakehouse.synthetic import hospital_rows
 from lakehouse.synthetic.block import Block, World
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.hospital_view import (
     Hospital,
     clock_text,
@@ -87,7 +87,7 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
 
 
 def contact_columns(seen: Hospital, kept: Ints) -> Columns:
-    """Columns that no trap changes."""
+    """Columns that no known defect changes."""
     given, count = taken(seen.contacts, kept), len(kept)
     hospitals = seen.world.catalogue.hospitals
     return {
@@ -208,7 +208,7 @@ def diagnosis_columns(
     ruled_out = planter.choose("T17", fitting, "diagnoses")
     code = replaced(code, ruled_out, "DZ0390")
     extended = pc.match_substring_regex(code, r"^D[A-Z]\d{3}[A-Z]$").to_numpy(zero_copy_only=False)
-    books = (
+    expectations = (
         ("T14", "status = 'refuted'", pc.sum(pc.equal(refuted, "Ja")).as_py() or 0),
         ("T17", "quality LIKE '%ruled_out%'", pc.sum(pc.match_substring(code, "DZ03")).as_py() or 0),
         ("T17", "code_role = 'referral'", pc.sum(pc.equal(kind, "H")).as_py() or 0),
@@ -217,10 +217,10 @@ def diagnosis_columns(
         ("T15", "code_raw RLIKE '^D[A-Z][0-9]{3}[A-Z]$'", int(extended.sum())),
         ("T11", "quality LIKE '%register_break%'", broken(seen, kept, listed, minutes)),
     )
-    for trap, where, number in books:
-        planter.expect(trap, "gold.event", f"{DIAGNOSED} AND {where}", number)
-        if trap != "T17" and number:
-            planter.plant(trap, number)
+    for defect, where, number in expectations:
+        planter.expect(defect, "gold.event", f"{DIAGNOSED} AND {where}", number)
+        if defect != "T17" and number:
+            planter.plant(defect, number)
     superseded = np.isin(seen.diagnosis_of[listed], kept[system == 0])
     plain = superseded & ~pc.fill_null(pc.equal(refuted, "Ja"), False).to_numpy(zero_copy_only=False)
     planter.expect("T13", "gold.event", f"{DIAGNOSED} AND status = 'superseded'", int(plain.sum()))
@@ -275,9 +275,9 @@ def procedure_files(seen: Hospital, planter: Planter, kept: Ints) -> Iterator[Ro
     yield Rows(CANCELLED, taken(table, np.flatnonzero(cancelled)))
 
 
-FEED = Feed(
+GENERATOR = Generator(
     name="lpr_a",
     files=(CONTACTS, LINKS, COURSES, DIAGNOSES, PROCEDURES, CANCELLED),
     rows=rows,
-    traps=("T02", "T09", "T10", "T11", "T13", "T14", "T15", "T16", "T17", "T18", "T20"),
+    known_defects=("T02", "T09", "T10", "T11", "T13", "T14", "T15", "T16", "T17", "T18", "T20"),
 )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.synthetic.block import Block, World
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.hospital_view import replaced, taken
 from lakehouse.synthetic.layout import KINDS, FileKind
 from lakehouse.synthetic.other_rows import dispensing_rows
@@ -31,7 +31,7 @@ HERE = "source_table = 'lmdb_dispensings'"
 
 
 def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
-    """Lines of all years. Lines taken back are there anyway; the others of the traps are added or changed."""
+    """Lines of all years. Lines taken back are there anyway; the others of the known defects are added or changed."""
     lines, day, _ = dispensing_rows(block, world, planter.rng)
     lines |= widened(planter, lines)
     weekly = planter.choose("T25", fitting(block.people, lines, day, world), "lines")
@@ -47,7 +47,7 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     table, when = taken(table, order), when[order]
     lone = first_of_equals(table)
     table, when = taken(table, lone), when[lone]
-    book(planter, table, when, persons_of(block.people, table["pnr"]))
+    expect_rows(planter, table, when, persons_of(block.people, table["pnr"]))
     yield Rows(LINES, table, day=when)
 
 
@@ -97,7 +97,7 @@ def first_of_equals(table: Columns) -> Ints:
     return np.array(list(first.values()), np.int64)
 
 
-def book(planter: Planter, table: Columns, when: Ints, person: Ints) -> None:
+def expect_rows(planter: Planter, table: Columns, when: Ints, person: Ints) -> None:
     """What the lake must show of these lines."""
     empty = int(pc.sum(pc.is_null(table["indo"])).as_py() or 0)
     planter.plant("T24", empty)
@@ -137,10 +137,10 @@ def reversed_lines(table: Columns, when: Ints, person: Ints, packages: Ints) -> 
     return len(taking) + len(found)
 
 
-FEED = Feed(
+GENERATOR = Generator(
     name="lmdb",
     files=(LINES,),
     rows=rows,
-    traps=("T06", "T23", "T24", "T25"),
+    known_defects=("T06", "T23", "T24", "T25"),
     replaces=("dispensings",),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import municipal_unit, occasions, pick, replaced, texts
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.population import day_of
@@ -102,4 +102,4 @@ def collective(world: World, planter: Planter) -> Iterator[Rows]:
     )
 
 
-FEED = Feed("dpsd", (FILE, COLLECTIVE), rows, collective, traps=("T38", "T39"))
+GENERATOR = Generator("dpsd", (FILE, COLLECTIVE), rows, collective, known_defects=("T38", "T39"))

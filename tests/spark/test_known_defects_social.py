@@ -1,4 +1,4 @@
-"""Primary care, municipality, quality, social and reference sources written by hand, from file to gold, trap by trap."""
+"""Known defects of primary care, municipality, quality, social and reference sources, by hand, from file to gold."""
 
 from __future__ import annotations
 

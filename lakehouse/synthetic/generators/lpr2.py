@@ -13,7 +13,7 @@ from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import comma
 from lakehouse.synthetic.drg import grouped
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.hospital_view import Hospital, hospital_of, replaced, taken
 from lakehouse.synthetic.intensity import EMERGENCY, STAY, VISIT
 from lakehouse.synthetic.lasting import REGISTER_CHANGE
@@ -114,7 +114,7 @@ def record(seen: Hospital, contact: Ints) -> pa.Array:
 
 
 def contact_columns(seen: Hospital, planter: Planter, kind: Kind, kept: Ints) -> tuple[Columns, Bools]:
-    """Contacts with the traps of their files, and which of them no reader may keep."""
+    """Contacts with the known defects of their files, and which of them no reader may keep."""
     block, count = seen.block, len(kept)
     contacts, everyone = block.contacts, np.ones(count, bool)
     setting, start, stop = contacts.setting[kept], contacts.start[kept].copy(), contacts.stop[kept]
@@ -270,4 +270,6 @@ FILES = (
         )
     ),
 )
-FEED = Feed(name="lpr2", files=FILES, rows=rows, traps=("T06", "T09", "T10", "T15", "T16", "T20", "T22"))
+GENERATOR = Generator(
+    name="lpr2", files=FILES, rows=rows, known_defects=("T06", "T09", "T10", "T15", "T16", "T20", "T22")
+)

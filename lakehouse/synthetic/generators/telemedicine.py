@@ -11,7 +11,7 @@ import numpy as np
 
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import ndjson, with_disease
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.layout import FileKind
 
 FILE = FileKind("telemedicin", "observationer", "utf-8", (), form="raw", ending=".ndjson")
@@ -63,4 +63,4 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     yield Rows(FILE, ndjson([*found, *copies]), count=len(found) + len(copies))
 
 
-FEED = Feed("telemedicine", (FILE,), rows, traps=("T28",))
+GENERATOR = Generator("telemedicine", (FILE,), rows, known_defects=("T28",))

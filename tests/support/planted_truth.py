@@ -1,4 +1,4 @@
-"""What a generated region planted, held against what the lake holds: every trap by the generator's own books."""
+"""What a generated region planted against what the lake holds, for every known defect."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Held:
-    """Checks made, rows they spoke of, those that failed in words, and traps that were never planted."""
+class Comparison:
+    """Checks made, rows they spoke of, those that failed in words, and known defects that were never planted."""
 
     checks: int = 0
     rows: int = 0
@@ -33,14 +33,14 @@ def unread(made: SynthSummary, summary: IngestSummary) -> set[str]:
     return {name for name, rows in made.rows.items() if rows} - {entry.name for entry in summary.files}
 
 
-def hold_against_books(spark: SparkSession, settings: Settings, truth: Path) -> Held:
-    """Count what each trap's book expects in each table of the lake."""
-    book: dict[str, dict[str, Any]] = json.loads(truth.read_text(encoding="utf-8"))["traps"]
+def compare_with_truth(spark: SparkSession, settings: Settings, truth: Path) -> Comparison:
+    """Count what the planted truth of each known defect expects in each table of the lake."""
+    planted_truth: dict[str, dict[str, Any]] = json.loads(truth.read_text(encoding="utf-8"))["traps"]
     planned: dict[str, list[tuple[str, str, int]]] = {}
-    for trap, kept in book.items():
+    for defect, kept in planted_truth.items():
         for each in kept["expected"]:
-            planned.setdefault(each["table"], []).append((trap, each["where"], each["rows"]))
-    held = Held(missing=[trap for trap, kept in book.items() if not kept["planted"]])
+            planned.setdefault(each["table"], []).append((defect, each["where"], each["rows"]))
+    compared = Comparison(missing=[defect for defect, kept in planted_truth.items() if not kept["planted"]])
     for table, checks in planned.items():
         path = table_path(settings, table)
         found = [0] * len(checks)
@@ -49,8 +49,8 @@ def hold_against_books(spark: SparkSession, settings: Settings, truth: Path) -> 
             row = spark.read.format("delta").load(str(path)).selectExpr(*sums).first()
             assert row is not None
             found = [int(value) for value in row]
-        for (trap, where, rows), seen in zip(checks, found, strict=True):
-            held.checks, held.rows = held.checks + 1, held.rows + rows
+        for (defect, where, rows), seen in zip(checks, found, strict=True):
+            compared.checks, compared.rows = compared.checks + 1, compared.rows + rows
             if rows != seen:
-                held.wrong.append(f"{trap}: {table} where {where}: booked {rows}, found {seen}")
-    return held
+                compared.wrong.append(f"{defect}: {table} where {where}: planted {rows}, found {seen}")
+    return compared

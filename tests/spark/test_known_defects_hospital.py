@@ -1,4 +1,4 @@
-"""The traps of hospital, medicine, laboratory and person sources, one test each: planted row by row, ruled by the ingest."""
+"""The known defects of hospital, medicine, laboratory and person sources: planted row by row, ruled by the ingest."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ DELIVERED: dict[str, tuple[str, list[str]]] = {
 @pytest.fixture(scope="module")
 def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, IngestSummary]:
     """Everything ingested once."""
-    root = tmp_path_factory.mktemp("traps")
+    root = tmp_path_factory.mktemp("known_defects")
     write_delivery(root / "out", {})
     for name, (header, lines) in DELIVERED.items():
         write_file(root / "out", name, lines, header)

@@ -8,8 +8,8 @@ import numpy as np
 
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import age_at, comma, municipal_unit, texts
-from lakehouse.synthetic.feed import Feed, Planter, Rows
-from lakehouse.synthetic.feeds.eoj import HELP, receives_care
+from lakehouse.synthetic.generator import Generator, Planter, Rows
+from lakehouse.synthetic.generators.eoj import HELP, receives_care
 from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.rates import Ints
@@ -145,4 +145,4 @@ def pick_status(rng: np.random.Generator, count: int) -> Ints:
     return rng.choice(3, count, p=(0.92, 0.05, 0.03))
 
 
-FEED = Feed("eoj_operations", (VISITS, GIVEN, MEASURED, HOUSING), rows)
+GENERATOR = Generator("eoj_operations", (VISITS, GIVEN, MEASURED, HOUSING), rows)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from lakehouse.synthetic.block import Block, World
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.hospital_view import clock_text, hospital_of, taken
 from lakehouse.synthetic.inpatient_doses import HOSPITAL_ATC, doses_of
 from lakehouse.synthetic.layout import FileKind, columns
@@ -61,4 +61,4 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     yield Rows(DOSES, taken(table, inside), day=minute[inside] // 1440)
 
 
-FEED = Feed(name="smr", files=(DOSES,), rows=rows, traps=("T05", "T28"))
+GENERATOR = Generator(name="smr", files=(DOSES,), rows=rows, known_defects=("T05", "T28"))

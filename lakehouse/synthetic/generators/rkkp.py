@@ -10,7 +10,7 @@ import pyarrow as pa
 from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import comma, day_first, first_of, occasions, replaced, texts, with_disease
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.layout import FileKind
 from lakehouse.synthetic.rates import Ints
@@ -91,7 +91,7 @@ def filled(rng: np.random.Generator, row: dict[str, str], day: Ints) -> pa.Array
 def database_rows(
     planter: Planter, database: str, fixed: Columns, date_column: str, day: Ints, year: Ints
 ) -> Iterator[Rows]:
-    """Rows of one database by year, each in the version of its year, with the traps of wide rows."""
+    """Rows of one database by year, each in the version of its year, with the known defects of wide rows."""
     table, rng = f"rkkp_{database}", planter.rng
     values: Columns = {row["variable"]: filled(rng, row, day) for row in variables(database)}
     first_no = next(row["variable"] for row in variables(database) if row["kind"] == "yes_no")
@@ -146,4 +146,4 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     yield from database_rows(planter, "dvdd", seen, "FU_statusdato", day, year)
 
 
-FEED = Feed("rkkp", tuple(FILES.values()), rows, traps=("T36",))
+GENERATOR = Generator("rkkp", tuple(FILES.values()), rows, known_defects=("T36",))

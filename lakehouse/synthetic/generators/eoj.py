@@ -11,7 +11,7 @@ import numpy as np
 from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import age_at, mask_of, ndjson
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.layout import FileKind
 from lakehouse.synthetic.rates import Ints
 
@@ -199,5 +199,5 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     yield Rows(FILE, ndjson(documents), count=count)
 
 
-FEED = Feed("eoj", (FILE,), rows, traps=("T37",))
+GENERATOR = Generator("eoj", (FILE,), rows, known_defects=("T37",))
 """The count has one row a resource, and one more for the second activity of each plan."""

@@ -12,7 +12,7 @@ from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.catalogue import number
 from lakehouse.synthetic.drawing import age_at, comma, first_of, pick, replaced
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.rates import Ints
@@ -176,4 +176,6 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
             yield delivered_before(planter, work)
 
 
-FEED = Feed("dst", (BEF, BEFORE, FAIK, IND, UDDA, AKM, EARLIER), rows, traps=("T04", "T21", "T31", "T34"))
+GENERATOR = Generator(
+    "dst", (BEF, BEFORE, FAIK, IND, UDDA, AKM, EARLIER), rows, known_defects=("T04", "T21", "T31", "T34")
+)

@@ -1,4 +1,4 @@
-"""Further sources of one small block as a delivery on disk, made without Spark, with the books of what was planted."""
+"""Further sources of one small block as a delivery on disk, made without Spark, with what was planted in it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lakehouse.settings import load_settings
 from lakehouse.synthetic.block import Block, World, build_world, make_block
 from lakehouse.synthetic.catalogue import LISTS, load_catalogue
 from lakehouse.synthetic.delivery import file_kinds
-from lakehouse.synthetic.feed import Feed, all_feeds
 from lakehouse.synthetic.forms import join_parts
-from lakehouse.synthetic.parts import write_feed
+from lakehouse.synthetic.generator import Generator, all_generators
+from lakehouse.synthetic.parts import write_generated
 from lakehouse.synthetic.rates import Rates
 
-Books = Counter[tuple[str, str, str]]
+Expected = Counter[tuple[str, str, str]]
 
 
 @cache
@@ -30,27 +30,27 @@ def small_block(seed: int, persons: int = 700) -> tuple[World, Block]:
 
 def deliver(
     folder: Path, names: Iterable[str], seed: int, rate: float = 0.05
-) -> tuple[Path, dict[str, int], Books]:
-    """Files of some feeds with all their traps on: the delivery, rows by file, and what is expected where."""
+) -> tuple[Path, dict[str, int], Expected]:
+    """Files of some generators with all their known defects on: the delivery, rows by file, and what is expected where."""
     world, block = small_block(seed)
     parts, root = folder / "parts", folder / "delivery"
     counts: Counter[str] = Counter()
-    books: Books = Counter()
-    feeds: list[Feed] = [all_feeds()[name] for name in names]
-    for feed in feeds:
-        rates = dict.fromkeys(feed.traps, rate)
-        for number, make in ((0, feed.rows), (-1, feed.once)):
+    expected: Expected = Counter()
+    generators: list[Generator] = [all_generators()[name] for name in names]
+    for generator in generators:
+        rates = dict.fromkeys(generator.known_defects, rate)
+        for number, make in ((0, generator.rows), (-1, generator.once)):
             if make is None:
                 continue
-            planter = feed.planter(world.seed, number, rates)
-            made = feed.rows(block, world, planter) if number == 0 and feed.rows else ()
-            made = feed.once(world, planter) if number == -1 and feed.once else made
-            for path, _, rows in write_feed(made, world, parts, number + 1):
+            planter = generator.planter(world.seed, number, rates)
+            made = generator.rows(block, world, planter) if number == 0 and generator.rows else ()
+            made = generator.once(world, planter) if number == -1 and generator.once else made
+            for path, _, rows in write_generated(made, world, parts, number + 1):
                 counts[path] += rows
-            books.update(planter.expected)
-    for path, kind in file_kinds(world.catalogue.years, feeds).items():
+            expected.update(planter.expected)
+    for path, kind in file_kinds(world.catalogue.years, generators).items():
         if (parts / path).is_dir():
             join_parts(parts / path, root / path, kind)
     note = 'format = "danish"\nkind = "synthetic"\ndelivered = 2025-01-15\n'
     (root / "delivery.toml").write_text(note + "covers_from = 2017-01-01\ncovers_to = 2024-12-31\n")
-    return root, dict(counts), books
+    return root, dict(counts), expected

@@ -9,7 +9,7 @@ import numpy as np
 from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import age_at, monday, pick, yyww
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.layout import FileKind
 from lakehouse.synthetic.population import Calendar
 from lakehouse.synthetic.rates import Ints
@@ -73,4 +73,4 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     yield Rows(FILE, content)
 
 
-FEED = Feed("dream", (FILE,), rows)
+GENERATOR = Generator("dream", (FILE,), rows)

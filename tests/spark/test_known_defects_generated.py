@@ -1,4 +1,4 @@
-"""A generated region with every source and every trap: what was planted is found again, by the generator's books."""
+"""A generated region with every source and every known defect: what was planted is found again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from lakehouse.synthetic import SynthSummary, synthesise
 from tests.oracles.stored import silver_by_sql
-from tests.support.books import hold_against_books, unread
+from tests.support.planted_truth import compare_with_truth, unread
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,7 +28,7 @@ PERSONS, SEED, RATE = 300, 20260, 0.04
 def region(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Settings, SynthSummary, IngestSummary]:
-    """All sources with all traps, made and ingested once."""
+    """All sources with all known defects, made and ingested once."""
     root = tmp_path_factory.mktemp("region")
     settings = load_settings(root / "home", "test")
     made = synthesise(
@@ -49,11 +49,11 @@ def test_every_source_balances_and_every_file_is_read(
     assert delivered >= {entry.name for entry in summary.files}
 
 
-def test_the_books_of_every_trap_agree_with_the_lake(
+def test_the_planted_truth_of_every_known_defect_agrees_with_the_lake(
     spark: SparkSession, region: tuple[Settings, SynthSummary, IngestSummary]
 ) -> None:
     settings, made, _ = region
-    held = hold_against_books(spark, settings, Path(made.truth))
+    held = compare_with_truth(spark, settings, Path(made.truth))
     assert held.checks
     assert held.wrong == []
     assert held.missing == []

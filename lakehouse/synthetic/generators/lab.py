@@ -1,4 +1,4 @@
-"""Laboratory results by three ways: the region's own feed, the research register without local codes, and message copies."""
+"""Laboratory results by three ways: the region's own system, the research register without local codes, message copies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.synthetic.block import Block, World
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.hospital_view import replaced, taken
 from lakehouse.synthetic.layout import KINDS, FileKind
 from lakehouse.synthetic.other_rows import result_rows
@@ -45,7 +45,7 @@ STARTS = {"LAB1081": day_of(2018, 1, 1), "LAB1083": day_of(2017, 7, 1)}
 
 
 def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
-    """The region's feed holds everything, the register what has a national code, messages a share of copies."""
+    """The region's system holds everything, the register what has a national code, messages a share of copies."""
     results, day, _ = result_rows(block, world, planter.rng)
     results = dict(results)
     results["samplingtime"] = results["samplingtime"].cast(pa.string())
@@ -91,7 +91,7 @@ def has_unit(results: Columns) -> Bools:
 
 
 def spell(planter: Planter, results: Columns) -> None:
-    """Units in another spelling: planted with the rate of the trap, no result is lost for it."""
+    """Units in another spelling: planted with the rate of the defect, no result is lost for it."""
     able = pc.is_in(results["unit"], pa.array(list(SPELLED))).to_numpy(zero_copy_only=False)
     rows = planter.choose("T27", able)
     other = [SPELLED[unit] for unit in results["unit"].take(pa.array(rows)).to_pylist()]
@@ -115,24 +115,24 @@ def files(block: Block, world: World, planter: Planter, results: Columns, day: I
     )
     split = planter.rng.random(len(day)) < 0.5
     register = np.flatnonzero(national & split)
-    feed = np.flatnonzero(~national | ~split)
+    regional = np.flatnonzero(~national | ~split)
     known = pc.fill_null(pc.equal(results["unit"], "furlong"), False).to_numpy(zero_copy_only=False)
     timed = pc.is_valid(results["samplingtime"]).to_numpy(zero_copy_only=False)
     copied = planter.choose("T28", timed & ~known)
-    again = np.intersect1d(copied, feed)
+    again = np.intersect1d(copied, regional)
     message = taken(results, copied)
-    yield Rows(LABKA, taken(results, feed), day=day[feed])
+    yield Rows(LABKA, taken(results, regional), day=day[regional])
     both = np.sort(np.concatenate([register, again[national[again]]]))
     yield Rows(RESEARCH, taken(results, both), day=day[both])
     yield Rows(MESSAGES, message | {"samplingdate": pc.strftime(message["samplingdate"], format="%d.%m.%Y")})
     for table, number in (("lab_medcom", len(copied)), ("lab_results", int(national[again].sum()))):
         planter.expect("T28", "gold.event", f"source_table = '{table}' AND status = 'superseded'", number)
-    for table, chosen in (("lab_labka", feed), ("lab_results", both)):
+    for table, chosen in (("lab_labka", regional), ("lab_results", both)):
         planter.expect("T27", f"quarantine.{table}", "reason = 'unknown_unit'", int(known[chosen].sum()))
-        book(planter, taken(results, chosen), table, ~known[chosen])
+        expect_rows(planter, taken(results, chosen), table, ~known[chosen])
 
 
-def book(planter: Planter, results: Columns, table: str, kept: Bools) -> None:
+def expect_rows(planter: Planter, results: Columns, table: str, kept: Bools) -> None:
     """What gold must show of one file; copies are counted with it, since they lie there too."""
     value, here = results["value"].to_pylist(), f"source_table = '{table}'"
     words = sum(text in WORDS for text, keep in zip(value, kept, strict=True) if keep)
@@ -153,10 +153,10 @@ def book(planter: Planter, results: Columns, table: str, kept: Bools) -> None:
         planter.expect("T29", "gold.event", where, 0)
 
 
-FEED = Feed(
+GENERATOR = Generator(
     name="lab",
     files=(LABKA, RESEARCH, MESSAGES),
     rows=rows,
-    traps=("T26", "T27", "T28", "T29"),
+    known_defects=("T26", "T27", "T28", "T29"),
     replaces=("results",),
 )

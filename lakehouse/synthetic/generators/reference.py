@@ -8,7 +8,7 @@ import numpy as np
 
 from lakehouse.synthetic.block import World
 from lakehouse.synthetic.drawing import texts
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.registers import REGION_NAMES, unit_code
 
@@ -145,4 +145,4 @@ def once(world: World, planter: Planter) -> Iterator[Rows]:
     yield sks(world)
 
 
-FEED = Feed("reference", (SOR, SHAK, SKS), once=once, traps=("T07", "T33"))
+GENERATOR = Generator("reference", (SOR, SHAK, SKS), once=once, known_defects=("T07", "T33"))

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from lakehouse.synthetic import registers
 from lakehouse.synthetic.block import Block, World
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.hospital_view import replaced
 from lakehouse.synthetic.layout import KINDS, FileKind
 from lakehouse.synthetic.rates import Ints
@@ -151,10 +151,10 @@ def as_text(values: pa.Array) -> pa.Array:
     return flat.cast(pa.string())
 
 
-FEED = Feed(
+GENERATOR = Generator(
     name="cpr",
     files=(PERSONS, ABROAD, RESIDENCE),
     rows=rows,
-    traps=("T01", "T03", "T30", "T32"),
+    known_defects=("T01", "T03", "T30", "T32"),
     replaces=("person", "abroad", "residence"),
 )

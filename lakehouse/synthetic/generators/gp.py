@@ -11,7 +11,7 @@ from lakehouse.declarations.helpers import codelist
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.catalogue import number
 from lakehouse.synthetic.drawing import comma, ndjson, occasions, pick, provider, with_disease
-from lakehouse.synthetic.feed import Feed, Planter, Rows
+from lakehouse.synthetic.generator import Generator, Planter, Rows
 from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.population import NEVER
@@ -137,4 +137,4 @@ def condition_lists(block: Block, world: World) -> Iterator[dict[str, Any]]:
             }
 
 
-FEED = Feed("gp", (CONTACT_FILE, MEASURE_FILE, LIST_FILE, CONDITION_FILE), rows)
+GENERATOR = Generator("gp", (CONTACT_FILE, MEASURE_FILE, LIST_FILE, CONDITION_FILE), rows)

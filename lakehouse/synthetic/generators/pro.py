@@ -8,8 +8,8 @@ import numpy as np
 
 from lakehouse.synthetic.block import Block, World
 from lakehouse.synthetic.drawing import municipal_unit, occasions, pick, replaced, texts, with_disease
-from lakehouse.synthetic.feed import Feed, Planter, Rows
-from lakehouse.synthetic.feeds.eoj_operations import moments
+from lakehouse.synthetic.generator import Generator, Planter, Rows
+from lakehouse.synthetic.generators.eoj_operations import moments
 from lakehouse.synthetic.identity import numbers
 from lakehouse.synthetic.layout import FileKind, columns
 from lakehouse.synthetic.registers import choose, text
@@ -84,4 +84,4 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
     )
 
 
-FEED = Feed("pro", (FILE,), rows, traps=("T39",))
+GENERATOR = Generator("pro", (FILE,), rows, known_defects=("T39",))
