@@ -1,4 +1,4 @@
-"""The one place that sets how Python is compiled to machine code, for kernels and for the door."""
+"""The one place that sets how Python is compiled to machine code, for kernels and for pseudonymisation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``python -m tests.bench_pseudonym``: rows with person numbers brought into Delta tables with pseudonyms and without.
 
-The same files, the same door, the same Spark session; only that the one run hands the number on as it stands. Each
+The same files, the same reading, the same Spark session; only that the one run hands the number on as it stands. Each
 contender runs three times in turn after a warm-up, the best counts; then the same with twice and four times the rows. The
 vault's taking in of the persons is shown apart, since it happens once for a person and not once for a delivery.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from lakehouse.delivery.readers.blocks import Part
-    from lakehouse.ingest.pseudonymise import Door
+    from lakehouse.ingest.pseudonymise import Pseudonymiser
 
 PROMISED = 1.5
 REPEATS = 3
@@ -67,7 +67,7 @@ def write_files(root: Path, rows: int, persons: int, seed: int) -> Path:
 
 
 def write(spark: SparkSession, settings: Settings, delivery_root: Path, *, plain: bool) -> float:
-    """Seconds to bring the delivery through the door into its Delta tables."""
+    """Seconds to bring the delivery through pseudonymisation into its Delta tables."""
     delivery = find_delivery(delivery_root)
     files = [survey(found, delivery) for found in delivery.files]
     shutil.rmtree(settings.lake, ignore_errors=True)
@@ -83,15 +83,15 @@ def write(spark: SparkSession, settings: Settings, delivery_root: Path, *, plain
 
 @contextmanager
 def as_always() -> Iterator[None]:
-    """The door as it is."""
+    """Pseudonymisation as it is."""
     yield
 
 
 @contextmanager
 def passed_on() -> Iterator[None]:
-    """A door that hands numbers on as they stand: what the same writing costs without pseudonyms."""
+    """A pseudonymiser that hands numbers on as they stand: what the same writing costs without pseudonyms."""
 
-    def plainly(door: Door, part: Part) -> Iterator[pa.Table]:
+    def plainly(pseudonymiser: Pseudonymiser, part: Part) -> Iterator[pa.Table]:
         from lakehouse.ingest.pseudonymise import Block, read_chunk
 
         def persons(self: Block, each: Any, values: Any, places: Any) -> Any:
@@ -100,7 +100,7 @@ def passed_on() -> Iterator[None]:
         kept: Any = Block.persons
         Block.persons = persons  # type: ignore[method-assign]
         try:
-            yield from read_chunk(door, part)
+            yield from read_chunk(pseudonymiser, part)
         finally:
             Block.persons = kept  # type: ignore[method-assign]
 

@@ -1,4 +1,4 @@
-"""Delivered text to typed values: what counts as a value (decided at the door), and what silver stores of it.
+"""Delivered text to typed values: what counts as a value (decided at pseudonymisation), and what silver stores of it.
 
 Two halves of one rule, each looking at a distinct text once. :func:`fault_finder` says which texts are no values;
 :func:`stored_as` gives what every other stands for. It raises where the halves disagree, so that such a text stops the
@@ -188,7 +188,7 @@ def wide_fault_finder(field: Field) -> Callable[[str], bool] | None:
 
 
 def stored_as(field: Field, decimal: str) -> Callable[[str], object] | None:
-    """What silver holds for a text the door let through (None where it holds nothing); no function: the text itself."""
+    """What silver holds for a text that pseudonymisation let through (None: nothing); no function: the text itself."""
     match field.type:
         case Type.DATE:
             return unless_sentinel(as_sas_date if field.sas else as_date)
@@ -215,7 +215,7 @@ def surely(read: Callable[[str], Value | None]) -> Callable[[str], Value]:
     def value(text: str) -> Value:
         found = read(text)
         if found is None:
-            raise ValueError("the door let through what is no value")
+            raise ValueError("pseudonymisation let through what is no value")
         return found
 
     return value

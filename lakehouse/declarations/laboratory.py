@@ -7,11 +7,11 @@ from collections.abc import Callable
 from lakehouse.data_model import Setting
 from lakehouse.declarations.convert import number_or_none
 from lakehouse.declarations.quality import clock, joined
-from lakehouse.declarations.schema import Derived, Event, Join, Known, Type
+from lakehouse.declarations.schema import DerivedColumn, Event, Join, KnownPairs, Type
 
 UNITS = "units.csv"
 UNIT = Join("unit_list", "unit_key", "unit_key")
-KNOWN_UNITS = Known(("analysis", "unit"), UNITS, "unknown_unit")
+KNOWN_UNITS = KnownPairs(("analysis", "unit"), UNITS, "unknown_unit")
 WORDS = {"NORMAL": "N", "FORHØJET": "H", "FORHOEJET": "H", "NEDSAT": "L"}
 """Words that say themselves where a result lies."""
 UNLIKELY = "row.number * unit_list.factor + unit_list.offset NOT BETWEEN unit_list.low AND unit_list.high"
@@ -35,14 +35,16 @@ def unit_key(analysis: str | None, unit: str | None) -> str | None:
     return None if analysis is None else f"{analysis.upper()}|{unit or ''}"
 
 
-def result_columns(column: str = "analysis", key: Callable[..., str | None] = unit_key) -> dict[str, Derived]:
+def result_columns(
+    column: str = "analysis", key: Callable[..., str | None] = unit_key
+) -> dict[str, DerivedColumn]:
     """Silver columns read out of the delivered texts; ``key`` makes the unit's key of the ``column`` with the code."""
     return {
-        "number": Derived(Type.NUMBER, ("value",), result_number),
-        "bound": Derived(Type.TEXT, ("value", "operator"), result_bound),
-        "low": Derived(Type.NUMBER, ("reference_low",), number_or_none),
-        "high": Derived(Type.NUMBER, ("reference_high",), number_or_none),
-        "unit_key": Derived(Type.TEXT, (column, "unit"), key),
+        "number": DerivedColumn(Type.NUMBER, ("value",), result_number),
+        "bound": DerivedColumn(Type.TEXT, ("value", "operator"), result_bound),
+        "low": DerivedColumn(Type.NUMBER, ("reference_low",), number_or_none),
+        "high": DerivedColumn(Type.NUMBER, ("reference_high",), number_or_none),
+        "unit_key": DerivedColumn(Type.TEXT, (column, "unit"), key),
     }
 
 

@@ -16,7 +16,7 @@ from lakehouse.declarations.hospital import (
     loose,
 )
 from lakehouse.declarations.quality import clock, joined, recent, register_break
-from lakehouse.declarations.schema import FORMS, Contacts, Dated, Event, Field, Table, Type
+from lakehouse.declarations.schema import FORMS, Contacts, DatedCodes, Event, Field, Table, Type
 
 CONTACT = "lpr2-contact"
 """Domain of its record numbers: those of the later register may be the same and mean other contacts."""
@@ -82,9 +82,9 @@ def contacts(name: str, stem: str, *, unfinished: bool = False) -> Table:
             Field("municipality", Type.CODE, aliases=("c_kom",), required=False, pad=4, pattern=r"\d{4}"),
         ),
         dated=(
-            Dated("patient_type", "start_date", PATIENT_TYPES),
-            Dated("admission", "start_date", ADMISSIONS),
-            Dated("discharge", "start_date", DISCHARGES),
+            DatedCodes("patient_type", "start_date", PATIENT_TYPES),
+            DatedCodes("admission", "start_date", ADMISSIONS),
+            DatedCodes("discharge", "start_date", DISCHARGES),
         ),
         contacts=Contacts(
             contact="contact_id",

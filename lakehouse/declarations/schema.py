@@ -10,12 +10,12 @@ from pathlib import PurePosixPath
 
 
 class Type(StrEnum):
-    """What a delivered text stands for; decides how silver converts it and what the door does to it."""
+    """What a delivered text stands for; decides how silver converts it and what pseudonymisation does to it."""
 
     PERSON = "person"
-    """A person's identifier: becomes a token at the door."""
+    """A person's identifier: becomes a token at pseudonymisation."""
     KEY = "key"
-    """A record's key, such as a contact number: becomes a token at the door."""
+    """A record's key, such as a contact number: becomes a token at pseudonymisation."""
     TEXT = "text"
     CODE = "code"
     """Trimmed and upper case."""
@@ -51,7 +51,7 @@ class Field:
     columns must be in the header; ``filled`` ones must hold a value in every row. ``domain`` separates kinds
     of keys. ``pattern`` is a regular expression a value must match, ``values`` maps delivered values to stored
     ones (any other is bad), ``pad`` restores leading zeros to that width. Of a ``classified`` person number the
-    door remarks how it was read. ``sas`` says that bare integers are SAS days (or seconds) since 1960.
+    pseudonymisation remarks how it was read. ``sas`` says that bare integers are SAS days (or seconds) since 1960.
 
     Where it stands: under a header; in fixed-width files at ``span`` (first and last character, from 1); in FHIR
     bundles at ``path``. A ``WIDE`` field gathers every column whose whole lower-case header matches ``gathers``; the
@@ -83,7 +83,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Dated:
+class DatedCodes:
     """Codes that were in use in some years only: a row whose ``field`` was not valid on its ``day`` is refused.
 
     ``spans`` gives for each code its (first, last) days in ISO form, ends included, ``""`` where open.
@@ -96,7 +96,7 @@ class Dated:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownPairs:
     """Pairs of texts that must be in a code list: a row whose pair is not is refused.
 
     ``list`` is a file of ``conf/codelists`` with the columns ``code`` and ``text``; codes it does not name at all,
@@ -183,7 +183,7 @@ class Links:
 
 
 @dataclass(frozen=True)
-class Same:
+class Copies:
     """Tables whose events may be copies of one another: the group, and SQL for how good the row's copy is (1: best)."""
 
     group: str
@@ -203,7 +203,7 @@ class Repeats:
 
 
 @dataclass(frozen=True)
-class Together:
+class SetAggregate:
     """What the rows of one set say together: an aggregate (SQL) over all rows with equal ``same`` columns.
 
     Every row of the set gets it as ``column``, for the events to see.
@@ -267,7 +267,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Derived:
+class DerivedColumn:
     """A further column of silver, worked out of delivered texts.
 
     ``value`` is called with the texts of the columns ``of`` (None where a row has none), once for each distinct set of
@@ -318,14 +318,14 @@ class Table:
     bundle: Bundle | None = None
     key: tuple[str, ...] = ()
     version: str = ""
-    derived: Mapping[str, Derived] = field(default_factory=dict)
+    derived: Mapping[str, DerivedColumn] = field(default_factory=dict)
     reversal: Reversal | None = None
     repeats: Repeats | None = None
-    together: Together | None = None
-    dated: tuple[Dated, ...] = ()
-    known: Known | None = None
+    together: SetAggregate | None = None
+    dated: tuple[DatedCodes, ...] = ()
+    known: KnownPairs | None = None
     links: tuple[Links, ...] = ()
-    same: Same | None = None
+    same: Copies | None = None
     unless: Mapping[str, str] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     facts: tuple[Facts, ...] = ()

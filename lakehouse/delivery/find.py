@@ -36,7 +36,7 @@ FORM_HELP = (
 
 
 @dataclass(frozen=True)
-class Found:
+class DeliveredFile:
     """A file of the delivery and a table it belongs to; ``name`` is its path below the delivery.
 
     ``dated`` is the day a dated folder above it names, as re-deliveries have it.
@@ -60,7 +60,7 @@ class Delivery:
     delivered: datetime.date | None
     covers_from: datetime.date | None
     covers_to: datetime.date | None
-    files: tuple[Found, ...]
+    files: tuple[DeliveredFile, ...]
     ignored: tuple[str, ...]
 
 
@@ -128,14 +128,14 @@ def visible_files(root: Path) -> Iterator[tuple[Path, PurePosixPath]]:
             yield path, below
 
 
-def sort_files(root: Path, sources: list[Source]) -> tuple[list[Found], list[str]]:
+def sort_files(root: Path, sources: list[Source]) -> tuple[list[DeliveredFile], list[str]]:
     """Files that belong to a declared table, and the names of those that do not."""
     found, ignored = [], []
     for path, below in visible_files(root):
         for source in sources:
             if tables := source.tables_of(below):
                 name = scrub(str(below))
-                found += [Found(path, name, source, table, dated_by(name)) for table in tables]
+                found += [DeliveredFile(path, name, source, table, dated_by(name)) for table in tables]
                 break
         else:
             if below.name != NOTE:

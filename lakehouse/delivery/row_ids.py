@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lakehouse.delivery.readers.blocks import Part, form_blocks, line_blocks, rows_of
-from lakehouse.delivery.survey import Surveyed
+from lakehouse.delivery.survey import FileSurvey
 from lakehouse.errors import DataError
 from lakehouse.identity.pseudonyms import domain_key
 
@@ -29,7 +29,7 @@ Ids = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 @dataclass(frozen=True)
-class Known:
+class EarlierRows:
     """Rows of an earlier delivery: ids in order of the file, and where each was first read."""
 
     ids: Ids
@@ -46,7 +46,7 @@ class Changes:
     maps a fresh row to the first row of this delivery that equals it (both numbered from 1).
     """
 
-    known: Known
+    known: EarlierRows
     fresh: np.ndarray[Any, np.dtype[np.bool_]]
     gone: tuple[tuple[str, int], ...]
     repeats: dict[int, int]
@@ -57,7 +57,7 @@ class Changes:
         return int(len(self.fresh) - np.count_nonzero(self.fresh))
 
 
-def row_ids(file: Surveyed, key_file: Path) -> Ids:
+def row_ids(file: FileSurvey, key_file: Path) -> Ids:
     """Ids of the rows of a file, in order."""
     key = domain_key(str(key_file), "row").hex()[:16]
     try:
@@ -82,7 +82,7 @@ def row_ids(file: Surveyed, key_file: Path) -> Ids:
     return ids ^ np.uint64(int.from_bytes(context[:8], "big"))
 
 
-def row_texts(file: Surveyed) -> Iterator[list[bytes]]:
+def row_texts(file: FileSurvey) -> Iterator[list[bytes]]:
     """Rows as delivered: lines of text, joined columns of every other form."""
     table = file.found.table
     for chunk in file.chunks:
@@ -119,7 +119,7 @@ def ranks(ids: Ids) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndar
     return order, ordered, rank
 
 
-def compare(ids: Ids, file_id: str, before: Known | None) -> Changes:
+def compare(ids: Ids, file_id: str, before: EarlierRows | None) -> Changes:
     """What a delivery changes. Of equal rows as many are kept as were there."""
     order, ordered, rank = ranks(ids)
     place = np.zeros(len(ids), np.int32)
@@ -151,11 +151,11 @@ def compare(ids: Ids, file_id: str, before: Known | None) -> Changes:
     used = np.unique(place)
     files = tuple(files[each] for each in used)
     return Changes(
-        Known(ids, files, np.searchsorted(used, place).astype(np.int32), row), fresh, gone, repeats
+        EarlierRows(ids, files, np.searchsorted(used, place).astype(np.int32), row), fresh, gone, repeats
     )
 
 
-def without(known: Known, rows: Iterable[tuple[str, int]]) -> Known:
+def without(known: EarlierRows, rows: Iterable[tuple[str, int]]) -> EarlierRows:
     """What is known but for these rows, each (file, row number): delivered again, they are new."""
     named: dict[str, list[int]] = {}
     for file_id, row in rows:
@@ -164,7 +164,7 @@ def without(known: Known, rows: Iterable[tuple[str, int]]) -> Known:
     for at, file_id in enumerate(known.files):
         if file_id in named:
             lost |= (known.file == at) & np.isin(known.row, named[file_id])
-    return Known(known.ids[~lost], known.files, known.file[~lost], known.row[~lost])
+    return EarlierRows(known.ids[~lost], known.files, known.file[~lost], known.row[~lost])
 
 
 def forget_rows(settings: Settings, table: str, rows: Iterable[tuple[str, int]]) -> None:
@@ -181,7 +181,7 @@ def ids_file(settings: Settings, table: str, file_id: str) -> Path:
     return settings.lake / "meta" / "rows" / table / f"{file_id}.npz"
 
 
-def keep(path: Path, known: Known) -> None:
+def keep(path: Path, known: EarlierRows) -> None:
     """Keep the ids of a delivery, whole or not at all; places only where some rows were read from another file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
@@ -195,12 +195,14 @@ def keep(path: Path, known: Known) -> None:
     temporary.replace(path)
 
 
-def kept(path: Path) -> Known | None:
+def kept(path: Path) -> EarlierRows | None:
     """The ids of an earlier delivery, None where they were not kept: then every row counts as new."""
     if not path.is_file():
         return None
     with np.load(path) as found:
         files, ids = tuple(str(each) for each in found["files"]), found["ids"]
         if "row" in found:
-            return Known(ids, files, found["place"], found["row"])
-        return Known(ids, files, np.zeros(len(ids), np.int32), np.arange(1, len(ids) + 1, dtype=np.int64))
+            return EarlierRows(ids, files, found["place"], found["row"])
+        return EarlierRows(
+            ids, files, np.zeros(len(ids), np.int32), np.arange(1, len(ids) + 1, dtype=np.int64)
+        )

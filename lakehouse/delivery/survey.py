@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from lakehouse.declarations.schema import Table
 from lakehouse.declarations.wide import SEPARATOR, gathered_name
-from lakehouse.delivery.find import Delivery, Found
+from lakehouse.delivery.find import DeliveredFile, Delivery
 from lakehouse.delivery.readers import chunks as cutting
 from lakehouse.delivery.readers.chunks import LINE_BYTES, Chunk, file_digest, form_of
 from lakehouse.delivery.readers.fhir_bundles import survey_bundles
@@ -28,13 +28,13 @@ WRAPPED = re.compile(r"^date(?:time)?\(\s*(\w+)\s*,\s*'unixepoch'\s*\)$")
 
 
 @dataclass(frozen=True, eq=False)
-class Surveyed:
+class FileSurvey:
     """A file as it is to be read. ``columns`` gives for each header position the field it fills, or ``""``.
 
     ``encoding`` is the declared one, unless the file begins with a byte order mark.
     """
 
-    found: Found
+    found: DeliveredFile
     delivery: Delivery
     sha256: str
     size: int
@@ -52,7 +52,7 @@ class Surveyed:
         """First 16 hex digits of the digest: the file's name everywhere in the lake."""
         return self.renamed or self.sha256[:16]
 
-    def under_name_after(self, file_id: str) -> Surveyed:
+    def under_name_after(self, file_id: str) -> FileSurvey:
         """The same file under another name, which tells that it came after another file: it was there before that."""
         name = hashlib.sha256(f"{self.sha256} after {file_id}".encode()).hexdigest()[:16]
         chunks = tuple(replace(chunk, file_id=name) for chunk in self.chunks)
@@ -69,7 +69,7 @@ class Surveyed:
         return self.found.dated or self.delivery.delivered
 
 
-class Hashing(io.RawIOBase):
+class DigestReader(io.RawIOBase):
     """A raw reader that digests every byte that passes."""
 
     def __init__(self, raw: IO[bytes]) -> None:
@@ -88,7 +88,7 @@ class Hashing(io.RawIOBase):
         return len(data)
 
 
-def survey(found: Found, delivery: Delivery) -> Surveyed:
+def survey(found: DeliveredFile, delivery: Delivery) -> FileSurvey:
     """Digest a file, check its header against the declaration, count its rows and cut it into chunks.
 
     Raises :class:`DataError` for a header without a required column, a file that ends in the middle, and
@@ -117,7 +117,7 @@ def survey(found: Found, delivery: Delivery) -> Surveyed:
     if form == "parquet":
         require_plain(found, columns)
     left_out = f"{found.name}: left out columns that no declaration names: {', '.join(unknown)}"
-    return Surveyed(
+    return FileSurvey(
         found=found,
         delivery=delivery,
         sha256=sha256,
@@ -132,11 +132,11 @@ def survey(found: Found, delivery: Delivery) -> Surveyed:
     )
 
 
-def survey_text(found: Found) -> tuple[str, list[str], str, list[Chunk]]:
+def survey_text(found: DeliveredFile) -> tuple[str, list[str], str, list[Chunk]]:
     """Digest, header, encoding and chunks of lines of text. A row is a line: none may run over a line's end."""
     form = form_of(found.path)
     with found.path.open("rb") as raw:
-        hashing = Hashing(raw)
+        hashing = DigestReader(raw)
         buffered = io.BufferedReader(hashing, cutting.BLOCK_BYTES)
         stream: Any = gzip.GzipFile(fileobj=buffered) if form == "text+gzip" else buffered
         header, encoding, begin = read_header(found, stream)
@@ -170,7 +170,7 @@ def survey_text(found: Found) -> tuple[str, list[str], str, list[Chunk]]:
     return sha256, header, encoding, [chunk for chunk in chunks if chunk.rows]
 
 
-def read_header(found: Found, stream: IO[bytes]) -> tuple[list[str], str, int]:
+def read_header(found: DeliveredFile, stream: IO[bytes]) -> tuple[list[str], str, int]:
     """Column names, encoding, and where the rows begin. A byte order mark outranks the declared encoding."""
     table, line, begin = found.table, b"\n", 0
     if table.fixed:
@@ -187,7 +187,7 @@ def read_header(found: Found, stream: IO[bytes]) -> tuple[list[str], str, int]:
     return split_line(found, text), encoding, begin
 
 
-def no_text(found: Found) -> DataError:
+def no_text(found: DeliveredFile) -> DataError:
     """The refusal of bytes that are no lines of text."""
     return DataError(
         f"{found.name} is no text in the encoding {found.table.encoding}.",
@@ -204,7 +204,7 @@ def count_lines(whole: bytes) -> int:
     return whole.count(b"\n") + 1 if whole.strip(b"\r") else 0
 
 
-def split_line(found: Found, text: str) -> list[str]:
+def split_line(found: DeliveredFile, text: str) -> list[str]:
     """The fields of one line."""
     try:
         return next(csv.reader([text.rstrip("\r\n")], delimiter=found.table.delimiter), [])
@@ -212,7 +212,7 @@ def split_line(found: Found, text: str) -> list[str]:
         raise no_text(found) from None
 
 
-def check_last_line(found: Found, line: bytes, width: int, encoding: str) -> None:
+def check_last_line(found: DeliveredFile, line: bytes, width: int, encoding: str) -> None:
     """A last line without its end is a row only if it is complete."""
     if len(split_line(found, line.decode(encoding, errors="replace"))) != width:
         raise DataError(
@@ -220,7 +220,7 @@ def check_last_line(found: Found, line: bytes, width: int, encoding: str) -> Non
         )
 
 
-def survey_parquet(found: Found) -> tuple[str, list[str], list[Chunk]]:
+def survey_parquet(found: DeliveredFile) -> tuple[str, list[str], list[Chunk]]:
     """Digest, column names and chunks of a Parquet file, from its own footer."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -244,7 +244,7 @@ def survey_parquet(found: Found) -> tuple[str, list[str], list[Chunk]]:
     return sha256, list(names), [chunk for chunk in chunks if chunk.rows]
 
 
-def require_plain(found: Found, columns: tuple[str, ...]) -> None:
+def require_plain(found: DeliveredFile, columns: tuple[str, ...]) -> None:
     """Refuse Parquet columns that are lists or structures where the declaration wants one value a row."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -25,7 +25,7 @@ GLOB = set("*?[]{}\\")
 """Letters of a path that Spark's plain reader takes for a pattern."""
 
 
-class Live(NamedTuple):
+class TableFiles(NamedTuple):
     """A table's newest version: its schema (Delta's JSON) and its files with their partition's values."""
 
     schema: dict[str, Any]
@@ -54,7 +54,7 @@ def rows_of(spark: SparkSession, table: Path, **within: Collection[str]) -> Data
     return frame.select(*schema.fieldNames())
 
 
-def files_within(table: Path, live: Live, **within: Collection[str]) -> list[Path]:
+def files_within(table: Path, live: TableFiles, **within: Collection[str]) -> list[Path]:
     """The files of a version whose partitions have these values."""
     return [
         table / unquote(path)
@@ -81,7 +81,7 @@ def all_files_there(table: Path, version: int) -> bool:
     return live is not None and all((table / unquote(path)).is_file() for path in live.files)
 
 
-def live_files(table: Path, version: int | None = None) -> Live | None:
+def live_files(table: Path, version: int | None = None) -> TableFiles | None:
     """What a version (None: the newest) is made of; None where its log holds what this module does not understand."""
     log = table / "_delta_log"
     said: dict[str, Any] = {}
@@ -110,7 +110,7 @@ def live_files(table: Path, version: int | None = None) -> Live | None:
             return None
     if "schema" not in said or version not in (None, told):
         return None
-    return Live(said["schema"], said["partitioned"], files)
+    return TableFiles(said["schema"], said["partitioned"], files)
 
 
 def _apply(action: dict[str, Any], said: dict[str, Any], files: dict[str, dict[str, str | None]]) -> bool:

@@ -1,8 +1,8 @@
 """Files of a Delta table written by Python: workers write Parquet, the driver makes them the table's in one commit.
 
-Rows that pass the door are columns in a Python worker already. Handing them to Spark only to have it write, read,
-convert and write them again took ten times as long as the door itself. Commits are made by delta-rs, and whoever reads,
-through Spark or not, finds an ordinary Delta table.
+Rows that pass pseudonymisation are columns in a Python worker already. Handing them to Spark only to have it write, read,
+convert and write them again took ten times as long as pseudonymisation itself. Commits are made by delta-rs, and whoever
+reads, through Spark or not, finds an ordinary Delta table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WRITTEN_DDL = "layer STRING, file_id STRING, path STRING, size BIGINT, rows BIGI
 
 
 @dataclass(frozen=True)
-class Written:
+class NewFile:
     """A Parquet file that no commit names yet: its layer, the delivered file its rows are of, its path below the table.
 
     ``file_id`` is empty where a table has no partitions.
@@ -46,7 +46,7 @@ class Written:
 
 
 @dataclass
-class Begun:
+class OpenFile:
     """A file being written."""
 
     path: str
@@ -63,7 +63,7 @@ class PartFiles:
 
     folders: Mapping[str, str]
     file_id: str
-    begun: dict[str, Begun] = field(default_factory=dict)
+    begun: dict[str, OpenFile] = field(default_factory=dict)
 
     def write(self, layer: str, rows: pa.Table) -> None:
         """Add rows; what is the partition's stands in the path alone, as Delta has it."""
@@ -79,16 +79,16 @@ class PartFiles:
                 path = f"{PARTITION}={self.file_id}/{path}"
             target = Path(self.folders[layer]) / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            self.begun[layer] = Begun(path, pq.ParquetWriter(target, rows.schema, compression="snappy"))
+            self.begun[layer] = OpenFile(path, pq.ParquetWriter(target, rows.schema, compression="snappy"))
         self.begun[layer].writer.write_table(rows)
         self.begun[layer].rows += rows.num_rows
 
-    def finish(self) -> list[Written]:
+    def finish(self) -> list[NewFile]:
         """Close all files and tell of them."""
         for each in self.begun.values():
             each.writer.close()
         return [
-            Written(
+            NewFile(
                 layer,
                 self.file_id,
                 each.path,
@@ -118,8 +118,8 @@ def part_files(folders: Mapping[str, str], file_id: str = "") -> Iterator[PartFi
 
 
 def written_by_workers(
-    spark: SparkSession, parts: int, write: Callable[[int], list[Written]]
-) -> list[Written]:
+    spark: SparkSession, parts: int, write: Callable[[int], list[NewFile]]
+) -> list[NewFile]:
     """Let workers write the files of every part, one task a part.
 
     What a task that died has left is named by no commit.
@@ -136,7 +136,7 @@ def written_by_workers(
     return _collected(spark.range(0, parts, 1, parts).mapInArrow(work, WRITTEN_DDL))
 
 
-def written_of_parts(frame: DataFrame, write: Callable[[pa.Table], list[Written]]) -> list[Written]:
+def written_of_parts(frame: DataFrame, write: Callable[[pa.Table], list[NewFile]]) -> list[NewFile]:
     """Let workers write the files of every partition of a frame, each from all of its rows at once."""
 
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -148,17 +148,17 @@ def written_of_parts(frame: DataFrame, write: Callable[[pa.Table], list[Written]
     return _collected(frame.mapInArrow(work, WRITTEN_DDL))
 
 
-def _collected(told: DataFrame) -> list[Written]:
-    return [Written(**row.asDict()) for row in told.collect()]
+def _collected(told: DataFrame) -> list[NewFile]:
+    return [NewFile(**row.asDict()) for row in told.collect()]
 
 
-def _told(written: Sequence[Written]) -> pa.RecordBatch:
+def _told(written: Sequence[NewFile]) -> pa.RecordBatch:
     import pyarrow as pa
 
     return pa.RecordBatch.from_pylist([asdict(each) for each in written])
 
 
-def rows_by_file(written: Sequence[Written], layer: str) -> dict[str, int]:
+def rows_by_file(written: Sequence[NewFile], layer: str) -> dict[str, int]:
     """Rows of a layer by delivered file."""
     rows: dict[str, int] = {}
     for each in written:
@@ -168,7 +168,7 @@ def rows_by_file(written: Sequence[Written], layer: str) -> dict[str, int]:
 
 
 def commit_files(
-    path: Path, schema: pa.Schema, written: Sequence[Written], layer: str, file_ids: Sequence[str]
+    path: Path, schema: pa.Schema, written: Sequence[NewFile], layer: str, file_ids: Sequence[str]
 ) -> None:
     """Make files of a layer the table's, in place of what it held of some delivered files.
 
@@ -189,7 +189,7 @@ def commit_files(
 
 
 def commit_whole(
-    path: Path, written: Sequence[Written], layer: str, note: str, keep_statistics: Sequence[str] = ()
+    path: Path, written: Sequence[NewFile], layer: str, note: str, keep_statistics: Sequence[str] = ()
 ) -> None:
     """Make files of a layer all that a table without partitions is, in one commit under a note.
 
@@ -208,7 +208,7 @@ def commit_whole(
 
 
 def added(
-    path: Path, written: Sequence[Written], layer: str, keep_statistics: Sequence[str] = ()
+    path: Path, written: Sequence[NewFile], layer: str, keep_statistics: Sequence[str] = ()
 ) -> list[AddAction | RemoveAction]:
     """Files of a layer as a commit names them."""
     from deltalake.transaction import AddAction

@@ -1,5 +1,5 @@
 """Danish free text: who and what in it tells a person, found and taken out."""
 
-from lakehouse.freetext.find import Found, find, scrub
+from lakehouse.freetext.find import Mention, find, scrub
 
-__all__ = ["Found", "find", "scrub"]
+__all__ = ["Mention", "find", "scrub"]

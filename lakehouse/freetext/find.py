@@ -18,7 +18,7 @@ RECOGNISERS: tuple[tuple[str, Recogniser], ...] = (
 """In the order in which they win where two see the same words."""
 
 
-class Found(NamedTuple):
+class Mention(NamedTuple):
     """Something that tells a person: what it is and where it stands."""
 
     kind: str
@@ -26,16 +26,16 @@ class Found(NamedTuple):
     end: int
 
 
-def find(text: str) -> list[Found]:
+def find(text: str) -> list[Mention]:
     """Everything that tells a person, in order and without overlaps."""
-    taken: list[Found] = []
+    taken: list[Mention] = []
     for kind, recogniser in RECOGNISERS:
         for start, end in recogniser(text):
-            taken += [Found(kind, *piece) for piece in left_over(text, start, end, taken)]
+            taken += [Mention(kind, *piece) for piece in left_over(text, start, end, taken)]
     return sorted(taken, key=lambda each: each.start)
 
 
-def left_over(text: str, start: int, end: int, taken: Iterable[Found]) -> list[tuple[int, int]]:
+def left_over(text: str, start: int, end: int, taken: Iterable[Mention]) -> list[tuple[int, int]]:
     """Parts of a span that nothing before has taken, as far as they hold a letter or digit."""
     parts = [(start, end)]
     for each in taken:
@@ -53,7 +53,7 @@ def scrub(text: str) -> str:
     return "".join(pieces(text, find(text)))
 
 
-def pieces(text: str, found: Iterable[Found]) -> Iterator[str]:
+def pieces(text: str, found: Iterable[Mention]) -> Iterator[str]:
     """The text between what was found, and the brackets."""
     at = 0
     for each in found:

@@ -15,9 +15,9 @@ from lakehouse.delivery.find import all_sources
 from lakehouse.delivery.register import Entry, chain_of, current, current_at, versions_file
 from lakehouse.delta.log import added_rows, stamp_of
 from lakehouse.delta.tables import create_table, rows_of_newest
-from lakehouse.delta.write import Written, commit_whole
+from lakehouse.delta.write import NewFile, commit_whole
 from lakehouse.gold import events, observation_periods, person_tables, persons, places, stays
-from lakehouse.gold.current_silver import OUTDATED, OUTDATED_DDL, Current, outdated, with_outdated
+from lakehouse.gold.current_silver import OUTDATED, OUTDATED_DDL, CurrentFiles, outdated, with_outdated
 from lakehouse.gold.timeline import vocabulary
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Counter(Protocol):
 
 
 @dataclass(frozen=True)
-class Built:
+class BuildSummary:
     """Rows by gold table, rows without a person by reason, and persons without a birth year."""
 
     rows: dict[str, int]
@@ -52,7 +52,7 @@ class Built:
     without_birth: int
 
 
-def state_at(all_entries: Sequence[Entry], day: datetime.date | None = None) -> tuple[Current, str]:
+def state_at(all_entries: Sequence[Entry], day: datetime.date | None = None) -> tuple[CurrentFiles, str]:
     """What gold is built from, by the deliveries up to a day (None: all of them), and the stamp that says so."""
     newest = current_at(all_entries, day) if day else current(all_entries)
     by_key = {entry.key: entry for entry in all_entries}
@@ -72,7 +72,7 @@ def state_at(all_entries: Sequence[Entry], day: datetime.date | None = None) -> 
     covers = (min(begins, default=None), max(ends, default=None))
     described = json.dumps([FORM, tables, rows, [str(day) for day in covers]], sort_keys=True)
     sources = tuple(source for each in all_sources().values() for source in each)
-    return Current(sources, tables, rows, covers, gone, delivered), hashlib.sha256(
+    return CurrentFiles(sources, tables, rows, covers, gone, delivered), hashlib.sha256(
         described.encode()
     ).hexdigest()
 
@@ -114,7 +114,7 @@ class Builder:
     def write_files(
         self,
         names: Sequence[str],
-        write: Callable[[dict[str, str], dict[str, pa.Schema]], list[Written]],
+        write: Callable[[dict[str, str], dict[str, pa.Schema]], list[NewFile]],
     ) -> None:
         """The same for gold tables whose files workers write, by the tables' folders and schemas; each one commit."""
         from pyspark.sql.pandas.types import to_arrow_schema
@@ -136,7 +136,7 @@ class Builder:
             self.counter.finish(name)
 
 
-def build_gold(lake: Lake, all_entries: Sequence[Entry], counter: Counter) -> Built:
+def build_gold(lake: Lake, all_entries: Sequence[Entry], counter: Counter) -> BuildSummary:
     """Bring gold up to the recorded files; does nothing when it is."""
     now, stamp = state_at(all_entries)
     if not is_built(lake.settings, stamp):
@@ -144,10 +144,10 @@ def build_gold(lake: Lake, all_entries: Sequence[Entry], counter: Counter) -> Bu
         build(Builder(lake, stamp, counter), now)
         note_versions(lake, stamp, summarise(lake))
     noted = json.loads(versions_file(lake.settings).read_text(encoding="utf-8"))
-    return Built(noted["rows"], noted["unlinked"], noted["without_birth"])
+    return BuildSummary(noted["rows"], noted["unlinked"], noted["without_birth"])
 
 
-def build(builder: Builder, now: Current) -> None:
+def build(builder: Builder, now: CurrentFiles) -> None:
     """All tables, in the order they need one another."""
     lake = builder.lake
     builder.write(OUTDATED, lambda: outdated(lake, now), OUTDATED_DDL)
@@ -178,7 +178,7 @@ def build(builder: Builder, now: Current) -> None:
         )
 
 
-def mining_tables(builder: Builder, now: Current, person: DataFrame) -> None:
+def mining_tables(builder: Builder, now: CurrentFiles, person: DataFrame) -> None:
     """Vocabulary, and what is made of each person's events, from the events as written."""
     lake = builder.lake
     event = lake.read("gold.event")
@@ -196,7 +196,7 @@ def mining_tables(builder: Builder, now: Current, person: DataFrame) -> None:
     )
 
 
-def write_unlinked(builder: Builder, now: Current, frames: dict[str, DataFrame]) -> None:
+def write_unlinked(builder: Builder, now: CurrentFiles, frames: dict[str, DataFrame]) -> None:
     """Rows that found no person. Only tables that gave fewer events than rows are looked through again."""
     lake = builder.lake
 
@@ -214,7 +214,7 @@ def write_unlinked(builder: Builder, now: Current, frames: dict[str, DataFrame])
     builder.write(UNLINKED, frame, UNLINKED_DDL)
 
 
-def small_tables(builder: Builder, now: Current, person: DataFrame) -> None:
+def small_tables(builder: Builder, now: CurrentFiles, person: DataFrame) -> None:
     """What is quick to write beside the events."""
     lake = builder.lake
     builder.write_gold("gold.person", lambda: person.drop("death_code"))
@@ -236,7 +236,7 @@ def is_built(settings: Settings, stamp: str) -> bool:
     return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["stamp"] == stamp
 
 
-def summarise(lake: Lake) -> Built:
+def summarise(lake: Lake) -> BuildSummary:
     """What was built, from the writers' counts; only what they do not say is counted."""
     rows = {name: added_rows(lake.path(name)) for name in GOLD}
     unlinked: dict[str, int] = {}
@@ -245,10 +245,10 @@ def summarise(lake: Lake) -> Built:
         unlinked = {row["reason"]: int(row["count"]) for row in frame.groupBy("reason").count().collect()}
     person = lake.read("gold.person")
     without = int(person.where("birth_year IS NULL").count())
-    return Built(rows, dict(sorted(unlinked.items())), without)
+    return BuildSummary(rows, dict(sorted(unlinked.items())), without)
 
 
-def note_versions(lake: Lake, stamp: str, built: Built) -> None:
+def note_versions(lake: Lake, stamp: str, built: BuildSummary) -> None:
     """Note the versions that belong together: the last step, and what readers pin."""
     noted = {
         "stamp": stamp,

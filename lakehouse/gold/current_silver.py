@@ -27,7 +27,7 @@ FEW = 1_000_000
 
 
 @dataclass(frozen=True)
-class Current:
+class CurrentFiles:
     """The files gold is built from: of several deliveries of one file, the latest.
 
     ``file_ids`` and ``rows`` in silver by table name, files with those they go on from; ``gone`` are the
@@ -73,7 +73,7 @@ class Current:
         return any(self.superseded(t) != "false" or (t.contacts and t.contacts.setting) for t in declared)
 
 
-def silver_rows(lake: Lake, current: Current, table: Table) -> DataFrame:
+def silver_rows(lake: Lake, current: CurrentFiles, table: Table) -> DataFrame:
     """Silver rows of a table as of the newest deliveries: without those that vanished, one row of each key."""
     if current.outdated is None:
         rows = there(lake, current, table)
@@ -87,7 +87,7 @@ def silver_rows(lake: Lake, current: Current, table: Table) -> DataFrame:
     return relinked(rows, current.links) if current.links is not None and table.has("person_id") else rows
 
 
-def delivered_rows(lake: Lake, current: Current, table: Table) -> DataFrame:
+def delivered_rows(lake: Lake, current: CurrentFiles, table: Table) -> DataFrame:
     """All silver rows of the files that count, under the day they were last delivered on."""
     from pyspark.sql import functions
 
@@ -98,20 +98,20 @@ def delivered_rows(lake: Lake, current: Current, table: Table) -> DataFrame:
     return rows
 
 
-def vanished(lake: Lake, current: Current, table: Table) -> DataFrame | None:
+def vanished(lake: Lake, current: CurrentFiles, table: Table) -> DataFrame | None:
     """File and number of rows that later deliveries no longer had; None where all are still there."""
     lost = current.gone.get(table.name)
     return tombstones(lake.read(f"gone.{table.name}"), lost) if lost else None
 
 
-def there(lake: Lake, current: Current, table: Table) -> DataFrame:
+def there(lake: Lake, current: CurrentFiles, table: Table) -> DataFrame:
     """Delivered rows of a table but those that vanished."""
     rows = delivered_rows(lake, current, table)
     lost = vanished(lake, current, table)
     return rows if lost is None else without_rows(rows, lost, few=True)
 
 
-def outdated(lake: Lake, current: Current) -> DataFrame | None:
+def outdated(lake: Lake, current: CurrentFiles) -> DataFrame | None:
     """Rows of all tables that do not count, as ``silver.outdated`` holds them; None where every row does.
 
     A first look at hashes of the keys alone tells which tables have a key twice; usually none has. Where one has,
@@ -155,7 +155,7 @@ def hashes_twice(tables: Mapping[str, DataFrame]) -> dict[str, int]:
     return {names[row["at"]]: int(row["count"]) for row in twice}
 
 
-def with_outdated(lake: Lake, current: Current) -> Current:
+def with_outdated(lake: Lake, current: CurrentFiles) -> CurrentFiles:
     """The same, with what ``silver.outdated`` says, which must have been written for it."""
     counts = {}
     if added_rows(lake.path(OUTDATED)):

@@ -12,7 +12,7 @@ from lakehouse.data_model import GOLD, Setting
 from lakehouse.declarations.laboratory import UNIT, UNITS
 from lakehouse.declarations.quality import with_life
 from lakehouse.declarations.schema import Event, Join, Kin, Source, Table
-from lakehouse.gold.current_silver import Current, hashes_twice, silver_rows, union
+from lakehouse.gold.current_silver import CurrentFiles, hashes_twice, silver_rows, union
 from lakehouse.gold.person_links import link_frame
 from lakehouse.gold.row_marks import with_repeats, with_reversals, with_together
 from lakehouse.gold.stays import contact_events, contact_rows, latest_of_contact
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EVENT_TYPES = {column.name: column.type for column in GOLD["gold.event"].columns}
 
 
-def with_links(lake: Lake, current: Current) -> Current:
+def with_links(lake: Lake, current: CurrentFiles) -> CurrentFiles:
     """The same, with the links between numbers that the sources know."""
     frames = [
         silver_rows(lake, current, table).where(each.where).selectExpr(each.old, each.new, each.since)
@@ -36,7 +36,7 @@ def with_links(lake: Lake, current: Current) -> Current:
     return replace(current, links=link_frame(lake.spark, frames))
 
 
-def event_silver(lake: Lake, current: Current, table: Table) -> DataFrame:
+def event_silver(lake: Lake, current: CurrentFiles, table: Table) -> DataFrame:
     """Current silver rows as events see them: with ``reversed`` where the table knows reversals."""
     return marked(silver_rows(lake, current, table), table)
 
@@ -48,7 +48,7 @@ def marked(rows: DataFrame, table: Table) -> DataFrame:
     return with_repeats(rows, table.repeats) if table.repeats else rows
 
 
-def contacts(lake: Lake, current: Current) -> DataFrame | None:
+def contacts(lake: Lake, current: CurrentFiles) -> DataFrame | None:
     """Contacts of all sources that have any; rows are put in order only where a table has a contact twice."""
     found = {
         table.name: contact_rows(
@@ -87,7 +87,7 @@ def death_events(person: DataFrame) -> DataFrame:
     )
 
 
-def lookups(lake: Lake, current: Current) -> dict[str, DataFrame]:
+def lookups(lake: Lake, current: CurrentFiles) -> dict[str, DataFrame]:
     """Frames that events may be joined with, by role; stays (of nobody, if need be) and parents' children among them."""
     frames: dict[str, list[DataFrame]] = {}
     for _, table in current.tables():
@@ -210,7 +210,7 @@ def as_events(frame: DataFrame, given: dict[str, str], *more: str) -> DataFrame:
     )
 
 
-def events(lake: Lake, current: Current, person: DataFrame, frames: dict[str, DataFrame]) -> DataFrame:
+def events(lake: Lake, current: CurrentFiles, person: DataFrame, frames: dict[str, DataFrame]) -> DataFrame:
     """``gold.event``: everything that happened, of every source."""
     found: list[DataFrame] = []
     groups: dict[str, list[DataFrame]] = {}
@@ -232,7 +232,7 @@ def events(lake: Lake, current: Current, person: DataFrame, frames: dict[str, Da
 
 def unlinked(
     lake: Lake,
-    current: Current,
+    current: CurrentFiles,
     frames: dict[str, DataFrame],
     lacking: Sequence[str],
 ) -> DataFrame | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.gold.absences import without_absences
-from lakehouse.gold.current_silver import Current, silver_rows, union
+from lakehouse.gold.current_silver import CurrentFiles, silver_rows, union
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lakehouse.lake import Lake
 
 
-def periods(lake: Lake, current: Current, person: DataFrame) -> DataFrame | None:
+def periods(lake: Lake, current: CurrentFiles, person: DataFrame) -> DataFrame | None:
     """``gold.observation_period``: declared spans, cut to what the deliveries cover, to birth and to death."""
     frames = []
     away = []

@@ -16,7 +16,7 @@ import numpy as np
 
 from lakehouse.arrow_text import coded
 from lakehouse.codes import TIMELINE_CODE
-from lakehouse.delta.write import Written, part_files, written_of_parts
+from lakehouse.delta.write import NewFile, part_files, written_of_parts
 from lakehouse.errors import DataError
 from lakehouse.gold import courses
 from lakehouse.gold import exposure_periods as exposure
@@ -42,7 +42,7 @@ def walked(
     size: tuple[int, int],
     folders: Mapping[str, str],
     schemas: Mapping[str, pa.Schema],
-) -> list[Written]:
+) -> list[NewFile]:
     """Write the files of all three tables from ``gold.event``, ``gold.vocabulary`` and the persons, and tell of them.
 
     ``size`` is how many events and persons there are, ``folders`` and ``schemas`` are the tables' by name. Raises when
@@ -127,7 +127,7 @@ class People:
         return self.ids.take(pa.array(numbers))
 
 
-def walk(folders: Mapping[str, str], schemas: Mapping[str, pa.Schema], rows: pa.Table) -> list[Written]:
+def walk(folders: Mapping[str, str], schemas: Mapping[str, pa.Schema], rows: pa.Table) -> list[NewFile]:
     """In a worker: write a part's files and tell of them."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.codes import municipality_regions
 from lakehouse.declarations.schema import Facts, Source, Table
-from lakehouse.gold.current_silver import Current, silver_rows, union
+from lakehouse.gold.current_silver import CurrentFiles, silver_rows, union
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -66,7 +66,7 @@ def known_of(met: Sequence[tuple[str, DataFrame]]) -> list[DataFrame]:
     ]
 
 
-def persons(lake: Lake, current: Current) -> DataFrame | None:
+def persons(lake: Lake, current: CurrentFiles) -> DataFrame | None:
     """``gold.person``: facts of all sources brought together, with the code each death is an event under.
 
     Whoever something happened to has a row, if only to say that nothing else is known.

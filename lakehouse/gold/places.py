@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.data_model import GOLD
-from lakehouse.gold.current_silver import Current, silver_rows, union
+from lakehouse.gold.current_silver import CurrentFiles, silver_rows, union
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lakehouse.lake import Lake
 
 
-def places(lake: Lake, current: Current) -> DataFrame | None:
+def places(lake: Lake, current: CurrentFiles) -> DataFrame | None:
     """``gold.place``: units with the spans their codes stood for them; the same span of two lists counts once."""
     found = []
     for _, table in current.tables():
@@ -34,7 +34,7 @@ def places(lake: Lake, current: Current) -> DataFrame | None:
     return rows.selectExpr("*", f"{rank} AS _rank").where("_rank = 1").drop("_rank")
 
 
-def stay_costs(lake: Lake, current: Current) -> DataFrame | None:
+def stay_costs(lake: Lake, current: CurrentFiles) -> DataFrame | None:
     """Cost of each contact, by the tables that give one for it."""
     from pyspark.sql import functions
 
@@ -53,7 +53,7 @@ def stay_costs(lake: Lake, current: Current) -> DataFrame | None:
     )
 
 
-def names(lake: Lake, current: Current) -> DataFrame | None:
+def names(lake: Lake, current: CurrentFiles) -> DataFrame | None:
     """Texts of codes that sources deliver themselves."""
     found = []
     for _, table in current.tables():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.declarations.schema import Repeats, Reversal, Together
+from lakehouse.declarations.schema import Repeats, Reversal, SetAggregate
 from lakehouse.gold.current_silver import content_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def with_repeats(rows: DataFrame, declared: Repeats) -> DataFrame:
     )
 
 
-def with_together(rows: DataFrame, declared: Together) -> DataFrame:
+def with_together(rows: DataFrame, declared: SetAggregate) -> DataFrame:
     """Every row with what all rows of its set say together."""
     partition = ", ".join(declared.same)
     return rows.selectExpr("*", f"{declared.aggregate} OVER (PARTITION BY {partition}) AS {declared.column}")

@@ -1,7 +1,7 @@
-"""Beside the door, in the worker: whom a token stands for goes sealed to the vault, and the erased stay out.
+"""Beside pseudonymisation, in the worker: whom a token stands for goes sealed to the vault, and the erased stay out.
 
 The worker holds the vault's public key only: it can put records in and never take one out. Everything it
-needs lies beside the root key (``vault.pub``, ``erased``), so a door carries nothing further.
+needs lies beside the root key (``vault.pub``, ``erased``), so a pseudonymiser carries nothing further.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DROP_RECORDS = 200_000
 
 
 @dataclass
-class Seen:
+class NumberSet:
     """A growing set of numbers. Runs at least halve in length, so there are few and each number is merged rarely."""
 
     runs: list[Numbers] = field(default_factory=list)
@@ -63,13 +63,16 @@ def among(known: Numbers, numbers: Numbers) -> Flags:
 
 
 @dataclass
-class Doorstep:
-    """One part's way past the door. ``name`` names its drops, so that a repeated task writes the same ones."""
+class Enrolment:
+    """Who the tokens of one part stand for, on the way to the vault.
+
+    ``name`` names the part's drops, so that a repeated task writes the same ones.
+    """
 
     key_file: str
     name: str
     fresh: list[pa.Table] = field(default_factory=list)
-    seen: Seen = field(default_factory=Seen)
+    seen: NumberSet = field(default_factory=NumberSet)
     drops: int = 0
 
     def __post_init__(self) -> None:

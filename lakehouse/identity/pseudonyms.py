@@ -1,4 +1,4 @@
-"""Pseudonyms at the door: keys that never leave their file, and tokens made from identities under them, one or many."""
+"""Pseudonyms: keys that never leave their file, and tokens made from identities under them, one or many."""
 
 from __future__ import annotations
 

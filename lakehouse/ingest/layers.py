@@ -14,12 +14,12 @@ from lakehouse.declarations.schema import Table
 from lakehouse.delivery.readers.blocks import Part
 from lakehouse.delivery.readers.chunks import file_digest
 from lakehouse.delivery.row_ids import Changes
-from lakehouse.delivery.survey import Surveyed
+from lakehouse.delivery.survey import FileSurvey
 from lakehouse.delta.log import is_table
 from lakehouse.delta.tables import table_path
-from lakehouse.delta.write import Written, commit_files, part_files, rows_by_file, written_by_workers
+from lakehouse.delta.write import NewFile, commit_files, part_files, rows_by_file, written_by_workers
 from lakehouse.errors import DataError
-from lakehouse.ingest.pseudonymise import Door, bronze_schema, read_chunk
+from lakehouse.ingest.pseudonymise import Pseudonymiser, bronze_schema, read_chunk
 from lakehouse.ingest.silver import quarantine_of, quarantine_schema, silver_of, silver_schema
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def known_pairs(settings: Settings, table: Table) -> frozenset[tuple[str, str]]:
     return frozenset((row["code"], row["text"]) for row in read_codelist(settings, table.known.list))
 
 
-def parts_of(file: Surveyed, changes: Changes) -> list[Part]:
+def parts_of(file: FileSurvey, changes: Changes) -> list[Part]:
     """The chunks of a file that hold fresh rows, with what is needed to read them."""
     parts = []
     whole = bool(changes.fresh.all())
@@ -64,7 +64,7 @@ BRONZE, SILVER, QUARANTINE = "bronze", "silver", "quarantine"
 
 
 @dataclass(frozen=True)
-class Landed:
+class LayerCounts:
     """Rows that came to lie in each layer, by delivered file; ``reasons`` say why those in quarantine do."""
 
     bronze: dict[str, int]
@@ -83,10 +83,10 @@ def folders_of(settings: Settings, table: Table) -> dict[str, str]:
 def land(
     lake: Lake,
     table: Table,
-    files: Mapping[Surveyed, Changes],
+    files: Mapping[FileSurvey, Changes],
     key_file: Path,
-) -> Landed:
-    """Fresh rows of new files of one table through the door into bronze, silver and quarantine.
+) -> LayerCounts:
+    """Fresh rows of new files of one table through pseudonymisation into bronze, silver and quarantine.
 
     One task a chunk, which reads, converts and writes; Spark sees no row. Nothing is the tables' before every file
     was read to its end and is still what it was; raises otherwise.
@@ -95,11 +95,15 @@ def land(
     any_file = next(iter(files))
     source, kind = any_file.found.source, any_file.delivery.kind
     known = known_pairs(lake.settings, table)
-    door = Door(table, source.identifier, str(key_file), verbatim=kind != "real", known=known)
+    pseudonymiser = Pseudonymiser(
+        table, source.identifier, str(key_file), verbatim=kind != "real", known=known
+    )
     folders = folders_of(lake.settings, table)
 
-    def through(number: int) -> list[Written]:
-        return landed_part(folders, table, parts[number].chunk.file_id, read_chunk(door, parts[number]))
+    def through(number: int) -> list[NewFile]:
+        return landed_part(
+            folders, table, parts[number].chunk.file_id, read_chunk(pseudonymiser, parts[number])
+        )
 
     written = written_by_workers(lake.spark, len(parts), through)
     for file in files:
@@ -114,7 +118,7 @@ def land(
 
 def landed_part(
     folders: Mapping[str, str], table: Table, file_id: str, blocks: Iterable[pa.Table]
-) -> list[Written]:
+) -> list[NewFile]:
     """Bronze rows of a part as files of their layers, in the worker."""
     with part_files(folders, file_id) as out:
         for rows in blocks:
@@ -125,8 +129,8 @@ def landed_part(
 
 
 def made_the_tables(
-    settings: Settings, table: Table, written: Sequence[Written], file_ids: Sequence[str]
-) -> Landed:
+    settings: Settings, table: Table, written: Sequence[NewFile], file_ids: Sequence[str]
+) -> LayerCounts:
     """Commit written files, each layer in one step; a quarantine nothing is in or was in is not begun."""
     folders = {layer: Path(folder) for layer, folder in folders_of(settings, table).items()}
     commit_files(folders[BRONZE], bronze_schema(table), written, BRONZE, file_ids)
@@ -134,7 +138,7 @@ def made_the_tables(
     bad = rows_by_file(written, QUARANTINE)
     if bad or is_table(folders[QUARANTINE]):
         commit_files(folders[QUARANTINE], quarantine_schema(), written, QUARANTINE, file_ids)
-    return Landed(
+    return LayerCounts(
         rows_by_file(written, BRONZE),
         rows_by_file(written, SILVER),
         bad,
@@ -142,7 +146,7 @@ def made_the_tables(
     )
 
 
-def reasons_of(folder: Path, written: Sequence[Written]) -> dict[str, dict[str, int]]:
+def reasons_of(folder: Path, written: Sequence[NewFile]) -> dict[str, dict[str, int]]:
     """How many rows of each file went to quarantine for which reason, counted in the files themselves."""
     import pyarrow.parquet as pq
 
@@ -161,7 +165,7 @@ GONE = "gone"
 """Tombstones: the file that no longer has a row, and where that row was first read."""
 
 
-def write_gone(settings: Settings, table: Table, files: Mapping[Surveyed, Changes]) -> None:
+def write_gone(settings: Settings, table: Table, files: Mapping[FileSurvey, Changes]) -> None:
     """Tombstones of the rows that new files no longer have; the rows themselves stay, for earlier deliveries."""
     import pyarrow as pa
 
@@ -170,7 +174,7 @@ def write_gone(settings: Settings, table: Table, files: Mapping[Surveyed, Change
     lost = {file.file_id: changes.gone for file, changes in files.items() if changes.gone}
     if not lost and not is_table(path):
         return
-    written: list[Written] = []
+    written: list[NewFile] = []
     for file_id, rows in lost.items():
         with part_files({GONE: str(path)}, file_id) as out:
             said = [dict(zip(schema.names, (file_id, *row), strict=True)) for row in rows]

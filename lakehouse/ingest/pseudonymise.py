@@ -1,4 +1,4 @@
-"""The door: a worker reads its part of a file and hands on tokens; clear identifiers never leave this module.
+"""Pseudonymisation: a worker reads its part of a file and hands on tokens; clear identifiers never leave this module.
 
 What runs here runs inside a Python worker. Every table, and what is made of it, sees only what :func:`read_chunk`
 yields. Messages name the file and the kind of fault, never a value.
@@ -15,7 +15,7 @@ from lakehouse.declarations.convert import fault_finder
 from lakehouse.declarations.schema import TOKENS, Field, Table, Type
 from lakehouse.delivery.readers.blocks import Part, raw_blocks
 from lakehouse.errors import DataError, PatternlakeError
-from lakehouse.identity.enrolment import ERASED, Doorstep
+from lakehouse.identity.enrolment import ERASED, Enrolment
 from lakehouse.identity.identity_keys import key_identities, person_identities
 from lakehouse.identity.person_numbers import CANDIDATE, mask, scrub
 from lakehouse.identity.pseudonyms import token_batch
@@ -52,7 +52,7 @@ EXTRA = {
 
 
 @dataclass(frozen=True)
-class Door:
+class Pseudonymiser:
     """Everything a worker needs to read parts of one table but the parts: small, and without any key.
 
     ``verbatim`` says that columns declared so may keep what looks like a person number, because the lake
@@ -75,19 +75,21 @@ def bronze_schema(table: Table) -> pa.Schema:
     return pa.schema([*extra, *((each.name, pa.string()) for each in table.fields)])
 
 
-def read_chunk(door: Door, part: Part) -> Iterator[pa.Table]:
+def read_chunk(pseudonymiser: Pseudonymiser, part: Part) -> Iterator[pa.Table]:
     """Rows of one part as bronze columns. Anything unforeseen becomes a refusal without values in it."""
     try:
         done = 0
-        step = Doorstep(door.key_file, f"{part.chunk.file_id}-{part.chunk.start}")
-        for (columns, reasons, shown), numbers, passed in raw_blocks(door.table, part):
+        enrolment = Enrolment(pseudonymiser.key_file, f"{part.chunk.file_id}-{part.chunk.start}")
+        for (columns, reasons, shown), numbers, passed in raw_blocks(pseudonymiser.table, part):
             if not len(numbers):
                 done += passed
                 continue
-            block = Block(door, part, columns, Verdicts(reasons, shown), Marks(len(reasons)), step)
+            block = Block(
+                pseudonymiser, part, columns, Verdicts(reasons, shown), Marks(len(reasons)), enrolment
+            )
             yield block.bronze(numbers)
             done += passed
-        step.leave()
+        enrolment.leave()
         if done != part.chunk.rows:
             raise DataError(
                 f"{part.name} gave {done} rows where {part.chunk.rows} were counted.",
@@ -138,14 +140,14 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Block:
-    """Some thousand rows of a part on their way through the door. Work is done once for each distinct text."""
+    """Some thousand rows of a part on their way through pseudonymisation. Work is done once for each distinct text."""
 
-    door: Door
+    pseudonymiser: Pseudonymiser
     part: Part
     columns: dict[str, Any]
     verdicts: Verdicts
     marks: Marks
-    step: Doorstep
+    enrolment: Enrolment
     erased: set[int] = field(default_factory=set)
     out: dict[str, Any] = field(default_factory=dict)
 
@@ -155,7 +157,7 @@ class Block:
         import pyarrow as pa
 
         rows = len(self.verdicts.reasons)
-        for each in self.door.table.fields:
+        for each in self.pseudonymiser.table.fields:
             column = self.columns.get(each.name)
             self.out[each.name] = pa.nulls(rows, pa.string()) if column is None else self.passed(each, column)
         self.judge_together()
@@ -171,11 +173,13 @@ class Block:
 
     def judge_together(self) -> None:
         """Refuse rows for what two columns say together: a code out of its years, a unit that no list knows."""
-        table = self.door.table
+        table = self.pseudonymiser.table
         for dated in table.dated:
             self.judge_pairs(dated.field, dated.day, not_valid_then(dated), dated.reason)
         if table.known is not None:
-            self.judge_pairs(*table.known.fields, not_known(table.known, self.door.known), table.known.reason)
+            self.judge_pairs(
+                *table.known.fields, not_known(table.known, self.pseudonymiser.known), table.known.reason
+            )
 
     def judge_pairs(self, one: str, other: str, faulty: Callable[[str, str], bool], reason: str) -> None:
         """Refuse the rows whose pair of texts is faulty; rows without one of them pass."""
@@ -195,7 +199,7 @@ class Block:
     def passed(self, each: Field, column: Any) -> pa.Array:
         """One column as it may be seen from here on; rows it spoils are refused."""
         values, places = distinct(column)
-        if each.type is Type.PERSON and self.door.identifier == "cpr":
+        if each.type is Type.PERSON and self.pseudonymiser.identifier == "cpr":
             return self.persons(each, values, places)
         self.judge(each, values, places)
         if each.type in TOKENS:
@@ -205,14 +209,14 @@ class Block:
         if self.as_delivered(each):
             return values.take(places)
         seen = scrubbed(values)
-        if seen is not values and fault_finder(each, self.door.table.decimal):
+        if seen is not values and fault_finder(each, self.pseudonymiser.table.decimal):
             self.refuse_numbers(each, values, seen, places)
         return seen.take(places)
 
     def as_delivered(self, each: Field) -> bool:
         """Whether a column may keep ten digits: codes declared so, and numbers of data sets without Danish ones."""
-        foreign = self.door.identifier != "cpr" and each.type in (Type.NUMBER, Type.INTEGER)
-        return self.door.verbatim and (foreign or each.type is Type.VERBATIM)
+        foreign = self.pseudonymiser.identifier != "cpr" and each.type in (Type.NUMBER, Type.INTEGER)
+        return self.pseudonymiser.verbatim and (foreign or each.type is Type.VERBATIM)
 
     def refuse_numbers(self, each: Field, values: pa.Array, seen: pa.Array, places: pa.Array) -> None:
         """Refuse rows whose value of a declared form may be a person's number: masked, it has that form no more."""
@@ -241,7 +245,7 @@ class Block:
             self.remark(f"padded_{each.name}", pc.less(pc.utf8_length(values), each.pad), places)
         if each.type is Type.TEXT:
             self.remark(f"lost_letters_{each.name}", pc.match_substring_regex(values, LETTER_LOST), places)
-        faulty = fault_finder(each, self.door.table.decimal)
+        faulty = fault_finder(each, self.pseudonymiser.table.decimal)
         if faulty is None:
             return
         texts = values.to_pylist()
@@ -264,9 +268,9 @@ class Block:
         import numpy as np
         import pyarrow.compute as pc
 
-        name = self.door.table.name
+        name = self.pseudonymiser.table.name
         issuers: str | list[str] = name
-        column = self.columns.get(self.door.table.issuer)
+        column = self.columns.get(self.pseudonymiser.table.issuer)
         if column is not None and not pc.all(pc.utf8_is_digit(values)).as_py():
             values, issuers, places = by_issuer(values, column, places, name)
         identities, why = person_identities(values, issuers)
@@ -302,7 +306,7 @@ class Block:
     def tokens(self, each: Field, values: pa.Array, places: pa.Array) -> pa.Array:
         """Tokens of record keys or foreign person ids."""
         person = each.type is Type.PERSON
-        kind = self.door.identifier if person else f"{self.door.identifier}-{each.domain}"
+        kind = self.pseudonymiser.identifier if person else f"{self.pseudonymiser.identifier}-{each.domain}"
         domain = "person" if person else each.domain
         identities = key_identities(kind, self.part.issuer, values)
         return self.tokens_of(domain, identities, each, places).take(places)
@@ -316,15 +320,15 @@ class Block:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        tokens = token_batch(self.door.key_file, domain, identities)
-        admitted = self.step.admitted(domain, identities)
+        tokens = token_batch(self.pseudonymiser.key_file, domain, identities)
+        admitted = self.enrolment.admitted(domain, identities)
         if not admitted.all():
             tokens = pc.if_else(pa.array(admitted), tokens, pa.scalar(None, pa.string()))
             if each.filled or each.type is Type.KEY:
                 erased = np.append(~admitted, False)[places_of(places, len(admitted))]
                 self.erased.update(np.flatnonzero(erased).tolist())
         if domain == "person":
-            self.step.hand_over(tokens, identities)
+            self.enrolment.hand_over(tokens, identities)
         return tokens
 
     def blank_erased(self) -> None:

@@ -1,6 +1,6 @@
 """Quarantine looked through and replayed: rows that a corrected rule would let through go on to silver and gold.
 
-A replay judges from bronze, where a bad row's texts stand as they were delivered; what the door took away (numbers
+A replay judges from bronze, where a bad row's texts stand as they were delivered; what pseudonymisation took away (numbers
 of persons) or never had (rows that are none) it cannot judge anew, and such rows stay where they are.
 """
 
@@ -17,12 +17,12 @@ from lakehouse.declarations.schema import Table, Type
 from lakehouse.delivery.find import all_sources
 from lakehouse.delivery.register import Entry, entries, replace_entries
 from lakehouse.delta.read import files_within, live_files
-from lakehouse.delta.write import Written, written_by_workers
+from lakehouse.delta.write import NewFile, written_by_workers
 from lakehouse.delta.writer_lock import only_writer
 from lakehouse.errors import DataError
 from lakehouse.gold.build import state_at
 from lakehouse.identity.pseudonyms import root_key_file
-from lakehouse.ingest.layers import BRONZE, Landed, folders_of, known_pairs, landed_part, made_the_tables
+from lakehouse.ingest.layers import BRONZE, LayerCounts, folders_of, known_pairs, landed_part, made_the_tables
 from lakehouse.ingest.pseudonymise import bronze_schema
 from lakehouse.ingest.row_remarks import not_known, not_valid_then
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplaySummary:
     """What a replay did to one table."""
 
     table: str
@@ -116,7 +116,7 @@ def verdict(table: Table, known: frozenset[tuple[str, str]], row: dict[str, Any]
     return None
 
 
-def replay(lake: Lake, name: str, writers: list[int]) -> Replayed:
+def replay(lake: Lake, name: str, writers: list[int]) -> ReplaySummary:
     """Judge the bad rows of a table again and bring in those that are good now; doing it twice changes nothing."""
     table = declared_table(name)
     root_key_file(lake.settings, create=False)
@@ -124,7 +124,7 @@ def replay(lake: Lake, name: str, writers: list[int]) -> Replayed:
         all_entries = entries(lake)
         ours = [entry for entry in all_entries if entry.source_table == name and entry.rows_quarantine]
         if not ours:
-            return Replayed(name, 0, 0, 0)
+            return ReplaySummary(name, 0, 0, 0)
         looked_at = sum(entry.rows_quarantine for entry in ours)
         file_ids = [entry.file_id for entry in ours]
         landed = rejudged(lake, table, file_ids)
@@ -142,10 +142,10 @@ def replay(lake: Lake, name: str, writers: list[int]) -> Replayed:
         by_key = {entry.key: entry for entry in after}
         replace_entries(lake, [by_key.get(entry.key, entry) for entry in all_entries])
     left = sum(entry.rows_quarantine for entry in after)
-    return Replayed(name, looked_at, looked_at - left, left)
+    return ReplaySummary(name, looked_at, looked_at - left, left)
 
 
-def rejudged(lake: Lake, table: Table, file_ids: list[str]) -> Landed:
+def rejudged(lake: Lake, table: Table, file_ids: list[str]) -> LayerCounts:
     """Bronze of some files with the faults the declaration finds now, and silver and quarantine as they follow from it.
 
     One task a delivered file, which reads and writes by itself.
@@ -157,7 +157,7 @@ def rejudged(lake: Lake, table: Table, file_ids: list[str]) -> Landed:
         raise DataError(f"The log of {table.bronze} is not understood.", "", "Report this.")
     mine = [(file_id, files_within(bronze, live, file_id=[file_id])) for file_id in file_ids]
 
-    def again(number: int) -> list[Written]:
+    def again(number: int) -> list[NewFile]:
         file_id, paths = mine[number]
         blocks = (
             rejudged_rows(rows, table, known) for path in paths for rows in bronze_rows(path, file_id, table)

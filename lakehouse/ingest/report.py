@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.delivery.register import Entry
 
 if TYPE_CHECKING:
-    from lakehouse.delivery.survey import Surveyed
+    from lakehouse.delivery.survey import FileSurvey
     from lakehouse.lake import Lake
     from lakehouse.settings import Settings
 
@@ -71,7 +71,7 @@ def file_rows(entries: Sequence[Entry], new: Sequence[str]) -> list[dict[str, An
     ]
 
 
-def column_rows(surveyed: Sequence[Surveyed]) -> list[dict[str, Any]]:
+def column_rows(surveyed: Sequence[FileSurvey]) -> list[dict[str, Any]]:
     """Files whose headers differ from their declaration."""
     return [
         {"file": file.found.name, "unknown": list(file.unknown), "missing": list(file.absent)}

@@ -1,4 +1,4 @@
-"""What the door remarks on rows that go on: how a number was read, what was padded; and judgements over two columns."""
+"""What pseudonymisation remarks on rows that go on: how a number was read, what was padded; judgements over two columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.arrow_text import coded, places_of
 from lakehouse.declarations.convert import as_date
-from lakehouse.declarations.schema import Dated, Known
+from lakehouse.declarations.schema import DatedCodes, KnownPairs
 from lakehouse.identity.identity_keys import PLAIN, plain_numbers
 from lakehouse.identity.person_numbers import WEIGHTS, BadNumber, century_of, parse
 
@@ -118,7 +118,7 @@ def sex_differs(told: np.ndarray[Any, Any], delivered: Any) -> np.ndarray[Any, A
     return np.asarray((told > 0) & (row > 0) & (told != row))
 
 
-def not_valid_then(declared: Dated) -> Callable[[str, str], bool]:
+def not_valid_then(declared: DatedCodes) -> Callable[[str, str], bool]:
     """What says of a code and a day's text that the code was not in use that day; unreadable days are not judged."""
 
     def faulty(code: str, day: str) -> bool:
@@ -136,7 +136,7 @@ def not_valid_then(declared: Dated) -> Callable[[str, str], bool]:
     return faulty
 
 
-def not_known(declared: Known, pairs: frozenset[tuple[str, str]]) -> Callable[[str, str], bool]:
+def not_known(declared: KnownPairs, pairs: frozenset[tuple[str, str]]) -> Callable[[str, str], bool]:
     """What says of two texts that their pair is not in the list, though the first of them is."""
     firsts = {first for first, _ in pairs}
 

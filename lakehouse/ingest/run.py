@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.delivery.find import Delivery, Found, find_delivery
+from lakehouse.delivery.find import DeliveredFile, Delivery, find_delivery
 from lakehouse.delivery.register import Entry, claim_kind, entries, record
-from lakehouse.delivery.survey import Surveyed, survey
+from lakehouse.delivery.survey import FileSurvey, survey
 from lakehouse.delta.writer_lock import only_writer
-from lakehouse.gold.build import Built, build_gold
+from lakehouse.gold.build import BuildSummary, build_gold
 from lakehouse.identity.pseudonyms import root_key_file
 from lakehouse.identity.vault import collect_after_ingest, vault_at_ingest
 from lakehouse.ingest import report as reports
@@ -159,7 +159,7 @@ def ingest(
 def report_of(
     lake: Lake,
     summary: IngestSummary,
-    surveyed: Sequence[Surveyed],
+    surveyed: Sequence[FileSurvey],
     moment: str,
     steps: Steps,
 ) -> Path:
@@ -187,7 +187,7 @@ def report_of(
     return page
 
 
-def rebuild(lake: Lake, progress: Progress | None = None) -> Built:
+def rebuild(lake: Lake, progress: Progress | None = None) -> BuildSummary:
     """Build gold again where what it is built from has changed without a delivery."""
     with only_writer(lake.settings.lake / ".writer.lock", writers_of(lake.spark)), explained():
         return build_gold(lake, entries(lake), Steps(progress))
@@ -207,11 +207,11 @@ def ignored_warning(delivery: Delivery) -> list[str]:
     return [f"{len(delivery.ignored)} files belong to no declared table and were left alone: {shown}"]
 
 
-def survey_all(delivery: Delivery, steps: Steps) -> list[Surveyed]:
+def survey_all(delivery: Delivery, steps: Steps) -> list[FileSurvey]:
     """Digest and count every file, several at a time."""
     steps.begin("Counting and hashing files", len(delivery.files))
 
-    def look(found: Found) -> Surveyed:
+    def look(found: DeliveredFile) -> FileSurvey:
         seen = survey(found, delivery)
         steps.finish()
         return seen
@@ -225,12 +225,12 @@ def survey_all(delivery: Delivery, steps: Steps) -> list[Surveyed]:
 def bring_in(
     lake: Lake,
     key_file: Path,
-    new: Sequence[Surveyed],
+    new: Sequence[FileSurvey],
     known: Sequence[Entry],
     steps: Steps,
 ) -> list[Entry]:
     """Bronze, silver, quarantine and the record of all new files, a few tables at a time."""
-    by_table: dict[str, list[Surveyed]] = {}
+    by_table: dict[str, list[FileSurvey]] = {}
     for file in new:
         by_table.setdefault(file.found.table.name, []).append(file)
     if not by_table:
@@ -239,7 +239,7 @@ def bring_in(
     largest_first = sorted(by_table.values(), key=lambda files: -sum(file.size for file in files))
     recorded: list[Entry] = []
 
-    def bring(files: list[Surveyed]) -> list[Entry]:
+    def bring(files: list[FileSurvey]) -> list[Entry]:
         return bring_table(lake, key_file, files[0].found.table, files, known)
 
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.arrow_text import coded, places_of
 from lakehouse.declarations.convert import stored_as
-from lakehouse.declarations.schema import Derived, Table, Type
+from lakehouse.declarations.schema import DerivedColumn, Table, Type
 from lakehouse.errors import DataError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def silver_of(bronze: pa.Table, table: Table) -> pa.Table:
                 columns.append(rows[name])
         except Exception as error:
             raise DataError(
-                f"{table.name}.{name} holds a text that the door let through and that is no value "
+                f"{table.name}.{name} holds a text that pseudonymisation let through and that is no value "
                 f"({type(error).__name__}).",
                 "Nothing of the file is used.",
                 "Report this with the table's name; no value is told here.",
@@ -110,7 +110,7 @@ def converted(column: pa.ChunkedArray, value: Callable[[str], object], kind: pa.
     return pa.array([value(text) for text in texts.to_pylist()], kind).take(places)
 
 
-def derived(column: Derived, rows: pa.Table, kind: pa.DataType) -> pa.Array:
+def derived(column: DerivedColumn, rows: pa.Table, kind: pa.DataType) -> pa.Array:
     """A column worked out of delivered texts; its rule is asked once for each distinct set of them."""
     import numpy as np
     import pyarrow as pa

@@ -11,7 +11,7 @@ from lakehouse.declarations.schema import Table
 from lakehouse.delivery.find import series_name
 from lakehouse.delivery.register import Entry, current
 from lakehouse.delivery.row_ids import Changes, compare, ids_file, keep, kept, row_ids, without
-from lakehouse.delivery.survey import Surveyed
+from lakehouse.delivery.survey import FileSurvey
 from lakehouse.errors import DataError
 from lakehouse.identity.enrolment import ERASED
 from lakehouse.ingest.layers import land, write_gone
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from lakehouse.settings import Settings
 
 
-def unique_new(surveyed: Sequence[Surveyed], known: Sequence[Entry]) -> list[Surveyed]:
+def unique_new(surveyed: Sequence[FileSurvey], known: Sequence[Entry]) -> list[FileSurvey]:
     """Files not yet recorded; of two equal files in one delivery the first.
 
     A later delivery that goes back to what a file once was is news as well, and gets a name of its own.
     """
     recorded = {entry.key for entry in known}
     now = {entry.series: entry for entry in current(known)}
-    new: dict[tuple[str, str], Surveyed] = {}
+    new: dict[tuple[str, str], FileSurvey] = {}
     for file in surveyed:
         latest = now.get(series_of(file))
         if file.key not in recorded:
@@ -48,7 +48,7 @@ def bring_table(
     lake: Lake,
     key_file: Path,
     table: Table,
-    files: Sequence[Surveyed],
+    files: Sequence[FileSurvey],
     known: Sequence[Entry],
 ) -> list[Entry]:
     """One table through bronze and silver; raises when a file's rows do not balance.
@@ -82,13 +82,13 @@ def bring_table(
 
 
 def erased_rows(lake: Lake, table: Table, entry: Entry) -> list[tuple[str, int]]:
-    """Rows of a file that were barred at the door because their person is erased."""
+    """Rows of a file that were barred at pseudonymisation because their person is erased."""
     rows = lake.read(f"quarantine.{table.name}", file_id=[entry.file_id])
     mine = rows.where(rows["reason"] == ERASED)
     return [(row[0], row[1]) for row in mine.select("file_id", "row_number").collect()]
 
 
-def described(file: Surveyed) -> dict[str, Any]:
+def described(file: FileSurvey) -> dict[str, Any]:
     """What an entry says about where a file came from."""
     return {
         "file_id": file.file_id,
@@ -115,9 +115,9 @@ def require_balance(entry: Entry) -> None:
         )
 
 
-def one_of_each_series(files: Sequence[Surveyed]) -> list[list[Surveyed]]:
+def one_of_each_series(files: Sequence[FileSurvey]) -> list[list[FileSurvey]]:
     """Files in groups without two deliveries of one file in any; earlier deliveries first."""
-    groups: list[list[Surveyed]] = []
+    groups: list[list[FileSurvey]] = []
     seen: dict[tuple[str, ...], int] = {}
     for file in sorted(files, key=lambda each: (each.delivered or datetime.date.min, each.found.name)):
         series = series_of(file)
@@ -129,7 +129,7 @@ def one_of_each_series(files: Sequence[Surveyed]) -> list[list[Surveyed]]:
     return groups
 
 
-def entry_before(settings: Settings, file: Surveyed, known: Sequence[Entry]) -> Entry | None:
+def entry_before(settings: Settings, file: FileSurvey, known: Sequence[Entry]) -> Entry | None:
     """The delivery a file goes on from: the current one of its series, unless that is the later of the two.
 
     None too where the rows of that one are not on record (an older lake, an erasure): all of the file is new then.
@@ -141,17 +141,17 @@ def entry_before(settings: Settings, file: Surveyed, known: Sequence[Entry]) -> 
     return now if ids_file(settings, now.source_table, now.file_id).is_file() else None
 
 
-def changes_of(settings: Settings, key_file: Path, file: Surveyed, before: Entry | None) -> Changes:
+def changes_of(settings: Settings, key_file: Path, file: FileSurvey, before: Entry | None) -> Changes:
     """What is new in a file, what it keeps and what it no longer has."""
     known = kept(ids_file(settings, before.source_table, before.file_id)) if before else None
     return compare(row_ids(file, key_file), file.file_id, known)
 
 
-def series_of(file: Surveyed) -> tuple[str, str, str, str]:
+def series_of(file: FileSurvey) -> tuple[str, str, str, str]:
     """What a later delivery of the same file has in common with it."""
     return file.delivery.format, file.delivery.issuer, file.found.table.name, series_name(file.found.name)
 
 
-def edition_before(file: Surveyed, known: Sequence[Entry]) -> int:
+def edition_before(file: FileSurvey, known: Sequence[Entry]) -> int:
     """How often a file of this name has been delivered already."""
     return sum(entry.series == series_of(file) for entry in known)

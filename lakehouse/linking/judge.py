@@ -33,7 +33,7 @@ def wilson(hits: int, of: int, z: float = 1.959963984540054) -> tuple[float, flo
 
 
 @dataclass(frozen=True)
-class Judged:
+class Agreement:
     """Links of one stratum against the truth: true pairs, links, and how many are both."""
 
     stratum: str
@@ -86,7 +86,9 @@ def pairs_within(groups: pd.DataFrame, by: str, identifier: str = "unique_id") -
     return found
 
 
-def judge(links: Iterable[Pair], truth: Iterable[Pair], strata: Mapping[Any, Iterable[str]]) -> list[Judged]:
+def judge(
+    links: Iterable[Pair], truth: Iterable[Pair], strata: Mapping[Any, Iterable[str]]
+) -> list[Agreement]:
     """Overall first, then each stratum. ``strata`` names those of a record; a pair is in those of either of its two."""
     linked, true = ({tuple(sorted(pair)) for pair in some} for some in (links, truth))
     counts: dict[str, list[int]] = {"overall": [len(true), len(linked), len(linked & true)]}
@@ -94,12 +96,12 @@ def judge(links: Iterable[Pair], truth: Iterable[Pair], strata: Mapping[Any, Ite
         for pair in pairs:
             for name in {name for record in pair for name in strata.get(record, ())}:
                 counts.setdefault(name, [0, 0, 0])[place] += 1
-    return [Judged(name, *counts[name]) for name in ["overall", *sorted(set(counts) - {"overall"})]]
+    return [Agreement(name, *counts[name]) for name in ["overall", *sorted(set(counts) - {"overall"})]]
 
 
 def by_truth(
     frames: Sequence[pd.DataFrame], links: Links, truth: str, columns: Sequence[str]
-) -> list[Judged]:
+) -> list[Agreement]:
     """Judge by a column that tells who is whom; strata by further columns of the first file that has them."""
     import pandas as pd
 
@@ -120,7 +122,7 @@ def by_truth(
     return judge(zip(links.pairs["id_l"], links.pairs["id_r"], strict=True), true, strata)
 
 
-def reviewed(sample: pd.DataFrame) -> Judged:
+def reviewed(sample: pd.DataFrame) -> Agreement:
     """The precision of a sample that a person has looked at; refuses one that is not filled in."""
     told = sample["right"].astype(str).str.strip().str.removesuffix(".0") if "right" in sample else None
     if told is None or not told.isin(["0", "1"]).all():
@@ -128,10 +130,10 @@ def reviewed(sample: pd.DataFrame) -> Judged:
             "The sample is not reviewed to its end.", "Every pair needs 1 or 0 in 'right'.", "Fill it in."
         )
     right = int((told == "1").sum())
-    return Judged("overall, reviewed", right, len(sample), right)
+    return Agreement("overall, reviewed", right, len(sample), right)
 
 
-def require(judged: Iterable[Judged]) -> None:
+def require(judged: Iterable[Agreement]) -> None:
     """Stop unless every stratum with enough pairs is good; the refusal names those that are not."""
     short = [
         each for each in judged if (each.judgeable or each.stratum.startswith("overall")) and not each.good

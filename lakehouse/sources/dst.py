@@ -10,7 +10,7 @@ from lakehouse.declarations.helpers import codelist, person, prefixed, translate
 from lakehouse.declarations.schema import (
     DATED,
     FORMS,
-    Derived,
+    DerivedColumn,
     Event,
     Facts,
     Field,
@@ -100,8 +100,8 @@ FAMILY_INCOME = Table(
         Field("equivalised", Type.NUMBER, aliases=("famaekvivadisp_13",)),
     ),
     derived={
-        "valid_from": Derived(Type.DATE, ("year",), new_years_day),
-        "valid_to": Derived(Type.DATE, ("year",), last_day),
+        "valid_from": DerivedColumn(Type.DATE, ("year",), new_years_day),
+        "valid_to": DerivedColumn(Type.DATE, ("year",), last_day),
     },
 )
 INCOME = Table(

@@ -18,7 +18,7 @@ from lakehouse.declarations.hospital import (
     loose,
     precision_of,
 )
-from lakehouse.declarations.schema import FORMS, Derived, Event, Field, Same, Source, Table, Type
+from lakehouse.declarations.schema import FORMS, Copies, DerivedColumn, Event, Field, Source, Table, Type
 from lakehouse.sources.lmdb import ATC
 
 PATIENT = Field("person_id", Type.PERSON, aliases=("patientid", *PERSON), filled=True)
@@ -150,8 +150,8 @@ DOSES = Table(
         loose("route", "zc_admin_route_name"),
         Field("action", Type.CODE, aliases=("mar_action_c",), filled=True),
     ),
-    derived={"dose_number": Derived(Type.NUMBER, ("dose",), number_or_none)},
-    same=Same("dose", "2"),
+    derived={"dose_number": DerivedColumn(Type.NUMBER, ("dose",), number_or_none)},
+    same=Copies("dose", "2"),
     events=(
         event(
             "row.taken_at",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lakehouse.declarations.hospital import loose, precision_of
 from lakehouse.declarations.laboratory import result_columns, result_event
-from lakehouse.declarations.schema import Derived, Field, Same, Source, Table, Type
+from lakehouse.declarations.schema import Copies, DerivedColumn, Field, Source, Table, Type
 from lakehouse.sources.epj import PATIENT, event, files, stamp
 
 VITALS = {
@@ -64,8 +64,8 @@ RESULTS = Table(
         Field("reference_high", required=False),
         loose("laboratory", "resulting_lab"),
     ),
-    same=Same("laboratory", "4"),
-    derived={"analysis": Derived(Type.TEXT, ("component",), analysis)}
+    same=Copies("laboratory", "4"),
+    derived={"analysis": DerivedColumn(Type.TEXT, ("component",), analysis)}
     | result_columns("component", unit_key),
     events=(
         result_event(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lakehouse.declarations.hospital import PERSON, moment, precision
 from lakehouse.declarations.laboratory import KNOWN_UNITS, result_columns, result_event
-from lakehouse.declarations.schema import FORMS, Field, Same, Source, Table, Type
+from lakehouse.declarations.schema import FORMS, Copies, Field, Source, Table, Type
 
 NATIONAL = r"(NPU|DNK)\d{5}"
 LOCAL = r"[A-ZÆØÅ0-9][A-ZÆØÅ0-9_.-]{1,14}"
@@ -32,7 +32,7 @@ def results(name: str, stem: str, rank: int, analysis: str) -> Table:
             Field("requester", Type.CODE, aliases=("rekvirent_id",), required=False),
         ),
         known=KNOWN_UNITS,
-        same=Same("laboratory", str(rank)),
+        same=Copies("laboratory", str(rank)),
         derived=result_columns(),
         events=(
             result_event(

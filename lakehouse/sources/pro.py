@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lakehouse.data_model import Setting
 from lakehouse.declarations.helpers import codelist, person, prefixed
-from lakehouse.declarations.schema import DATED, FORMS, Event, Field, Source, Table, Together, Type
+from lakehouse.declarations.schema import DATED, FORMS, Event, Field, SetAggregate, Source, Table, Type
 
 COLOURS = {"GRØN": "GREEN", "GUL": "YELLOW", "RØD": "RED", "GREEN": "GREEN", "YELLOW": "YELLOW", "RED": "RED"}
 FIRST_ITEMS = "('MO', '1')"
@@ -74,7 +74,7 @@ ANSWERS = Table(
         Field("colour", Type.CODE, aliases=("algorithm_colour",), values=COLOURS, required=False),
         Field("place", Type.CODE, aliases=("sor",), required=False, pattern=r"\d{6,}"),
     ),
-    together=Together(
+    together=SetAggregate(
         same=("response_id", "person_id", "instrument"),
         column="answers",
         aggregate="collect_set(CASE WHEN item <> 'VAS' AND length(answer) = 1 THEN concat(item, answer) END)",

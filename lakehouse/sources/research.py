@@ -5,7 +5,7 @@ from __future__ import annotations
 from lakehouse.data_model import Setting
 from lakehouse.declarations.convert import NUMBER_FORMS
 from lakehouse.declarations.helpers import moment, person, prefixed
-from lakehouse.declarations.schema import DATED, FORMS, Derived, Event, Field, Join, Source, Table, Type
+from lakehouse.declarations.schema import DATED, FORMS, DerivedColumn, Event, Field, Join, Source, Table, Type
 
 
 def fraction(text: str | None) -> float | None:
@@ -64,7 +64,7 @@ VARIANTS = Table(
         Field("coverage", Type.INTEGER, required=False),
     ),
     derived={
-        "fraction": Derived(Type.NUMBER, ("vaf",), fraction),
+        "fraction": DerivedColumn(Type.NUMBER, ("vaf",), fraction),
     },
     events=(
         Event(

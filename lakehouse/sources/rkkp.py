@@ -7,7 +7,7 @@ import re
 
 from lakehouse.data_model import Setting
 from lakehouse.declarations.helpers import codelist, person, prefixed
-from lakehouse.declarations.schema import DATED, FORMS, Derived, Event, Field, Source, Table, Type
+from lakehouse.declarations.schema import DATED, FORMS, DerivedColumn, Event, Field, Source, Table, Type
 
 TEXT_DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})", re.ASCII)
 """The databases write dates as text, DD/MM/YYYY; anything else stands for none."""
@@ -66,7 +66,7 @@ KARBASE = Table(
         Field("side", Type.CODE, aliases=("beh_side",), values=SIDES, required=False),
         Field("variables", Type.WIDE, gathers=r"(?:reg|beh|rec|fu)_(\w+)", renamed=renamed("karbase")),
     ),
-    derived={"operated_on": Derived(Type.DATE, ("operated",), text_date)},
+    derived={"operated_on": DerivedColumn(Type.DATE, ("operated",), text_date)},
     events=(
         Event(
             {
@@ -94,7 +94,7 @@ DIABETES = Table(
         Field("status_date", aliases=("fu_statusdato", "fu_dato"), required=False),
         Field("variables", Type.WIDE, gathers=r"(?:reg|beh|rec|fu)_(\w+)", renamed=renamed("dvdd")),
     ),
-    derived={"status_on": Derived(Type.DATE, ("status_date",), text_date)},
+    derived={"status_on": DerivedColumn(Type.DATE, ("status_date",), text_date)},
     events=(variables("DVDD", "coalesce(row.status_on, make_date(row.year, 12, 31))", "row.hospital"),),
 )
 SOURCE = Source(name="rkkp", format="danish", identifier="cpr", tables=(KARBASE, DIABETES), levels=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.declarations.schema import DATED, Derived, Field, Places, Source, Table, Type
+from lakehouse.declarations.schema import DATED, DerivedColumn, Field, Places, Source, Table, Type
 
 
 def parent(place: str | None) -> str | None:
@@ -25,7 +25,7 @@ UNITS = Table(
         Field("region", Type.CODE, span=(152, 155), pattern=r"\d{4}"),
     ),
     derived={
-        "parent": Derived(Type.TEXT, ("place",), parent),
+        "parent": DerivedColumn(Type.TEXT, ("place",), parent),
     },
     places=Places(
         {

@@ -6,7 +6,7 @@ from lakehouse.data_model import Setting
 from lakehouse.declarations.convert import number_or_none
 from lakehouse.declarations.hospital import PERSON, loose, precision_of
 from lakehouse.declarations.quality import clock, joined
-from lakehouse.declarations.schema import FORMS, Derived, Event, Field, Same, Source, Table, Type
+from lakehouse.declarations.schema import FORMS, Copies, DerivedColumn, Event, Field, Source, Table, Type
 from lakehouse.sources.lmdb import ATC
 
 DOSES = Table(
@@ -39,8 +39,8 @@ DOSES = Table(
         Field("strength_unit", aliases=("v_styrke_enhed",), required=False),
         Field("price", Type.NUMBER, aliases=("amgros_adm_pris",), required=False),
     ),
-    derived={"dose_number": Derived(Type.NUMBER, ("dose",), number_or_none)},
-    same=Same("dose", "1"),
+    derived={"dose_number": DerivedColumn(Type.NUMBER, ("dose",), number_or_none)},
+    same=Copies("dose", "1"),
     events=(
         Event(
             {

@@ -13,7 +13,7 @@ from lakehouse.synthetic.effects import apply_effects
 from lakehouse.synthetic.hospital import Contacts, Records, join_contacts
 from lakehouse.synthetic.intensity import STAY, VISIT, Draw, Intensity, build_intensity, cell_of
 from lakehouse.synthetic.laboratory import Results
-from lakehouse.synthetic.lasting import Lasting
+from lakehouse.synthetic.lasting import LastingDiseases
 from lakehouse.synthetic.medicine import Dispensings
 from lakehouse.synthetic.plan import Plan, draw_plan
 from lakehouse.synthetic.population import Calendar, People, make_people
@@ -72,7 +72,7 @@ class Block:
     procedures: Procedures
     dispensings: Dispensings
     results: Results
-    lasting: Lasting
+    lasting: LastingDiseases
 
 
 def build_world(catalogue: Catalogue, rates: Rates, seed: int, plan: Plan | None = None) -> World:
@@ -198,7 +198,7 @@ def distinct(records: Records) -> Records:
 
 
 def known_diseases(
-    rng: np.random.Generator, contacts: Contacts, listed: Records, lasting: Lasting, world: World
+    rng: np.random.Generator, contacts: Contacts, listed: Records, lasting: LastingDiseases, world: World
 ) -> Records:
     """Lasting diseases recorded before, listed again as secondary diagnoses (never a first record)."""
     main = np.full(len(contacts.person), -1)

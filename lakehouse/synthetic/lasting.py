@@ -25,7 +25,7 @@ CHRONIC_YEARLY = 0.5
 
 
 @dataclass(frozen=True)
-class Lasting:
+class LastingDiseases:
     """Lasting diseases: day of onset and of the first record, (persons, chronic codes), ``NEVER`` when absent."""
 
     onset: Ints
@@ -34,7 +34,9 @@ class Lasting:
     records: Records
 
 
-def lasting(rng: np.random.Generator, people: People, tables: HospitalTables, calendar: Calendar) -> Lasting:
+def lasting(
+    rng: np.random.Generator, people: People, tables: HospitalTables, calendar: Calendar
+) -> LastingDiseases:
     """Onset by prevalence at the start and hazards afterwards; visits from then on; the first is the record."""
     onset = onsets(rng, people, tables, calendar)
     since = np.maximum(onset, calendar.first)
@@ -54,7 +56,7 @@ def lasting(rng: np.random.Generator, people: People, tables: HospitalTables, ca
     np.minimum.at(first, flat, visit)
     contacts = simple_contacts(rng, person, visit, VISIT, flat)
     records = Records(np.arange(len(flat)), tables.chronic[flat % width])
-    return Lasting(onset, first.reshape(onset.shape), contacts, records)
+    return LastingDiseases(onset, first.reshape(onset.shape), contacts, records)
 
 
 def onsets(rng: np.random.Generator, people: People, tables: HospitalTables, calendar: Calendar) -> Ints:

@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lakehouse.freetext.find import Found
+from lakehouse.freetext.find import Mention
 from lakehouse.freetext.names import read
 
 ONSETS = (
@@ -177,7 +177,7 @@ class Note:
     """A note and what was planted in it; ``unlisted`` says which of the names stand in no list."""
 
     text: str = ""
-    planted: list[Found] = field(default_factory=list)
+    planted: list[Mention] = field(default_factory=list)
     unlisted: set[int] = field(default_factory=set)
 
     def say(self, words: str) -> Note:
@@ -189,7 +189,7 @@ class Note:
         """Add words that tell somebody."""
         if unlisted:
             self.unlisted.add(len(self.text))
-        self.planted.append(Found(kind, len(self.text), len(self.text) + len(words)))
+        self.planted.append(Mention(kind, len(self.text), len(self.text) + len(words)))
         self.text += words
         return self
 

@@ -1,6 +1,6 @@
 """Bring spoiled files in: each is refused with a clear error or accounted for row by row, and no number shows.
 
-``python -m tests.e2e.spoil_files --files 300`` reads so many at the door, then ingests all that were not refused as
+``python -m tests.e2e.spoil_files --files 300`` pseudonymises so many, then ingests all that were not refused as
 one delivery with Spark, and prints one line with the figure; exits with 1 when something crashed or was lost.
 """
 
@@ -16,13 +16,13 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow.parquet as pq
 
-from lakehouse.delivery.find import Delivery, Found, all_sources, find_delivery
+from lakehouse.delivery.find import DeliveredFile, Delivery, all_sources, find_delivery
 from lakehouse.delivery.readers.blocks import Part
 from lakehouse.delivery.row_ids import row_ids
 from lakehouse.delivery.survey import survey
 from lakehouse.errors import DataError
 from lakehouse.identity.pseudonyms import root_key_file
-from lakehouse.ingest.pseudonymise import Door, read_chunk
+from lakehouse.ingest.pseudonymise import Pseudonymiser, read_chunk
 from lakehouse.lake import Lake
 from lakehouse.settings import load_settings
 from tests.support.deliveries import ANNA, BENT, persons, write_delivery
@@ -49,8 +49,8 @@ def physical_rows(path: Path) -> int:
     return sum(1 for line in data.split(b"\n") if line.strip(b"\r")) - 1
 
 
-def door_outcome(root: Path, number: int, numbers: random.Random) -> Outcome:
-    """Spoil one file and read it at the door."""
+def pseudonymised_outcome(root: Path, number: int, numbers: random.Random) -> Outcome:
+    """Spoil one file and read it as pseudonymisation does."""
     folder = root / "delivery"
     kind, path = spoiled_file(folder, number, numbers)
     below = PurePosixPath(path.relative_to(folder).as_posix())
@@ -60,11 +60,13 @@ def door_outcome(root: Path, number: int, numbers: random.Random) -> Outcome:
     delivery = Delivery(folder, "danish", "synthetic", "", None, None, None, (), ())
     key = root_key_file(load_settings(root / "home", "test"), create=True)
     try:
-        file = survey(Found(path, str(below), source, table), delivery)
+        file = survey(DeliveredFile(path, str(below), source, table), delivery)
         row_ids(file, key)
         parts = tuple(Part(chunk, str(below), file.columns, None, "", file.encoding) for chunk in file.chunks)
-        door = Door(table, source.identifier, str(key), verbatim=False)
-        rows = [row for part in parts for block in read_chunk(door, part) for row in block.to_pylist()]
+        pseudonymiser = Pseudonymiser(table, source.identifier, str(key), verbatim=False)
+        rows = [
+            row for part in parts for block in read_chunk(pseudonymiser, part) for row in block.to_pylist()
+        ]
     except DataError as refused:
         shows = "shows a number" if ANNA in str(refused) or BENT in str(refused) else ""
         return Outcome(kind, path, True, wrong=shows)
@@ -74,7 +76,7 @@ def door_outcome(root: Path, number: int, numbers: random.Random) -> Outcome:
     if len(rows) != physical_rows(path):
         wrong = f"{len(rows)} of {physical_rows(path)} rows"
     elif ANNA in str(rows) or BENT in str(rows):
-        wrong = "a number passed the door"
+        wrong = "a number passed pseudonymisation"
     elif any(row["fault"] and not row["fault_example"] for row in rows):
         wrong = "a bad row without an example"
     return Outcome(kind, path, False, len(rows), sum(1 for row in rows if row["fault"]), wrong)
@@ -104,7 +106,7 @@ def ingest_all(root: Path, outcomes: list[Outcome]) -> str:
         if not entry.balanced or (outcome and entry.rows_in != outcome.rows):
             return f"{entry.name} does not balance"
         if outcome and entry.rows_quarantine < outcome.bad:
-            return f"{entry.name}: {entry.rows_quarantine} in quarantine, {outcome.bad} bad rows at the door"
+            return f"{entry.name}: {entry.rows_quarantine} in quarantine, {outcome.bad} bad rows at pseudonymisation"
     return ""
 
 
@@ -113,11 +115,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--no-spark", action="store_true", help="Read at the door only.")
+    parser.add_argument("--no-spark", action="store_true", help="Read and pseudonymise only.")
     arguments = parser.parse_args()
     numbers = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = [door_outcome(Path(folder), number, numbers) for number in range(arguments.files)]
+        outcomes = [pseudonymised_outcome(Path(folder), number, numbers) for number in range(arguments.files)]
         wrong = [f"{each.kind}: {each.wrong}" for each in outcomes if each.wrong]
         if not wrong and not arguments.no_spark and (told := ingest_all(Path(folder), outcomes)):
             wrong.append(told)

@@ -16,7 +16,7 @@ pytest.importorskip("splink", reason="the extra 'linking' is not installed")
 from experiments.cli.link import app
 from lakehouse.errors import DataError, DisclosureRefused
 from lakehouse.linking import judge
-from lakehouse.linking.judge import Judged, pairs_within, wilson
+from lakehouse.linking.judge import Agreement, pairs_within, wilson
 from lakehouse.linking.model import Links, link, threshold_for
 from lakehouse.linking.specs import DANISH, FAKE, FEBRL, folded
 from lakehouse.synthetic.identities import Registers, two_registers
@@ -145,8 +145,8 @@ def test_wilson_bounds_solve_their_equation(counts: tuple[int, int]) -> None:
 
 def test_wilson_as_the_law_books_say() -> None:
     assert round(wilson(792, 800)[0], 4) == 0.9804
-    assert Judged("x", 800, 800, 792).good
-    assert not Judged("x", 600, 600, 594).good
+    assert Agreement("x", 800, 800, 792).good
+    assert not Agreement("x", 600, 600, 594).good
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=1, max_size=50), st.floats(0.5, 0.999))

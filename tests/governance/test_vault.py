@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse.errors import ConfigurationError, DataError
-from lakehouse.identity.enrolment import Doorstep
+from lakehouse.identity.enrolment import Enrolment
 from lakehouse.identity.identity_keys import canonical, person_identities
 from lakehouse.identity.key_wrapping import FileWrapper, TransitWrapper
 from lakehouse.identity.pseudonyms import (
@@ -52,7 +52,7 @@ def left_by_a_worker(key: Path, numbers: list[str], name: str = "part-0") -> lis
 def handed_over(key: Path, numbers: list[str], issuers: str | list[str], name: str) -> list[str | None]:
     identities, _ = person_identities(pa.array(numbers), issuers)
     tokens = token_batch(str(key), "person", identities)
-    step = Doorstep(str(key), name)
+    step = Enrolment(str(key), name)
     step.hand_over(tokens, identities)
     step.leave()
     listed: list[str | None] = tokens.to_pylist()
@@ -229,7 +229,9 @@ def test_decentral_numbers_keep_their_issuer(settings: Settings) -> None:
     ]
 
 
-def test_the_next_root_key_carries_old_tokens_to_what_the_door_makes_from_then_on(settings: Settings) -> None:
+def test_the_next_root_key_carries_old_tokens_to_what_pseudonymisation_makes_from_then_on(
+    settings: Settings,
+) -> None:
     vault, old = filled(settings)
     key = root_key_file(settings, create=False)
     successor(key, 2).touch(mode=0o600)
@@ -244,7 +246,7 @@ def test_the_next_root_key_carries_old_tokens_to_what_the_door_makes_from_then_o
     assert tokeniser(str(key), "contact")(contact).startswith("02")
 
 
-def test_an_unfinished_change_of_the_root_key_stops_the_door(settings: Settings) -> None:
+def test_an_unfinished_change_of_the_root_key_stops_pseudonymisation(settings: Settings) -> None:
     key = root_key_file(settings, create=True)
     (key.parent / "root.2.key.pending").touch(mode=0o600)
     with pytest.raises(ConfigurationError, match="unfinished"):

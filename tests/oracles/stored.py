@@ -34,7 +34,7 @@ def text_literal(text: str) -> str:
 
 
 def stored(field: Field, decimal: str) -> str:
-    """SQL that converts what the door let through. The first branch is what nearly every row takes."""
+    """SQL that converts what pseudonymisation let through. The first branch is what nearly every row takes."""
     text = f"`{field.name}`"
     match field.type:
         case Type.DATE:

@@ -16,7 +16,7 @@ from lakehouse.delta.log import newest_version
 from lakehouse.delta.tables import table_path
 from lakehouse.errors import DataError
 from lakehouse.identity.pseudonyms import root_key_file
-from lakehouse.ingest.layers import Landed
+from lakehouse.ingest.layers import LayerCounts
 from lakehouse.ingest.run import IngestSummary, ingest
 from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
@@ -347,7 +347,7 @@ def test_a_file_that_does_not_balance_reaches_no_gold(
     delivery = write_delivery(tmp_path / "out", {"cpr/cpr3_t_person.csv": persons()})
     whole = module.land
 
-    def one_short(*given: Any) -> Landed:
+    def one_short(*given: Any) -> LayerCounts:
         landed = whole(*given)
         return replace(landed, silver={file: rows - 1 for file, rows in landed.silver.items()})
 

@@ -1,4 +1,4 @@
-"""No clear identifier leaves the door: every file the platform writes is searched for canaries, byte by byte."""
+"""No clear identifier leaves pseudonymisation: every file the platform writes is searched for canaries, byte by byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two halves of a conversion agree, and with Spark's SQL: what the door lets through, silver converts to its value."""
+"""The two halves of a conversion agree, and with Spark's SQL: what pseudonymisation lets through, silver converts."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def drawn(kind: Type, numbers: random.Random) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", list(FIXED))
-def test_what_the_door_lets_through_silver_converts(spark: SparkSession, kind: Type) -> None:
+def test_what_pseudonymisation_lets_through_silver_converts(spark: SparkSession, kind: Type) -> None:
     field = Field("x", kind)
     faulty = fault_finder(field, ",")
     assert faulty is not None
@@ -119,7 +119,7 @@ def test_what_the_door_lets_through_silver_converts(spark: SparkSession, kind: T
 
 
 RAISING = {Type.DATE, Type.WEEK, Type.TIMESTAMP}
-"""Types of which silver refuses what the door should have."""
+"""Types of which silver refuses what pseudonymisation should have."""
 
 
 def test_sas_numbers_are_days_and_seconds_where_declared(spark: SparkSession) -> None:

@@ -14,7 +14,7 @@ from lakehouse.delta.tables import table_path
 from lakehouse.gold.build import state_at
 from lakehouse.gold.current_silver import (
     OUTDATED,
-    Current,
+    CurrentFiles,
     behind,
     hashes_twice,
     key_hash,
@@ -88,7 +88,7 @@ def test_silver_read_either_way_is_the_same(spark: SparkSession, tmp_path: Path)
     assert rows.count() == sum(state.outdated.values()) == rows.distinct().count()
 
 
-def compare(spark: SparkSession, settings: Settings) -> Current:
+def compare(spark: SparkSession, settings: Settings) -> CurrentFiles:
     """Hold every table of silver, as gold reads it, against the same by the whole rule."""
     slow, _ = state_at(entries(Lake(spark, settings)))
     fast = with_outdated(Lake(spark, settings), slow)

@@ -17,7 +17,7 @@ from lakehouse.data_model import GOLD, Setting
 from lakehouse.delta.log import actions, newest_commit, stamp_of
 from lakehouse.delta.read import rows_of
 from lakehouse.delta.tables import create_table, rows_of_newest
-from lakehouse.delta.write import Written, commit_whole
+from lakehouse.delta.write import NewFile, commit_whole
 from lakehouse.gold.courses import CONTACTS
 from lakehouse.gold.person_tables import TABLES, walked
 from lakehouse.gold.timeline import split_of
@@ -73,7 +73,7 @@ def made(
     for name in TABLES:
         create_table(spark, tmp_path / name, GOLD[name].ddl, GOLD[name].keep_statistics)
     person = spark.createDataFrame(people, PERSON_DDL)
-    written: list[Written] = []
+    written: list[NewFile] = []
     for _ in range(2):  # the second time in place of the first
         written = walked(
             event,

@@ -21,7 +21,7 @@ from lakehouse.governance.output_gate.tables import CountTable
 from lakehouse.governance.suppression.disclosure import Thresholds
 from lakehouse.governance.suppression.totals import small_counts
 from lakehouse.identity.pseudonyms import root_key_file
-from lakehouse.ingest.pseudonymise import Door, read_chunk
+from lakehouse.ingest.pseudonymise import Pseudonymiser, read_chunk
 from lakehouse.settings import load_settings
 from lakehouse.synthetic.generators import dream, dst, sssy
 from lakehouse.synthetic.population import NEVER
@@ -62,10 +62,10 @@ def judged(
     for each in delivery.files:
         file = surveying.survey(each, delivery)
         parts = tuple(Part(c, each.name, file.columns, "2025-01-15", delivery.issuer) for c in file.chunks)
-        door = Door(each.table, each.source.identifier, key, verbatim=True)
+        pseudonymiser = Pseudonymiser(each.table, each.source.identifier, key, verbatim=True)
         counts = found.setdefault(each.table.name, Counter())
         for part in parts:
-            for block in read_chunk(door, part):
+            for block in read_chunk(pseudonymiser, part):
                 counts.update(fault or "" for fault in block.column("fault").to_pylist())
     return found
 

@@ -20,7 +20,7 @@ from lakehouse.delivery.readers import chunks
 from lakehouse.delivery.readers.blocks import Part
 from lakehouse.errors import DataError
 from lakehouse.identity.pseudonyms import root_key_file
-from lakehouse.ingest.pseudonymise import Door, read_chunk
+from lakehouse.ingest.pseudonymise import Pseudonymiser, read_chunk
 from lakehouse.settings import load_settings
 from tests.support.deliveries import (
     ANNA,
@@ -34,18 +34,20 @@ from tests.support.deliveries import (
 )
 
 
-def door_of(root: Path, name: str, home: Path) -> tuple[Door, list[Part]]:
+def pseudonymiser_of(root: Path, name: str, home: Path) -> tuple[Pseudonymiser, list[Part]]:
     delivery = find_delivery(root)
     found = next(each for each in delivery.files if each.name == name)
     file = surveying.survey(found, delivery)
     key = root_key_file(load_settings(home, "test"), create=True)
     parts = [Part(chunk, found.name, file.columns, "2025-01-15", delivery.issuer) for chunk in file.chunks]
-    return Door(found.table, found.source.identifier, str(key), verbatim=delivery.kind != "real"), parts
+    return Pseudonymiser(
+        found.table, found.source.identifier, str(key), verbatim=delivery.kind != "real"
+    ), parts
 
 
 def rows(root: Path, name: str, home: Path) -> list[dict[str, Any]]:
-    door, parts = door_of(root, name, home)
-    return [row for part in parts for table in read_chunk(door, part) for row in table.to_pylist()]
+    pseudonymiser, parts = pseudonymiser_of(root, name, home)
+    return [row for part in parts for table in read_chunk(pseudonymiser, part) for row in table.to_pylist()]
 
 
 def danish(tmp_path: Path, name: str, lines: Sequence[str]) -> list[dict[str, Any]]:
@@ -155,14 +157,14 @@ def test_rows_are_the_same_however_the_file_is_cut(
 
 def test_a_file_that_changed_after_it_was_counted_is_refused(tmp_path: Path) -> None:
     root = write_delivery(tmp_path / "out", {"dod/dodsaars.csv": [f"{ANNA};2020-01-01;x"] * 3})
-    door, (part,) = door_of(root, "dod/dodsaars.csv", tmp_path / "home")
+    pseudonymiser, (part,) = pseudonymiser_of(root, "dod/dodsaars.csv", tmp_path / "home")
     path = root / "dod" / "dodsaars.csv"
     path.write_bytes(path.read_bytes().replace(b"x\n", b"xx", 1))
     with pytest.raises(DataError, match="gave 2 rows where 3 were counted"):
-        list(read_chunk(door, part))
+        list(read_chunk(pseudonymiser, part))
     path.unlink()
     with pytest.raises(DataError, match="could not be read") as refused:
-        list(read_chunk(door, part))
+        list(read_chunk(pseudonymiser, part))
     assert refused.value.__cause__ is None
 
 

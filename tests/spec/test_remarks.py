@@ -1,4 +1,4 @@
-"""What the door remarks and refuses over two columns, without Spark."""
+"""What pseudonymisation remarks and refuses over two columns, without Spark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.declarations.lpr2 import DISCHARGES, PATIENT_TYPES
-from lakehouse.declarations.schema import Dated, Known
+from lakehouse.declarations.schema import DatedCodes, KnownPairs
 from lakehouse.ingest.row_remarks import (
     SEXES,
     Marks,
@@ -75,18 +75,18 @@ def test_the_sex_of_many_numbers_is_that_of_each(numbers: list[str]) -> None:
      ("8", "2000-01-01", True), ("3", "nonsense", False)],
 )  # fmt: skip
 def test_patient_types_hold_in_their_years_only(code: str, day: str, wrong: bool) -> None:
-    assert not_valid_then(Dated("patient_type", "start_date", PATIENT_TYPES))(code, day) is wrong
+    assert not_valid_then(DatedCodes("patient_type", "start_date", PATIENT_TYPES))(code, day) is wrong
 
 
 def test_codes_of_discharge_changed_in_2004() -> None:
-    faulty = not_valid_then(Dated("discharge", "end_date", DISCHARGES))
+    faulty = not_valid_then(DatedCodes("discharge", "end_date", DISCHARGES))
     assert [faulty("F", "2003-12-31"), faulty("f", "2004-01-01"), faulty("B", "2004-01-01"), faulty("8", "1990-01-01")] == [
         True, False, True, False]  # fmt: skip
 
 
 def test_only_units_of_listed_codes_are_judged() -> None:
     faulty = not_known(
-        Known(("analysis", "unit"), "units.csv", "unknown_unit"), frozenset({("NPU1", "mmol/L")})
+        KnownPairs(("analysis", "unit"), "units.csv", "unknown_unit"), frozenset({("NPU1", "mmol/L")})
     )
     assert [faulty("NPU1", "mmol/L"), faulty("npu1", "furlong"), faulty("NPU2", "furlong")] == [
         False,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.delivery.row_ids import (
-    Known,
+    EarlierRows,
     compare,
     forget_rows,
     hashed,
@@ -32,7 +32,7 @@ ROWS = st.lists(st.sampled_from("abcdef"), max_size=12)
 @given(st.lists(ROWS, min_size=1, max_size=5))
 def test_a_chain_of_deliveries_always_stands_for_the_newest_one(deliveries: list[list[str]]) -> None:
     """Rows read minus rows gone, over all deliveries, are the rows of the last: as a multiset, and by place."""
-    before: Known | None = None
+    before: EarlierRows | None = None
     read: dict[tuple[str, int], str] = {}
     for number, rows in enumerate(deliveries):
         file_id = f"f{number}"

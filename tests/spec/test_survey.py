@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.delivery.find import Delivery, Found, find_delivery
+from lakehouse.delivery.find import DeliveredFile, Delivery, find_delivery
 from lakehouse.delivery.readers import chunks as module
-from lakehouse.delivery.survey import Surveyed, count_lines, match_header, plain_name, survey
+from lakehouse.delivery.survey import FileSurvey, count_lines, match_header, plain_name, survey
 from lakehouse.errors import DataError
 from tests.support.deliveries import ANNA, HEADERS, persons, write_delivery, write_file, write_meds
 
@@ -21,11 +21,11 @@ def delivery(tmp_path: Path) -> Delivery:
     return find_delivery(write_delivery(tmp_path / "out", {"cpr/cpr3_t_person.csv": persons()}))
 
 
-def found(delivery: Delivery, name: str = "cpr/cpr3_t_person.csv") -> Found:
+def found(delivery: Delivery, name: str = "cpr/cpr3_t_person.csv") -> DeliveredFile:
     return next(each for each in find_delivery(delivery.root).files if each.name == name)
 
 
-def look(delivery: Delivery, name: str = "cpr/cpr3_t_person.csv") -> Surveyed:
+def look(delivery: Delivery, name: str = "cpr/cpr3_t_person.csv") -> FileSurvey:
     return survey(found(delivery, name), delivery)
 
 

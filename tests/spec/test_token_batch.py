@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from lakehouse.arrow_text import letters_of
 from lakehouse.identity import pseudonyms as pseudonym
-from lakehouse.identity.enrolment import Seen, among
+from lakehouse.identity.enrolment import NumberSet, among
 from lakehouse.identity.hmac_batch import LANES, LONGEST, fill_digests, half_digests
 from lakehouse.identity.identity_keys import PLAIN, canonical, key_identities, person_identities, plain_days
 from lakehouse.identity.person_numbers import BadNumber, is_date, parse
@@ -228,7 +228,7 @@ def test_texts_are_told_apart_by_their_issuer(rows: list[tuple[int | None, str |
 
 def test_what_was_seen_is_what_a_set_holds() -> None:
     numbers = random.Random(secrets.randbits(40))
-    seen, told = Seen(), set[int]()
+    seen, told = NumberSet(), set[int]()
     for _ in range(60):
         some = sorted({numbers.randrange(4000) for _ in range(numbers.randrange(300))})
         assert seen.add(np.array(some, np.uint64)).tolist() == [each not in told for each in some]

@@ -1,6 +1,6 @@
 """A part of a delivered file as columns of text: fast where rows are sound, line by line where one is not.
 
-Runs inside a Python worker, on clear text: nothing here may log, raise or return a value but to the door.
+Runs inside a Python worker, on clear text: nothing here may log, raise or return a value but to pseudonymisation.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Part:
 
 
 Block = tuple[dict[str, Any], "np.ndarray[Any, Any]", "dict[int, str]"]
-"""Delivered text by field, the reason of each row the door refuses (else None), and what to show of those."""
+"""Delivered text by field, the reason of each row pseudonymisation refuses (else None), and what to show of those."""
 
 
 def raw_blocks(table: Table, part: Part) -> Iterator[tuple[Block, np.ndarray[Any, Any], int]]:

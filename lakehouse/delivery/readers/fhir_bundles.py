@@ -6,7 +6,7 @@ the bundle. ``%each.`` begins at the element a row is made of, ``%bundle.`` at t
 more than once gives the first; objects and lists themselves are no value. Moments with a zone become Danish clock
 time, as the rest of the lake.
 
-Runs inside a Python worker, on clear text: nothing here may log, raise or return a value but to the door.
+Runs inside a Python worker, on clear text: nothing here may log, raise or return a value but to pseudonymisation.
 """
 
 from __future__ import annotations

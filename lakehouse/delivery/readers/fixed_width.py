@@ -1,6 +1,6 @@
 """Lines of fixed width, such as the classification files, as columns of text; there is no header.
 
-Runs inside a Python worker, on clear text: nothing here may log, raise or return a value but to the door.
+Runs inside a Python worker, on clear text: nothing here may log, raise or return a value but to pseudonymisation.
 """
 
 from __future__ import annotations

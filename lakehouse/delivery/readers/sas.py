@@ -1,6 +1,6 @@
 """SAS7BDAT files as columns of text: numbers, days and moments written as every other form of delivery writes them.
 
-Runs inside a Python worker, on clear text: nothing here may log, raise or return a value but to the door.
+Runs inside a Python worker, on clear text: nothing here may log, raise or return a value but to pseudonymisation.
 """
 
 from __future__ import annotations
