@@ -72,9 +72,9 @@ def spoiled(seeds: int) -> list[Figure]:
 
 @section("sources")
 def sources(seeds: int) -> list[Figure]:
-    """Every source with every trap: the lake's counts are the generator's own books."""
-    selection = ["tests/spark/test_traps_generated.py"]
-    return [tests_pass("all sources and traps against the generator's books", selection, "all pass")]
+    """Every source with every known defect: the lake's counts are the planted truth."""
+    selection = ["tests/spark/test_known_defects_generated.py"]
+    return [tests_pass("all sources and known defects against the planted truth", selection, "all pass")]
 
 
 @section("redeliveries")
