@@ -33,7 +33,7 @@ from lakehouse.governance.permits.signatures import require_signature
 from lakehouse.governance.permits.study_definition import StudyDefinition
 from lakehouse.governance.plans.text import plain_path
 from lakehouse.governance.scope.cross_check import hold_log
-from lakehouse.governance.scope.reconcile import Declared, Gated, reconcile
+from lakehouse.governance.scope.reconcile import OpenedTables, PermittedReads, reconcile
 from lakehouse.governance.scope.record import Circumstances, digest_of_list, make_scope
 from lakehouse.governance.scope.scope import Scope
 from lakehouse.settings import Settings
@@ -258,14 +258,14 @@ class Study:
         )
         self._scope = make_scope(self._spark, self.settings, self.rules, verdict, run)
 
-    def gated(self) -> Gated:
+    def gated(self) -> OpenedTables:
         """What was handed out so far."""
-        return Gated(self._serial, openings.register())
+        return OpenedTables(self._serial, openings.register())
 
-    def declared(self) -> Declared:
+    def declared(self) -> PermittedReads:
         """What the permit allows, with the places it stands for."""
         opted_out = self.rules.opted_out
-        return Declared(
+        return PermittedReads(
             self.permit,
             {plain_path(str(path)): table for table, path in self.rules.paths.items()},
             self.versions,

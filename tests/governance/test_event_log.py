@@ -12,7 +12,7 @@ from lakehouse.governance.observers.event_log import Logged, LoggedScan, read
 from lakehouse.governance.observers.observations import RunSeen, Sightings
 from lakehouse.governance.permits.model import Permit
 from lakehouse.governance.scope.cross_check import hold_log
-from lakehouse.governance.scope.reconcile import Declared, TableSeen, Verdict
+from lakehouse.governance.scope.reconcile import ObservedTable, PermittedReads, Verdict
 from lakehouse.governance.scope.scope import State
 from tests.governance.test_permits import permit
 
@@ -93,14 +93,14 @@ def test_a_line_that_is_no_event_is_an_error(tmp_path: Path) -> None:
         read(tmp_path / "log")
 
 
-def declared(made: Permit | None = None) -> Declared:
+def declared(made: Permit | None = None) -> PermittedReads:
     tables = {"/lake/gold/event": "gold.event", "/lake/gold/person": "gold.person"}
     own = {"gold.event": frozenset({"person_id"}), "gold.person": frozenset({"person_id", "region"})}
-    return Declared(made or permit(), tables, {}, "/lake", ("/keys",), ("/keys/list",), own)
+    return PermittedReads(made or permit(), tables, {}, "/lake", ("/keys",), ("/keys/list",), own)
 
 
 def judged(*scans: LoggedScan, **more: Any) -> Verdict:
-    verdict = Verdict(tables={"gold.event": TableSeen()})
+    verdict = Verdict(tables={"gold.event": ObservedTable()})
     seen = Sightings(logged=Logged(list(scans), len(scans), more.pop("loose", [])), **more)
     hold_log(seen, declared(), verdict)
     return verdict
@@ -140,7 +140,7 @@ def test_the_opt_out_list_and_data_from_elsewhere_are_none() -> None:
 
 def test_a_table_no_query_reads_is_a_gap_and_one_not_granted_a_breach() -> None:
     places = {"/lake/gold/event": "gold.event", "/lake/gold/person": "gold.person"}
-    plain = Declared(permit(), places, {}, "/lake")
+    plain = PermittedReads(permit(), places, {}, "/lake")
     for path, state in (("/lake/gold/event", State.UNACCOUNTED), ("/lake/gold/person", State.BREACH)):
         verdict = Verdict()
         hold_log(Sightings(logged=Logged([at(path)], 1)), plain, verdict)

@@ -212,7 +212,7 @@ def test_d10_two_histories_shown_to_two_auditors_are_found(written: Settings) ->
             ledger.append(home, "receipt", {"run": f"{home.home.name}-{number}"})
     ours, theirs = ledger.anchor_places(written)[0], ledger.anchor_places(forked)[0]
     key = public_key(ledger.key_path(written))
-    with pytest.raises(ledger_check.Broken, match="entry 7 differs between the anchors"):
+    with pytest.raises(ledger_check.LedgerFault, match="entry 7 differs between the anchors"):
         ledger_check.check(ledger.ledger_path(written), [ours, theirs], key)
 
 

@@ -12,12 +12,12 @@ from lakehouse.governance.access.openings import Opening
 from lakehouse.governance.observers.observations import Leaf, QuerySeen, RunSeen, Scan, Sightings
 from lakehouse.governance.plans.lineage import GateUse, PlanUse, Role
 from lakehouse.governance.plans.tree import Node
-from lakehouse.governance.scope.reconcile import Declared, Gated, Verdict, reconcile
+from lakehouse.governance.scope.reconcile import OpenedTables, PermittedReads, Verdict, reconcile
 from lakehouse.governance.scope.scope import State
 from tests.governance.test_permits import permit
 
 EVENT, SPELL = "/home/lake/gold/event", "/home/lake/gold/spell"
-DECLARED = Declared(
+DECLARED = PermittedReads(
     permit(),
     {EVENT: "gold.event", "/home/lake/gold/person": "gold.person"},
     {"gold.event": 3, "gold.person": 2},
@@ -25,7 +25,7 @@ DECLARED = Declared(
     ("/home/keys",),
     ("/home/conf/permits/out.txt",),
 )
-GATED = Gated(
+GATED = OpenedTables(
     1,
     {
         "aaaaaaaa": Opening("lab", 1, "gold.event", ("day", "code", "place", "person_id")),

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lakehouse.errors import PermissionRefused
     from lakehouse.governance.access.row_rules import RowRules
     from lakehouse.governance.permits.model import Permit
-    from lakehouse.governance.scope.reconcile import Declared, Gated
+    from lakehouse.governance.scope.reconcile import OpenedTables, PermittedReads
     from lakehouse.settings import Settings
 
 
@@ -27,10 +27,10 @@ class GuardedStudy(Protocol):
     def is_open(self) -> bool:
         """Whether tables can be asked for."""
 
-    def gated(self) -> Gated:
+    def gated(self) -> OpenedTables:
         """What was handed out so far."""
 
-    def declared(self) -> Declared:
+    def declared(self) -> PermittedReads:
         """What the permit allows, with the places it stands for."""
 
     def denied(self, refusal: PermissionRefused) -> PermissionRefused:

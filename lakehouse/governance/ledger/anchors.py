@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lakehouse.governance.ledger.check import LEAF_LINE, Broken
+from lakehouse.governance.ledger.check import LEAF_LINE, LedgerFault
 
 KEPT_EVERY = 256
 """Entries after which a head is kept for good; the newest one is always there."""
@@ -37,7 +37,7 @@ def newest(folder: Path) -> dict[str, Any] | None:
         head: dict[str, Any] = json.loads(path.read_text("utf-8"))
         return head if int(head["size"]) >= 0 else None
     except (ValueError, KeyError, TypeError):
-        raise Broken(0, f"cannot be told: the head in {folder} is not readable") from None
+        raise LedgerFault(0, f"cannot be told: the head in {folder} is not readable") from None
 
 
 def write(folder: Path, head: Head, leaf: str, public: bytes) -> None:
@@ -53,7 +53,9 @@ def write(folder: Path, head: Head, leaf: str, public: bytes) -> None:
     try:
         place = (head.size - 1) * LEAF_LINE
         if os.fstat(descriptor).st_size < place:
-            raise Broken(os.fstat(descriptor).st_size // LEAF_LINE + 1, f"has no hash in the anchor {folder}")
+            raise LedgerFault(
+                os.fstat(descriptor).st_size // LEAF_LINE + 1, f"has no hash in the anchor {folder}"
+            )
         os.truncate(descriptor, place)
         os.pwrite(descriptor, f"{leaf}\n".encode("ascii"), place)
         os.fsync(descriptor)

@@ -25,7 +25,7 @@ LEAF_LINE = 65
 """Bytes of one line of an anchor's ``leaves``: 64 hex digits and a line end."""
 
 
-class Broken(Exception):
+class LedgerFault(Exception):
     """The ledger does not hold; ``number`` is the first bad entry."""
 
     def __init__(self, number: int, what: str) -> None:
@@ -111,12 +111,16 @@ class Place:
                 size = int(head["size"])
                 genuine = key is None or signed_by(key, head["sig"], head_bytes(head))
             except (ValueError, KeyError, TypeError):
-                raise Broken(place.size + 1, f"follows a head in {folder} that is not readable") from None
+                raise LedgerFault(
+                    place.size + 1, f"follows a head in {folder} that is not readable"
+                ) from None
             if not genuine:
-                raise Broken(size, f"is the last under a head in {folder} that the ledger's key did not sign")
+                raise LedgerFault(
+                    size, f"is the last under a head in {folder} that the ledger's key did not sign"
+                )
             other = place.heads.get(size)
             if other is not None and other["root"] != head["root"]:
-                raise Broken(size, f"has two different heads in {folder}")
+                raise LedgerFault(size, f"has two different heads in {folder}")
             place.heads[size] = head
             place.size = max(place.size, size)
         return place
@@ -149,7 +153,7 @@ class Findings:
 
 
 def check(ledger: Path, anchors: Iterable[Path], key: bytes | None) -> Findings:
-    """Recompute everything; raises :class:`Broken` naming the first bad entry.
+    """Recompute everything; raises :class:`LedgerFault` naming the first bad entry.
 
     Without ``key`` signatures are not looked at. Anchors are compared with the ledger and with one another.
     """
@@ -169,7 +173,7 @@ def check(ledger: Path, anchors: Iterable[Path], key: bytes | None) -> Findings:
         for place, hashes in leaves:
             known = next(hashes, None) if size < place.size else None
             if size < place.size and known != digest:
-                raise Broken(size + 1, f"is another than the one anchored in {place.folder}")
+                raise LedgerFault(size + 1, f"is another than the one anchored in {place.folder}")
         add_leaf(size, peaks, bytes.fromhex(digest))
         size += 1
         _heads(places, size, peaks)
@@ -178,7 +182,7 @@ def check(ledger: Path, anchors: Iterable[Path], key: bytes | None) -> Findings:
         found.entries, found.newest, clock = size, digest, str(entry["time"])
         _pair(entry, waiting)
     if size < anchored:
-        raise Broken(size + 1, "is missing: an anchor knows a longer ledger")
+        raise LedgerFault(size + 1, "is missing: an anchor knows a longer ledger")
     found.root = root_of(peaks).hex()
     found.open_intents = list(waiting)
     if places and size > anchored:
@@ -201,15 +205,15 @@ def _sound(line: str, number: int, previous: str, clock: str) -> dict[str, Any]:
         digest = leaf_hash(canonical(entry)).hex()
         stated = (entry["number"], entry["previous"], entry["hash"], str(entry["time"]))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Broken(number, "is not readable") from None
+        raise LedgerFault(number, "is not readable") from None
     if stated[0] != number:
-        raise Broken(number, f"carries number {stated[0]}")
+        raise LedgerFault(number, f"carries number {stated[0]}")
     if stated[1] != previous:
-        raise Broken(number, "does not follow the entry before it")
+        raise LedgerFault(number, "does not follow the entry before it")
     if stated[2] != digest:
-        raise Broken(number, "was changed after it was written")
+        raise LedgerFault(number, "was changed after it was written")
     if stated[3] < clock:
-        raise Broken(number, f"is dated {stated[3]}, before the entry it follows ({clock})")
+        raise LedgerFault(number, f"is dated {stated[3]}, before the entry it follows ({clock})")
     return entry
 
 
@@ -219,10 +223,10 @@ def _agree(places: list[Place]) -> None:
         shared = min(one.size, other.size)
         for number, (mine, theirs) in enumerate(zip(one.leaves(), other.leaves(), strict=False), 1):
             if number <= shared and mine != theirs:
-                raise Broken(number, f"differs between the anchors {one.folder} and {other.folder}")
+                raise LedgerFault(number, f"differs between the anchors {one.folder} and {other.folder}")
         for size in one.heads.keys() & other.heads.keys():
             if one.heads[size]["root"] != other.heads[size]["root"]:
-                raise Broken(size, f"has different heads in {one.folder} and {other.folder}")
+                raise LedgerFault(size, f"has different heads in {one.folder} and {other.folder}")
 
 
 def _heads(places: list[Place], size: int, peaks: list[bytes]) -> None:
@@ -231,14 +235,14 @@ def _heads(places: list[Place], size: int, peaks: list[bytes]) -> None:
         if (head := place.heads.get(size)) is not None:
             root = root or root_of(peaks).hex()
             if head["root"] != root:
-                raise Broken(size, f"does not lead to the root signed in {place.folder}")
+                raise LedgerFault(size, f"does not lead to the root signed in {place.folder}")
 
 
 def _unanchored(entry: dict[str, Any], size: int, anchored: int, key: bytes) -> None:
     if size > anchored + 1:
-        raise Broken(anchored + 1, "and those after it stand in no anchor")
+        raise LedgerFault(anchored + 1, "and those after it stand in no anchor")
     if not signed_by(key, str(entry.get("sig", "")), bytes.fromhex(entry["hash"])):
-        raise Broken(size, "stands in no anchor and was not signed by the ledger's key")
+        raise LedgerFault(size, "stands in no anchor and was not signed by the ledger's key")
 
 
 def _pair(entry: dict[str, Any], waiting: dict[str, None]) -> None:
@@ -260,7 +264,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         print(check(given.ledger, given.anchor, given.key.read_bytes() if given.key else None))
-    except Broken as broken:
+    except LedgerFault as broken:
         print(f"The ledger is broken: {broken}.", file=sys.stderr)
         return 14
     return 0

@@ -3,7 +3,7 @@
 Each run writes an intent before its first read and a receipt after its last. Every entry carries the hash of the
 one before and a signature; after every entry the root over all of them is signed and written to at least two
 anchors outside the lake. What cannot be written and anchored is an error, so nothing is done unrecorded.
-``ledger_check.py`` verifies all of it alone.
+``check.py`` beside this file verifies all of it alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lakehouse.errors import ConfigurationError, ScopeBreach
 from lakehouse.governance.ledger import anchors
 from lakehouse.governance.ledger.check import (
     START,
-    Broken,
+    LedgerFault,
     add_leaf,
     canonical,
     check,
@@ -61,7 +61,7 @@ def entries(settings: Settings) -> Iterator[dict[str, Any]]:
             try:
                 yield json.loads(line)
             except json.JSONDecodeError as error:
-                raise broken(Broken(number, "is not readable")) from error
+                raise broken(LedgerFault(number, "is not readable")) from error
 
 
 def append(settings: Settings, kind: str, body: dict[str, Any]) -> str:
@@ -79,7 +79,7 @@ def append(settings: Settings, kind: str, body: dict[str, Any]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(path):
             return _append(settings, path, kind, body)
-    except Broken as error:
+    except LedgerFault as error:
         raise broken(error) from error
     except OSError as error:
         raise ConfigurationError(
@@ -141,11 +141,11 @@ def verify(settings: Settings) -> str:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(path):
             return str(check(path, anchor_places(settings), public_key(key)))
-    except Broken as error:
+    except LedgerFault as error:
         raise broken(error) from error
 
 
-def broken(error: Broken) -> ScopeBreach:
+def broken(error: LedgerFault) -> ScopeBreach:
     """The refusal for a ledger that does not hold."""
     return ScopeBreach(
         f"The ledger is broken: {error}.",
@@ -169,11 +169,11 @@ def _even(settings: Settings, path: Path, tail: Tail, places: tuple[Path, ...], 
         size = int(head["size"]) if head else 0
         if head and size == tail.size:
             if head["root"] != root:
-                raise Broken(size, f"does not lead to the root signed in {place}")
+                raise LedgerFault(size, f"does not lead to the root signed in {place}")
         elif size > tail.size:
-            raise Broken(tail.size + 1, f"is missing: the anchor in {place} knows a longer ledger")
+            raise LedgerFault(tail.size + 1, f"is missing: the anchor in {place} knows a longer ledger")
         elif size and size < tail.size - 1:
-            raise Broken(size + 1, f"and those after it stand in no anchor in {place}")
+            raise LedgerFault(size + 1, f"and those after it stand in no anchor in {place}")
         elif tail.size:
             check(path, [each for each in places if each != place], public_key(key))
             _fill(settings, place, size, key)
@@ -195,7 +195,7 @@ def _tail(settings: Settings, path: Path) -> Tail:
     tail = _noted(path)
     if last is None or (tail.size, tail.newest) == (last.get("number"), last.get("hash")):
         if last is None and tail.size:
-            raise Broken(1, "is missing: the ledger is empty and was not")
+            raise LedgerFault(1, "is missing: the ledger is empty and was not")
         return tail
     if (tail.size + 1, tail.newest) != (last.get("number"), last.get("previous")):
         tail = Tail()

@@ -40,7 +40,7 @@ TABLES = frozenset({".parquet", ".csv"})
 
 
 @dataclass(frozen=True)
-class Undescribed:
+class UndescribedTable:
     """A table without a description: nobody can say what its numbers stand for."""
 
     name: str
@@ -51,7 +51,7 @@ class Undescribed:
 
 
 @dataclass(frozen=True)
-class Several:
+class CompositeOutput:
     """One file that is several outputs at once; what stands against any of them stands against it."""
 
     name: str
@@ -97,7 +97,7 @@ def open_folder(root: Path, digests: Collection[str] = ()) -> Folder:
             outputs.append(made)
             counts |= said
         elif path.suffix.lower() in TABLES:
-            outputs.append(Undescribed(name))
+            outputs.append(UndescribedTable(name))
     return Folder(files, tuple(outputs), counts)
 
 
@@ -228,7 +228,7 @@ def _rows(root: Path, name: str, table: pa.Table, about: Mapping[str, Any]) -> t
     said = dict(_said(table, counts, pattern))
     made: Output = PairTable(name, table, counts)
     if "items" in table.column_names and table.column("items").null_count < table.num_rows:
-        made = Several(name, (made, *_by_window(name, table, ordered=pattern not in UNORDERED)))
+        made = CompositeOutput(name, (made, *_by_window(name, table, ordered=pattern not in UNORDERED)))
     return made, said
 
 

@@ -16,7 +16,7 @@ from lakehouse.governance.permits.parts import (
     Assessment,
     ColumnUse,
     Condition,
-    Expected,
+    ExpectedPersons,
     Operation,
     Outputs,
     Period,
@@ -82,7 +82,7 @@ class Permit(BaseModel):
     exploratory: bool = True
     public_interest: str = ""
     why_not_anonymous: str = ""
-    expected_persons: Expected = Expected()
+    expected_persons: ExpectedPersons = ExpectedPersons()
     history_years: int | None = Field(default=None, ge=1)
     free_text: bool = False
     linkages: tuple[str, ...] = ()

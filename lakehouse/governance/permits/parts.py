@@ -109,7 +109,7 @@ class TableGrant(BaseModel):
         return self.justification.get(column, self.why)
 
 
-class Expected(BaseModel):
+class ExpectedPersons(BaseModel):
     """How many persons the authority was told of."""
 
     model_config = FROZEN

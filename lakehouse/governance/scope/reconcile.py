@@ -28,7 +28,7 @@ ALLOWED = {
 
 
 @dataclass(frozen=True)
-class Declared:
+class PermittedReads:
     """What the permit allows, with the places it stands for.
 
     ``paths`` gives the table of each pinned folder; ``lists`` are files the row rules themselves read;
@@ -47,7 +47,7 @@ class Declared:
 
 
 @dataclass(frozen=True)
-class Gated:
+class OpenedTables:
     """What was handed out: the study's serial number, and every opening of this process by its nonce."""
 
     serial: int
@@ -60,7 +60,7 @@ class Gated:
 
 
 @dataclass
-class TableSeen:
+class ObservedTable:
     """All observed reads of one study table: roles by column, columns off the disk, conditions by query."""
 
     roles: dict[str, set[Role]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Verdict:
     breaches: list[str] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    tables: dict[str, TableSeen] = field(default_factory=dict)
+    tables: dict[str, ObservedTable] = field(default_factory=dict)
     queries: int = 0
     failed: int = 0
     sights: dict[str, Any] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Verdict:
         return list(dict.fromkeys([*self.breaches, *self.gaps]))
 
 
-def reconcile(observed: Sightings, gated: Gated, declared: Declared) -> Verdict:
+def reconcile(observed: Sightings, gated: OpenedTables, declared: PermittedReads) -> Verdict:
     """Hold what was observed against what was gated and declared.
 
     Observed must lie within gated, gated within declared. What lies outside and is known is a breach; what
@@ -125,14 +125,14 @@ def reconcile(observed: Sightings, gated: Gated, declared: Declared) -> Verdict:
     return verdict
 
 
-def judge_plan(query: QuerySeen, gated: Gated, declared: Declared) -> list[str]:
+def judge_plan(query: QuerySeen, gated: OpenedTables, declared: PermittedReads) -> list[str]:
     """Breaches that a planned query would commit: the same judgement as afterwards, before anything is read."""
     verdict = Verdict()
     _query(query, gated, declared, verdict)
     return verdict.reasons if verdict.breaches else []
 
 
-def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:
+def _query(query: QuerySeen, gated: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
     foreign = [gated.openings[gate.nonce] for gate in query.use.gates if not gated.own(gate.nonce)]
     stale = {f"{each.table} of study '{each.study}'" for each in foreign if not each.open_at(query.at)}
     verdict.breaches += [f"{each} was read after that study was closed." for each in sorted(stale)]
@@ -168,7 +168,9 @@ def _query(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict)
             verdict.breaches.append(f"A query wrote to {target}, which only the ingest may.")
 
 
-def _gate(gate: GateUse, query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:
+def _gate(
+    gate: GateUse, query: QuerySeen, gated: OpenedTables, declared: PermittedReads, verdict: Verdict
+) -> None:
     opening = gated.openings.get(gate.nonce)
     if opening is None or opening.table != gate.table:
         verdict.breaches.append(f"A query claims an opening of {gate.table} that the study did not make.")
@@ -191,9 +193,9 @@ def _gate(gate: GateUse, query: QuerySeen, gated: Gated, declared: Declared, ver
     _uses(gate, opening.reading, declared, verdict)
 
 
-def _uses(gate: GateUse, reading: str, declared: Declared, verdict: Verdict) -> None:
+def _uses(gate: GateUse, reading: str, declared: PermittedReads, verdict: Verdict) -> None:
     """Add one use of a table to the record; a column used beyond its grant is a breach."""
-    seen = verdict.tables.setdefault(reading, TableSeen())
+    seen = verdict.tables.setdefault(reading, ObservedTable())
     seen.queries += 1
     seen.conditions.add(tuple(sorted(set(gate.conditions))))
     uses = declared.permit.uses(gate.table)
@@ -206,7 +208,7 @@ def _uses(gate: GateUse, reading: str, declared: Declared, verdict: Verdict) -> 
             verdict.breaches.append(f"{gate.table}.{column} was used {how}, but is granted {allowed}.")
 
 
-def _pinned(leaf: Leaf, opening: Opening, declared: Declared) -> bool:
+def _pinned(leaf: Leaf, opening: Opening, declared: PermittedReads) -> bool:
     """Whether a source under a gate is what the gate is made of: its own table, or the permitted persons."""
     table = declared.paths.get(leaf.path or "")
     if table == opening.table and opening.version is not None:
@@ -214,7 +216,7 @@ def _pinned(leaf: Leaf, opening: Opening, declared: Declared) -> bool:
     return table in (opening.table, "gold.person") and declared.versions.get(table or "") == leaf.version
 
 
-def _outside(leaf: Leaf, declared: Declared, verdict: Verdict) -> None:
+def _outside(leaf: Leaf, declared: PermittedReads, verdict: Verdict) -> None:
     """Judge a source that no opening of the study stands over."""
     if leaf.kind in (*HARMLESS_SOURCES, "RDD", "DeltaLog", "DeltaLogFileIndex"):
         return
@@ -236,7 +238,7 @@ def _outside(leaf: Leaf, declared: Declared, verdict: Verdict) -> None:
         )
 
 
-def _scans(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict) -> None:
+def _scans(query: QuerySeen, gated: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
     """What was executed must be what was planned."""
     planned = {leaf.path for leaf in query.leaves.values()} | set(declared.lists)
     gates = {gate.table for gate in query.use.gates}
@@ -255,7 +257,7 @@ def _scans(query: QuerySeen, gated: Gated, declared: Declared, verdict: Verdict)
                 verdict.breaches.append(f"{path} was scanned though no source of the query names it.")
 
 
-def _command(query: QuerySeen, declared: Declared, verdict: Verdict) -> None:
+def _command(query: QuerySeen, declared: PermittedReads, verdict: Verdict) -> None:
     """A command that names the lake's folders works on tables themselves; a clone hides which it copied."""
     name = query.command.split(maxsplit=1)[0] if query.command else ""
     if name.startswith(NEVER_RUN):
@@ -268,7 +270,7 @@ def _command(query: QuerySeen, declared: Declared, verdict: Verdict) -> None:
         verdict.gaps.append("A table was cloned, and its plan does not say which.")
 
 
-def _run(run: RunSeen, declared: Declared, verdict: Verdict) -> None:
+def _run(run: RunSeen, declared: PermittedReads, verdict: Verdict) -> None:
     outside = [path for path in run.paths if _forbidden(path, declared) and path not in declared.paths]
     if outside:
         verdict.breaches.append(f"{_listed(outside)} was read by {run.what}.")
@@ -283,11 +285,11 @@ def _run(run: RunSeen, declared: Declared, verdict: Verdict) -> None:
     )
 
 
-def _forbidden(path: str, declared: Declared) -> bool:
+def _forbidden(path: str, declared: PermittedReads) -> bool:
     return any(below(path, root) for root in (declared.lake, *declared.closed))
 
 
-def described(leaf: Leaf, declared: Declared | None = None) -> str:
+def described(leaf: Leaf, declared: PermittedReads | None = None) -> str:
     """A source in words: its path, its version, and how that differs from the pinned one."""
     text = str(leaf.path)
     if leaf.version is not None:

@@ -17,7 +17,7 @@ from lakehouse.governance.access.person_sets import PersonSets
 from lakehouse.governance.access.platform_reads import platform_at_work
 from lakehouse.governance.access.row_rules import RowRules
 from lakehouse.governance.plans.lineage import Role
-from lakehouse.governance.scope.reconcile import TableSeen, Verdict
+from lakehouse.governance.scope.reconcile import ObservedTable, Verdict
 from lakehouse.governance.scope.scope import Read, Scope
 from lakehouse.settings import Settings
 
@@ -99,7 +99,7 @@ def _entry(
     settings: Settings,
     rules: RowRules,
     table: str,
-    seen: TableSeen,
+    seen: ObservedTable,
     verdict: Verdict,
     sets: PersonSets,
     everybody: BitMap,

@@ -67,7 +67,7 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
-class Hidden:
+class Suppression:
     """One reason, and how many pairs of the output it touched."""
 
     rule: str
@@ -87,7 +87,7 @@ class DisclosureRecord:
     pairs: int
     pairs_whole: int
     cells_hidden: int
-    hidden: tuple[Hidden, ...]
+    hidden: tuple[Suppression, ...]
     verdict: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def check_pairs(
         pairs_whole=int((tested & ~touched).sum()),
         cells_hidden=sum(int((mask & released).sum()) for mask in hidden.values()),
         hidden=tuple(
-            Hidden(rule, WHY[rule].format(k=k), int((mask & tested).sum()))
+            Suppression(rule, WHY[rule].format(k=k), int((mask & tested).sum()))
             for rule, mask in reasons.items()
             if (mask & tested).any()
         ),

@@ -9,7 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Hidden, Thresholds, only_used
+from lakehouse.governance.suppression.disclosure import (
+    DisclosureRecord,
+    Fact,
+    Suppression,
+    Thresholds,
+    only_used,
+)
 
 Mask = np.ndarray
 
@@ -79,7 +85,7 @@ def check_rows(
         pairs_whole=int((tested & ~touched).sum()),
         cells_hidden=sum(int((mask & released).sum()) for mask in hidden.values()),
         hidden=tuple(
-            Hidden(rule, WHY[rule].format(k=k), int((mask & tested).sum()))
+            Suppression(rule, WHY[rule].format(k=k), int((mask & tested).sum()))
             for rule, mask in reasons.items()
             if (mask & tested).any()
         ),
