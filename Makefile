@@ -81,6 +81,10 @@ coverage: setup ## Lines of the kernels that their tests run, with the compiler 
 	@NUMBA_DISABLE_JIT=1 PATTERNLAKE_EXAMPLES=5 $(BIN)/python -m coverage run --source=experiments/kernels -m pytest -q -m "not slow" tests/kernels; \
 	$(BIN)/python -m coverage report --skip-covered --sort=cover
 
+.PHONY: test-upgrade
+test-upgrade: setup ## What we rely on in Spark, Delta and Py4J beyond their interface: first after raising their version
+	@$(BIN)/python -m pytest -q tests/spark/test_spark_internals.py tests/spark/test_gateway.py
+
 .PHONY: test-long
 test-long: setup ## Minutes each: a demo's remains, clusters of this machine, deliveries in sequence, a new root key (DEMO=a demo's home)
 	@PATTERNLAKE_DEMO="$(DEMO)" $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(LONG)

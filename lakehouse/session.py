@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings, conf_dir
+from lakehouse.spark_internals.connection import prompt_answers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -81,44 +81,3 @@ def jvm_messages_in(log: Path) -> Iterator[None]:
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
-
-
-QUICK = getattr(socket, "TCP_QUICKACK", None)
-"""Linux' option; other systems delay otherwise, or not at all."""
-
-
-class PromptSocket:
-    """A connected socket that acknowledges at once what answers a sending; everything else is the socket's own."""
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._connected = connected
-
-    def sendall(self, content: bytes) -> None:
-        """Send; the option is set anew each time, since every sending takes it back."""
-        self._connected.sendall(content)
-        if QUICK is not None:
-            self._connected.setsockopt(socket.IPPROTO_TCP, QUICK, 1)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connected, name)
-
-
-def prompt_answers() -> None:
-    """Let every connection to a JVM made from now on answer promptly; done once a process."""
-    from py4j.clientserver import ClientServerConnection
-
-    if QUICK is None or hasattr(ClientServerConnection, "_patternlake"):
-        return
-    authenticate = ClientServerConnection._authenticate_connection
-    called_back = ClientServerConnection.init_socket_from_python_server
-
-    def authenticated(connection: Any) -> None:
-        connection.socket = PromptSocket(connection.socket)
-        authenticate(connection)
-
-    def taken(connection: Any, connected: socket.socket, stream: Any) -> None:
-        called_back(connection, PromptSocket(connected), stream)
-
-    ClientServerConnection._authenticate_connection = authenticated
-    ClientServerConnection.init_socket_from_python_server = taken
-    ClientServerConnection._patternlake = True

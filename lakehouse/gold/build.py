@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from lakehouse.data_model import GOLD
 from lakehouse.delivery.find import all_sources
@@ -19,6 +19,7 @@ from lakehouse.delta.write import NewFile, commit_whole
 from lakehouse.gold import events, observation_periods, person_tables, persons, places, stays
 from lakehouse.gold.current_silver import OUTDATED, OUTDATED_DDL, CurrentFiles, outdated, with_outdated
 from lakehouse.gold.timeline import vocabulary
+from lakehouse.spark_internals.schemas import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,18 +118,12 @@ class Builder:
         write: Callable[[dict[str, str], dict[str, pa.Schema]], list[NewFile]],
     ) -> None:
         """The same for gold tables whose files workers write, by the tables' folders and schemas; each one commit."""
-        from pyspark.sql.pandas.types import to_arrow_schema
-        from pyspark.sql.types import StructType
-
         lacking = [name for name in names if stamp_of(self.lake.path(name)) != self.stamp]
         for name in lacking:
             create_table(self.lake.spark, self.lake.path(name), GOLD[name].ddl, GOLD[name].keep_statistics)
         if lacking:
             folders = {name: str(self.lake.path(name)) for name in lacking}
-            schemas = {
-                name: to_arrow_schema(cast("StructType", StructType.fromDDL(GOLD[name].ddl)))
-                for name in lacking
-            }
+            schemas = {name: arrow_schema(GOLD[name].ddl) for name in lacking}
             written = write(folders, schemas)
         for name in lacking:
             commit_whole(self.lake.path(name), written, name, self.stamp, GOLD[name].keep_statistics)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from lakehouse.errors import DataError, PatternlakeError
 from lakehouse.identity.person_numbers import scrub
+from lakehouse.spark_internals.connection import is_from_spark
 
 OURS = re.compile(r"lakehouse\.errors\.(\w+): (.+?)(?:\n|$)")
 FULL = ("No space left on device", "Disk quota exceeded")
@@ -25,7 +26,7 @@ def explained() -> Iterator[None]:
             raise no_space() from None
         raise
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("pyspark", "py4j"):
+        if not is_from_spark(error):
             raise
         raise told(str(error)) from None
 

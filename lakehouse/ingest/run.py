@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakehouse.delivery.find import DeliveredFile, Delivery, find_delivery
 from lakehouse.delivery.register import Entry, claim_kind, entries, record
@@ -20,6 +20,7 @@ from lakehouse.identity.vault import collect_after_ingest, vault_at_ingest
 from lakehouse.ingest import report as reports
 from lakehouse.ingest.failures import explained
 from lakehouse.ingest.table import bring_table, unique_new
+from lakehouse.spark_internals.process import jvm_process
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -195,8 +196,7 @@ def rebuild(lake: Lake, progress: Progress | None = None) -> BuildSummary:
 
 def writers_of(spark: SparkSession) -> list[int]:
     """The processes that write: this one and its JVM."""
-    jvm: Any = spark._jvm
-    return [os.getpid(), int(jvm.java.lang.ProcessHandle.current().pid())]
+    return [os.getpid(), jvm_process(spark)]
 
 
 def ignored_warning(delivery: Delivery) -> list[str]:

@@ -6,6 +6,7 @@ import getpass
 import itertools
 import secrets
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from types import TracebackType
@@ -37,14 +38,16 @@ from lakehouse.governance.scope.reconcile import OpenedTables, PermittedReads, r
 from lakehouse.governance.scope.record import Circumstances, digest_of_list, make_scope
 from lakehouse.governance.scope.scope import Scope
 from lakehouse.settings import Settings
+from lakehouse.study import at_work
 
 if TYPE_CHECKING:
     import pyspark.pandas
     from pyspark.sql import DataFrame, SparkSession
 
+    from lakehouse.governance.observers.observations import Sightings
+
 Clock = Callable[[], date]
 F = TypeVar("F")
-_open: list[Study] = []
 _serials = itertools.count(1)
 
 
@@ -126,6 +129,7 @@ class Study:
         self._attrition: list[tuple[str, int]] | None = None
         self._started = ""
         self._scope: Scope | None = None
+        self._changing = threading.RLock()
 
     @property
     def opt_outs(self) -> str:
@@ -135,19 +139,29 @@ class Study:
     @property
     def is_open(self) -> bool:
         """Whether tables can be asked for."""
-        return self in _open
+        return at_work.is_open(self)
+
+    @property
+    def seen(self) -> Sightings:
+        """What was seen of this opening so far."""
+        return self._observer.seen
 
     def __enter__(self) -> Study:
-        if self._started:
-            raise UsageError(f"Study '{self.id}' was opened before.", "", "Call open_data again.")
-        self._started = now()
-        with platform_at_work():
-            self._observer.start()
-            self._guard.start(self._spark)
-        _open.append(self)
-        if len(_open) > 1:
-            for each in _open:
-                each._observer.seen.shared = True
+        with self._changing:
+            if self._started:
+                raise UsageError(f"Study '{self.id}' was opened before.", "", "Call open_data again.")
+            self._started = now()
+            openings.begin(self._serial)
+            at_work.begin(self, at_work.Stage.ENTERING)
+            try:
+                with platform_at_work():
+                    self._observer.start()
+                    self._guard.start(self._spark)
+            except BaseException:
+                self._stop_watching()
+                self._end()
+                raise
+            at_work.opened(self)
         return self
 
     def __exit__(
@@ -237,26 +251,41 @@ class Study:
         """
         if self._attrition is None:
             self.scope()
-            with platform_at_work():
-                self._attrition = count_persons(self._spark, self.rules)
+            at_work.begin(self, at_work.Stage.COUNTING)
+            try:
+                with platform_at_work():
+                    self._attrition = count_persons(self._spark, self.rules)
+            finally:
+                self._end()
         return self._attrition
 
     def close(self) -> None:
-        """Stop reading, count what was read, and make the record; again does nothing."""
-        if not self.is_open:
-            return
+        """Stop reading, count what was read, and make the record; again does nothing, but waits for it."""
+        with self._changing:
+            if not self.is_open:
+                return
+            try:
+                observed = self._stop_watching()
+                openings.close(self._serial)
+                verdict = reconcile(observed, self.gated(), self.declared())
+                hold_log(observed, self.declared(), verdict)
+                run = Circumstances(
+                    self.id, self.actor, self._started, now(), self._denials, self._listed, self.reading
+                )
+                self._scope = make_scope(self._spark, self.settings, self.rules, verdict, run)
+            finally:
+                self._end()
+
+    def _stop_watching(self) -> Sightings:
+        """Take guard and observer away; what was seen. Workers are closed as long as any study is guarded."""
         self._guard.stop()
-        _open.remove(self)
-        if not _open:
-            open_workers(self._spark)
-        observed = self._observer.stop()
-        openings.close(self._serial)
-        verdict = reconcile(observed, self.gated(), self.declared())
-        hold_log(observed, self.declared(), verdict)
-        run = Circumstances(
-            self.id, self.actor, self._started, now(), self._denials, self._listed, self.reading
-        )
-        self._scope = make_scope(self._spark, self.settings, self.rules, verdict, run)
+        at_work.counting(self, lambda: open_workers(self._spark))
+        return self._observer.stop()
+
+    def _end(self) -> None:
+        """Strike this study off the registers of the process."""
+        at_work.ended(self)
+        openings.end(self._serial)
 
     def gated(self) -> OpenedTables:
         """What was handed out so far."""

@@ -45,6 +45,51 @@ def test_arrow_batches_are_mapped_where_rows_are_read_and_where_they_are_counted
     ]
 
 
+INTERNALS = "lakehouse/spark_internals/"
+PUBLIC = {
+    "pyspark", "pyspark.pandas", "pyspark.sql", "pyspark.sql.functions", "pyspark.sql.types", "delta.tables",
+    "pyspark.sql.pandas.functions",
+}  # fmt: skip
+"""What PySpark and Delta document as their interface, as far as it is used; the last is where ``pandas_udf`` has types."""
+
+OWN = {"self", "cls"}
+
+
+def behind_the_interface(path: Path) -> list[str]:
+    """Uses of what PySpark, Delta and Py4J do not document: their further modules, and underscored names of theirs."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        else:
+            modules = []
+        found += [
+            m for m in modules if m.partition(".")[0] in ("pyspark", "delta", "py4j") and m not in PUBLIC
+        ]
+        if isinstance(node, ast.Attribute):
+            private = node.attr.startswith("_j") or node.attr in ("_gateway", "_sc", "_sparkSession")
+            of_ours = isinstance(node.value, ast.Name) and node.value.id in OWN
+            of_workers = node.attr == "environment" and ast.unparse(node.value).endswith("sparkContext")
+            if (private and not of_ours) or of_workers:
+                found.append(f".{node.attr}")
+    return found
+
+
+def test_spark_is_used_behind_its_interface_in_one_folder() -> None:
+    used = {name(path): found for path in SOURCES if (found := behind_the_interface(path))}
+    assert {path: found for path, found in used.items() if not path.startswith(INTERNALS)} == {}
+    assert used  # the folder is there, and this test sees it
+
+
+def test_no_text_outside_that_folder_reaches_for_the_jvm() -> None:
+    reach = re.compile(r"\._(jvm|jdf|jsc|jsparkSession|gateway|jreader)\b|py4j")
+    elsewhere = [path for path in SOURCES if not name(path).startswith(INTERNALS)]
+    assert [name(path) for path in elsewhere if reach.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_conf_is_read_in_one_module() -> None:
     readers = [name(path) for path in SOURCES if "tomllib" in imported(path)]
     assert readers == ["lakehouse/settings.py"]

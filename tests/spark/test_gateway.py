@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.session import PromptSocket, prompt_answers
+from lakehouse.spark_internals.connection import PromptSocket, prompt_answers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

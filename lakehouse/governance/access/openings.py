@@ -11,9 +11,15 @@ EARLIER = "@"
 """Between a table's name and the number of an earlier version."""
 
 
+KEPT_ENDED = 200
+"""Openings of ended studies that stay known though no open study can need them, so that a refusal names whose they were."""
+
+
 @dataclass
 class Opening:
     """One table handed out: to which study, with which columns; ``closed`` is when that study ended.
+
+    ``over`` is when the study's own counting ended too, so that from then on nobody reads under it rightly.
 
     ``platform`` marks the platform's own counting, which other open studies see but need not explain;
     ``version`` is that of the table where it is an earlier one than the study is pinned to.
@@ -26,6 +32,7 @@ class Opening:
     platform: bool = False
     closed: float | None = None
     version: int | None = None
+    over: float | None = None
 
     @property
     def reading(self) -> str:
@@ -38,7 +45,14 @@ class Opening:
 
 
 _register: dict[str, Opening] = {}
+_open_since: dict[int, float] = {}
 _lock = threading.Lock()
+
+
+def begin(serial: int) -> None:
+    """Note that a study opens: what others hand out from now until they end stays known until this one has ended."""
+    with _lock:
+        _open_since[serial] = time.monotonic()
 
 
 def issue(
@@ -63,6 +77,26 @@ def close(serial: int) -> None:
         for opening in _register.values():
             if opening.serial == serial and opening.closed is None:
                 opening.closed = time.monotonic()
+
+
+def end(serial: int) -> None:
+    """Note that a study reads no more, nor counts, and forget openings that no study still open can come upon.
+
+    A study can come upon the openings of all that ended after it opened. Older ones are refused either way; the
+    last ``KEPT_ENDED`` of them are kept so that the refusal of a frame kept from an ended study can say so.
+    """
+    with _lock:
+        moment = time.monotonic()
+        _open_since.pop(serial, None)
+        for opening in _register.values():
+            if opening.serial == serial:
+                opening.over = moment
+        oldest = min(_open_since.values(), default=moment)
+        past = [nonce for nonce, each in _register.items() if each.over is not None and each.over <= oldest]
+        spare = [nonce for nonce in past if _register[nonce].platform]
+        ended = [nonce for nonce in past if not _register[nonce].platform]
+        for nonce in [*spare, *ended[: max(0, len(ended) - KEPT_ENDED)]]:
+            del _register[nonce]
 
 
 def register() -> dict[str, Opening]:

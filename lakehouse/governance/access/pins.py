@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakehouse.delta.tables import table_path
 from lakehouse.errors import ConfigurationError, DataError
 from lakehouse.governance.plans.tree import parse_plan
 from lakehouse.settings import Settings
+from lakehouse.spark_internals.delta import newest_snapshot
+from lakehouse.spark_internals.statements import condition_json
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,11 +41,7 @@ def pin(
 
 def newest_version(spark: SparkSession, path: Path) -> int | None:
     """Newest version of a Delta table, without a query; ``None`` when there is no table."""
-    jvm: Any = spark.sparkContext._jvm
-    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(path))
-    version = int(
-        log.update(False, getattr(log, "update$default$2")(), getattr(log, "update$default$3")()).version()
-    )
+    version = newest_snapshot(spark, path).version
     return version if version >= 0 else None
 
 
@@ -52,8 +50,7 @@ def check_predicate(spark: SparkSession, predicate: str, table: str = "gold.pers
     if predicate.strip().lower() == "all":
         return
     try:
-        parser = spark._jsparkSession.sessionState().sqlParser()
-        parsed = parse_plan(parser.parseExpression(predicate).toJSON())
+        parsed = parse_plan(condition_json(spark, predicate))
     except Exception as error:
         raise ConfigurationError(
             f"'{predicate}' is no SQL condition.",

@@ -49,6 +49,7 @@ class Guard:
         plan_gate.stop(self.gate)
         if self._state is None:
             return
+        self._state.open_doors()
         try:
             self._observer.seen.doubts += self._state.doubts()
             self._observer.seen.opened += self._state.swapped()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakehouse.governance.access.platform_reads import platform_at_work
 from lakehouse.governance.guard import side_doors
 from lakehouse.governance.plans.text import below
 from lakehouse.governance.scope.reconcile import NEVER_RUN
+from lakehouse.spark_internals.delta import newest_snapshot
+from lakehouse.spark_internals.statements import statement_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,11 +63,15 @@ class GuardedState:
         side_doors.add(self._spark, watcher)
         side_doors.close_workers(self._spark, closed, [settings.keys / "studies"])
 
+    def open_doors(self) -> None:
+        """Watch the JVM and Arrow's readers no longer."""
+        if self._watcher is not None:
+            side_doors.remove(self._watcher)
+
     def never_run(self, statement: str) -> str | None:
         """The command of a statement that no study may run; Spark itself says what it cannot parse."""
-        parser = self._spark._jsparkSession.sessionState().sqlParser()
         try:
-            tree = str(parser.parsePlan(statement).toString())
+            tree = statement_tree(self._spark, statement)
         except Exception:
             return None
         return next((name for name in NEVER_RUN if name in tree), None)
@@ -77,8 +83,6 @@ class GuardedState:
 
     def swapped(self) -> list[str]:
         """Tables that another table has taken the place of."""
-        if self._watcher is not None:
-            side_doors.remove(self._watcher)
         with platform_at_work():
             found = {table: table_id(self._spark, path) for table, path in self._paths.items()}
         return [
@@ -91,7 +95,4 @@ class GuardedState:
 
 def table_id(spark: SparkSession, path: Path) -> str:
     """Identity of a Delta table: stays through all its versions, differs for a table put in its place."""
-    jvm: Any = spark.sparkContext._jvm
-    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, str(path))
-    snapshot = log.update(False, getattr(log, "update$default$2")(), getattr(log, "update$default$3")())
-    return str(snapshot.metadata().id())
+    return newest_snapshot(spark, path).table_id

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from lakehouse.spark_internals.process import wrap_frames
+
 ACTIONS = (
     "collect",
     "count",
@@ -71,14 +73,7 @@ def _install() -> None:
     global _installed
     if _installed:
         return
-    from pyspark.sql.classic.dataframe import DataFrame
-
-    for name in ACTIONS:
-        setattr(DataFrame, name, _guarded(getattr(DataFrame, name)))
-    for name in PROPERTIES:
-        held = getattr(DataFrame, name)
-        inner = getattr(held, "fget", None) or held.func
-        setattr(DataFrame, name, property(_guarded(inner)))
+    wrap_frames(ACTIONS, PROPERTIES, _guarded)
     _installed = True
 
 

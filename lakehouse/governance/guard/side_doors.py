@@ -6,11 +6,14 @@ import functools
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import PermissionRefused
+from lakehouse.spark_internals.connection import text_in, watch_commands
+from lakehouse.spark_internals.process import worker_environment
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,21 +42,24 @@ Watcher = Callable[[str, str], None]
 """Called with ``jvm`` and a class, or ``arrow`` or ``handing`` and a path, or ``sql`` and a statement; raises to refuse."""
 
 _watchers: tuple[Watcher, ...] = ()
+_lock = threading.Lock()
 
 
 def add(spark: SparkSession, watcher: Watcher) -> None:
     """Let a watcher see every use of a side door until :func:`remove`."""
     global _watchers
-    _watch_jvm(spark)
-    _watch_arrow()
-    _watch_loaded()
-    _watchers = (*_watchers, watcher)
+    with _lock:
+        _watch_jvm(spark)
+        _watch_arrow()
+        _watch_loaded()
+        _watchers = (*_watchers, watcher)
 
 
 def remove(watcher: Watcher) -> None:
     """Stop calling a watcher."""
     global _watchers
-    _watchers = tuple(each for each in _watchers if each != watcher)
+    with _lock:
+        _watchers = tuple(each for each in _watchers if each != watcher)
 
 
 def _tell(door: str, what: str) -> None:
@@ -63,25 +69,19 @@ def _tell(door: str, what: str) -> None:
 
 def _watch_jvm(spark: SparkSession) -> None:
     """See what Python asks the JVM for: classes that open files or start processes, files to hand on, statements."""
-    from py4j.protocol import unescape_new_line
+    watch_commands(spark, _see)
 
-    client: Any = spark.sparkContext._gateway._gateway_client  # type: ignore[union-attr]
-    if getattr(client, "_patternlake", False):
+
+def _see(command: str) -> None:
+    """Tell the watchers what a Py4J command asks for; what they raise keeps it from being sent."""
+    if not _watchers:
         return
-    send = client.send_command
-
-    @functools.wraps(send)
-    def watched(command: str, *arguments: Any, **named: Any) -> Any:
-        if _watchers and command.startswith(ASKING) and (found := JVM_DOORS.search(command[:400])):
-            _tell("jvm", found[0])
-        if _watchers and (handed := HANDING.match(command)):
-            _tell("handing", paths_in([handed[1]])[0])
-        if _watchers and (statement := SQL.match(command)):
-            _tell("sql", unescape_new_line(statement[1]))
-        return send(command, *arguments, **named)
-
-    client._patternlake = True
-    client.send_command = watched
+    if command.startswith(ASKING) and (found := JVM_DOORS.search(command[:400])):
+        _tell("jvm", found[0])
+    if handed := HANDING.match(command):
+        _tell("handing", paths_in([handed[1]])[0])
+    if statement := SQL.match(command):
+        _tell("sql", text_in(statement[1]))
 
 
 def _watch_arrow() -> None:
@@ -139,7 +139,7 @@ def paths_in(values: Iterable[Any]) -> list[str]:
 
 def close_workers(spark: SparkSession, closed: Iterable[Path], open_: Iterable[Path]) -> None:
     """Close folders to the Python functions made from now on: their workers read ``worker_site`` first."""
-    environment = spark.sparkContext.environment
+    environment = worker_environment(spark)
     environment[CLOSED] = os.pathsep.join(os.path.realpath(path) for path in closed)
     environment[OPEN] = os.pathsep.join(os.path.realpath(path) for path in open_)
     site = str(Path(__file__).parent / "worker_site")
@@ -149,8 +149,9 @@ def close_workers(spark: SparkSession, closed: Iterable[Path], open_: Iterable[P
 
 def open_workers(spark: SparkSession) -> None:
     """Let functions made from now on run in workers without that."""
+    environment = worker_environment(spark)
     for name in (CLOSED, OPEN, "PYTHONPATH"):
-        spark.sparkContext.environment.pop(name, None)
+        environment.pop(name, None)
 
 
 def refuse(what: str) -> PermissionRefused:

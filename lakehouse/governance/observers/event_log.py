@@ -14,9 +14,13 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.governance.plans.text import FILE_READS, LOCATION, plain_path, schema_names
+from lakehouse.spark_internals.event_log import EventLogger
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 SQL = "org.apache.spark.sql.execution.ui."
 READ_ROWS = "number of output rows"
@@ -115,33 +119,21 @@ def scans_of(execution: int, plan: dict[str, Any], sums: dict[int, int]) -> Iter
 class EventLogWriter:
     """Lets Spark write the events of one reading into a folder of its own, from ``start`` to ``stop``."""
 
-    def __init__(self, spark: Any, folder: Path) -> None:
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
         self.folder = folder
         self._context = spark.sparkContext
-        self._listener: Any = None
+        self._logger: EventLogger | None = None
 
     def start(self) -> None:
         """Add Spark's own event logger; no setting of the session is touched."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        jvm, scala = self._context._jvm, self._context._jsc.sc()
-        conf = scala.getConf()
-        for name, value in (("compress", "false"), ("rolling.enabled", "false"), ("overwrite", "true")):
-            conf.set(f"spark.eventLog.{name}", value)
-        place = jvm.java.net.URI(self.folder.as_uri())
-        option = jvm.scala.Option.apply(None)
-        logger = jvm.org.apache.spark.scheduler.EventLoggingListener(
-            scala.applicationId(), option, place, conf, scala.hadoopConfiguration()
-        )
-        logger.start()
-        scala.addSparkListener(logger)
-        self._listener = logger
+        self._logger = EventLogger(self._context, self.folder)
 
     def stop(self) -> Logged:
         """Remove the logger, read what it wrote, and prune it."""
-        scala = self._context._jsc.sc()
-        scala.removeSparkListener(self._listener)
-        self._listener.stop()
         try:
+            if self._logger is not None:
+                self._logger.stop()
             logs = [path for path in self.folder.iterdir() if not path.name.startswith(".")]
             if len(logs) != 1:
                 raise FileNotFoundError(f"{len(logs)} event logs instead of one")

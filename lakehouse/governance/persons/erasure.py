@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakehouse.data_model import GOLD
 from lakehouse.delivery.register import versions_file
@@ -38,6 +38,7 @@ from lakehouse.identity.enrolment import erased_file
 from lakehouse.identity.pseudonyms import generation, token_batch
 from lakehouse.identity.vault import open_vault
 from lakehouse.private_files import private_folder, write_private
+from lakehouse.spark_internals.process import jvm_process
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -95,8 +96,7 @@ def erase(
     """
     began = time.monotonic()
     named = secrets.token_hex(4)
-    jvm: Any = spark._jvm
-    writers = [os.getpid(), int(jvm.java.lang.ProcessHandle.current().pid())]
+    writers = [os.getpid(), jvm_process(spark)]
     tell = progress or (lambda name, done, total: None)
     with only_writer(settings.lake / ".writer.lock", writers), purging(spark):
         ledger.append(settings, "erasure", {"event": "intent", "erasure": named})

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakehouse.delta.log import stamp_of
 from lakehouse.delta.read import rows_of
@@ -23,6 +23,7 @@ from lakehouse.governance.persons.token_tables import SHAPE, TokenTable, token_t
 from lakehouse.identity.pseudonyms import carried, generation, successor
 from lakehouse.identity.vault import open_vault
 from lakehouse.private_files import write_private
+from lakehouse.spark_internals.process import jvm_process
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +40,7 @@ def rotate_root(spark: SparkSession, settings: Settings) -> int:
     root = settings.keys / "root.key"
     number = generation(str(root)) + 1
     pending = successor(root, number).with_name(successor(root, number).name + ".pending")
-    jvm: Any = spark._jvm
-    writers = [os.getpid(), int(jvm.java.lang.ProcessHandle.current().pid())]
+    writers = [os.getpid(), jvm_process(spark)]
     with only_writer(settings.lake / ".writer.lock", writers), purging(spark):
         ledger.append(settings, "root-rotation", {"event": "intent", "generation": number})
         if not pending.is_file():
