@@ -219,7 +219,7 @@ def test_d10_two_histories_shown_to_two_auditors_are_found(written: Settings) ->
 def test_d11_a_run_killed_between_reading_and_recording_stays_visible(settings: Settings) -> None:
     code = f"""
         import os, signal
-        from lakehouse.governance import ledger
+        from lakehouse.governance.ledger import ledger
         from lakehouse.settings import load_settings
         settings = load_settings({str(settings.home)!r}, "test")
         ledger.append(settings, "intent", {{"run": "fine"}})
