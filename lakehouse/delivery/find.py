@@ -17,7 +17,9 @@ from lakehouse.errors import DataError, UsageError
 from lakehouse.identity.person_numbers import scrub
 from lakehouse.settings import read_toml
 
-KINDS = ("synthetic", "foreign", "real")
+REAL = "real"
+KINDS = ("synthetic", "foreign", REAL)
+"""Kinds of persons, of a delivery and of the lake it makes."""
 NOTE = "delivery.toml"
 FORMATS = ("auto", "danish", "omop", "meds")
 DATED_FOLDER = re.compile(

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.data_model import GOLD
-from lakehouse.delivery.find import KINDS, Delivery, series_name
-from lakehouse.errors import ConfigurationError, DataError
+from lakehouse.delivery.find import KINDS, REAL, Delivery, series_name
+from lakehouse.errors import DataError
 from lakehouse.settings import read_toml
 
 if TYPE_CHECKING:
@@ -76,35 +76,46 @@ SCHEMA = (
 )
 
 
-def lake_kind(settings: Settings) -> str | None:
-    """synthetic, foreign or real; None where nothing has come in yet."""
-    path = settings.lake / "lake.toml"
+def lake_kind(settings: Settings) -> str:
+    """``synthetic``, ``foreign`` or ``real``, as the first ingest noted in ``<lake>/lake.toml``; any other text is real.
+
+    What may be read without a permit hangs on it, so it is never guessed; :class:`DataError` where there is no lake.
+    """
+    path = kind_file(settings)
     if not path.is_file():
-        return None
-    kind = read_toml(path).get("kind")
-    if kind not in KINDS:
-        raise ConfigurationError(f"{path} names the kind '{kind}'.", "", f"Known: {', '.join(KINDS)}.")
-    return str(kind)
+        raise DataError(
+            f"There is no lake at {settings.lake}.",
+            "Whether its persons are real stands in its lake.toml, which the ingest writes.",
+            "Run 'patternlake ingest DIR' first.",
+        )
+    kind = str(read_toml(path).get("kind", REAL))
+    return kind if kind in KINDS else REAL
+
+
+def kind_file(settings: Settings) -> Path:
+    """Where a lake's kind is noted; there is none before the first ingest."""
+    return settings.lake / "lake.toml"
 
 
 def claim_kind(settings: Settings, delivery: Delivery) -> None:
-    """Make the lake of the delivery's kind, or refuse a delivery of another kind.
+    """Make the lake of the delivery's kind; :class:`DataError` for a delivery of another kind.
 
     Real persons beside made-up ones could be opened by a study that never saw the data unit.
     """
-    kind = lake_kind(settings)
-    if kind == delivery.kind:
+    path = kind_file(settings)
+    if path.is_file():
+        kind = lake_kind(settings)
+        if kind != delivery.kind:
+            raise DataError(
+                f"The delivery is {delivery.kind}, the lake is {kind}.",
+                "A lake holds persons of one kind, because what may be opened without a permit hangs on it.",
+                "Give another lake with --lake.",
+            )
         return
-    if kind is not None:
-        raise DataError(
-            f"The delivery is {delivery.kind}, the lake is {kind}.",
-            "A lake holds persons of one kind, because what may be opened without a permit hangs on it.",
-            "Give another lake with --lake.",
-        )
     settings.lake.mkdir(parents=True, exist_ok=True)
-    temporary = settings.lake / "lake.toml.tmp"
+    temporary = path.with_suffix(".toml.tmp")
     temporary.write_text(f'# Written by the first ingest.\nkind = "{delivery.kind}"\n', encoding="utf-8")
-    temporary.replace(settings.lake / "lake.toml")
+    temporary.replace(path)
 
 
 def entries(lake: Lake) -> list[Entry]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakehouse.delivery.find import REAL
 from lakehouse.delivery.register import lake_kind
 from lakehouse.errors import DataError, PermissionRefused
 
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def require_open_lake(settings: Settings) -> None:
-    """Refuse to copy rows of real persons out of a lake: that is what permits and the release desk are for."""
-    kind = lake_kind(settings)
-    if kind is None:
-        raise DataError("The lake is empty.", "", "Run 'patternlake ingest' first.")
-    if kind == "real":
+    """Refuse to copy rows of real persons out of a lake: that is what permits and the release desk are for.
+
+    Raises :class:`PermissionRefused` for a real lake, :class:`DataError` where there is none.
+    """
+    if lake_kind(settings) == REAL:
         raise PermissionRefused(
             "The lake holds real persons, and an export is one row an event.",
             "Rows of persons leave a real lake only inside a study, under its permit.",

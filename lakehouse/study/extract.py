@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.data_model import GOLD
+from lakehouse.delivery.register import lake_kind
 from lakehouse.delta.tables import create_table
 from lakehouse.errors import ConfigurationError, PermissionRefused
 from lakehouse.governance.access.counting import count_reads
@@ -24,7 +25,7 @@ from lakehouse.governance.access.person_sets import PersonSets
 from lakehouse.governance.access.platform_reads import platform_at_work
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.permits.files import EXTRACT_MANIFEST
-from lakehouse.settings import Settings, read_toml
+from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -104,7 +105,7 @@ def seal(spark: SparkSession, settings: Settings, study: Study) -> Extract:
         valid_to=str(permit.valid_to),
         reading=study.reading,
         commitment=commitment,
-        kind=str(read_toml(settings.lake / "lake.toml").get("kind", "real")),
+        kind=lake_kind(settings),
         cohort=study.definition.cohort,
         source=dict(rules.versions),
     )

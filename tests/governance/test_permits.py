@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lakehouse.data_model import GOLD
+from lakehouse.delivery.register import lake_kind
 from lakehouse.errors import ConfigurationError, DataError, PermissionRefused, UsageError
 from lakehouse.governance.ledger.signing import make_key, public_key
 from lakehouse.governance.permits.files import grant_all, load_permit, load_study
@@ -44,6 +45,15 @@ def permit(**changes: Any) -> Permit:
 def lake(settings: Settings, kind: str) -> None:
     settings.lake.mkdir(parents=True)
     (settings.lake / "lake.toml").write_text(f'kind = "{kind}"\n')
+
+
+@pytest.mark.parametrize("noted", ["", 'kind = "Synthetic"\n', "kind = 7\n"])
+def test_a_lake_of_no_known_kind_is_real(settings: Settings, noted: str) -> None:
+    settings.lake.mkdir(parents=True)
+    (settings.lake / "lake.toml").write_text(noted)
+    assert lake_kind(settings) == "real"
+    with pytest.raises(PermissionRefused, match="real persons"):
+        grant_all(settings, "explore")
 
 
 def test_uses__say_how_far_a_column_goes() -> None:

@@ -146,7 +146,7 @@ def test_a_real_lake_is_never_exported_as_a_whole(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = load_settings(tmp_path / "home", "test")
-    with pytest.raises(DataError, match="lake is empty"):
+    with pytest.raises(DataError, match="There is no lake"):
         export_lake(Lake(spark, settings), "omop", tmp_path / "x")
     settings.lake.mkdir(parents=True)
     (settings.lake / "lake.toml").write_text('kind = "real"\n')

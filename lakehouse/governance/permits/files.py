@@ -9,7 +9,8 @@ from pathlib import Path
 
 from lakehouse.data_model import GOLD
 from lakehouse.definitions import load
-from lakehouse.errors import ConfigurationError, DataError, PermissionRefused
+from lakehouse.delivery.register import lake_kind
+from lakehouse.errors import ConfigurationError, PermissionRefused
 from lakehouse.governance.permits.model import (
     NOT_REAL,
     ColumnUse,
@@ -17,7 +18,7 @@ from lakehouse.governance.permits.model import (
     checked,
 )
 from lakehouse.governance.permits.study_definition import StudyDefinition
-from lakehouse.settings import Settings, read_toml
+from lakehouse.settings import Settings
 
 HARMLESS_KINDS = ("synthetic", "foreign")
 EXTRACT_MANIFEST = "extract.json"
@@ -51,18 +52,6 @@ def load_permit(settings: Settings, permit_id: str) -> Permit:
 def load_study(settings: Settings, study_id: str) -> StudyDefinition:
     """Read and check ``conf/studies/<id>.toml``."""
     return load(settings, StudyDefinition, study_id).content
-
-
-def lake_kind(settings: Settings) -> str:
-    """``synthetic``, ``foreign`` or ``real``, as the ingest noted in ``<lake>/lake.toml``."""
-    path = settings.lake / "lake.toml"
-    if not path.is_file():
-        raise DataError(
-            f"There is no lake at {settings.lake}.",
-            "Whether its persons are real stands in its lake.toml, which the ingest writes.",
-            "Run 'patternlake ingest DIR' first.",
-        )
-    return str(read_toml(path).get("kind", "real"))
 
 
 def grant_all(
