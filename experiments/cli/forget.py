@@ -27,6 +27,7 @@ def erase(numbers: Numbers, kind: Kind = "cpr", issuer: Issuer = "", lake: Lake 
     """Forget persons: tables, extracts, files, logs, vault; certified by a search of every byte."""
     from lakehouse.governance.persons.erasure import erase as forget
     from lakehouse.governance.persons.number_lists import read_numbers
+    from lakehouse.lake import Lake as OpenLake
     from lakehouse.progress import Progress
     from lakehouse.session import spark_session
 
@@ -36,7 +37,7 @@ def erase(numbers: Numbers, kind: Kind = "cpr", issuer: Issuer = "", lake: Lake 
     try:
         # A foreign id may be a small number that stands everywhere: only its token tells.
         texts = clear if kind == "cpr" else []
-        print(forget(spark, settings, tokens, texts=texts, progress=Progress()))
+        print(forget(OpenLake(spark, settings), tokens, texts=texts, progress=Progress()))
     finally:
         spark.stop()
 

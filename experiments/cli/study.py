@@ -40,6 +40,7 @@ def study_seal(
     lake: Lake = None,
 ) -> None:
     """Cut the study's extract: its tables, columns, rows, days and tokens, for jobs run with --sealed."""
+    from lakehouse.lake import Lake as OpenLake
     from lakehouse.session import spark_session
     from lakehouse.study.extract import extract_folder, seal
     from lakehouse.study.session import open_data
@@ -47,7 +48,7 @@ def study_seal(
     settings = settings_of(lake)
     spark = spark_session(settings, f"patternlake seal {study}")
     try:
-        made = seal(spark, settings, open_data(spark, settings, study))
+        made = seal(OpenLake(spark, settings), open_data(spark, settings, study))
     finally:
         spark.stop()
     for table, columns in made.columns.items():

@@ -62,12 +62,15 @@ def rotate(lake: Lake = None) -> None:
 def rotate_root(lake: Lake = None) -> None:
     """Carry every token of the lake to a new root key, without a lost row; finishes one that was killed."""
     from lakehouse.governance.persons.root_rotation import rotate_root as carry
+    from lakehouse.lake import Lake as OpenLake
     from lakehouse.session import spark_session
 
     settings = settings_of(lake)
     spark = spark_session(settings, "patternlake rotate-root")
     try:
-        print(f"{carry(spark, settings):,} rows carry new tokens; studies get new pseudonyms from now on.")
+        print(
+            f"{carry(OpenLake(spark, settings)):,} rows carry new tokens; studies get new pseudonyms from now on."
+        )
     finally:
         spark.stop()
 

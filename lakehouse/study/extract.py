@@ -30,6 +30,7 @@ from lakehouse.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from lakehouse.lake import Lake
     from lakehouse.study.session import Study
 
 
@@ -69,29 +70,32 @@ def manifest(settings: Settings, study_id: str) -> Extract:
     return Extract(**json.loads(path.read_text("utf-8")))
 
 
-def seal(spark: SparkSession, settings: Settings, study: Study) -> Extract:
+def seal(lake: Lake, study: Study) -> Extract:
     """Cut the extract of a study; the old one is replaced when the new one is whole.
 
     ``study`` is opened for its rules and stays closed: the cutting is the platform's own reading, on the ledger
     under the extract's name.
     """
     rules, permit = study.rules, study.permit
-    final = extract_folder(settings, study.id)
+    final = extract_folder(lake.settings, study.id)
     fresh = final.with_name(f"{study.id}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True, mode=0o700)
     intent = {"run": f"seal {study.reading}", "study": study.id, "permit": permit.hash}
-    ledger.append(settings, "intent", intent)
+    ledger.append(lake.settings, "intent", intent)
     columns, everybody = {}, _nobody()
-    sets = PersonSets(settings)
+    sets = PersonSets(lake.settings)
     with platform_at_work():
         for table in permit.tables:
             if table in rules.versions:
                 columns[table] = list(permit.uses(table))
                 _write(
-                    spark, rules.narrow(spark, table, columns[table]).alias(rules.label(table)), fresh, table
+                    lake.spark,
+                    rules.narrow(lake.spark, table, columns[table]).alias(rules.label(table)),
+                    fresh,
+                    table,
                 )
-                _, persons = count_reads(spark, rules, table, {()}, sets)
+                _, persons = count_reads(lake.spark, rules, table, {()}, sets)
                 everybody |= persons if persons is not None else _nobody()
     commitment = sets.store(study.reading, everybody)
     made = Extract(
@@ -105,14 +109,14 @@ def seal(spark: SparkSession, settings: Settings, study: Study) -> Extract:
         valid_to=str(permit.valid_to),
         reading=study.reading,
         commitment=commitment,
-        kind=lake_kind(settings),
+        kind=lake_kind(lake.settings),
         cohort=study.definition.cohort,
         source=dict(rules.versions),
     )
-    _finish(settings, study, made, fresh, final)
+    _finish(lake.settings, study, made, fresh, final)
     reads = sorted(f"{table}@{version}" for table, version in made.source.items() if table in columns)
     receipt = {**intent, "reading": study.reading, "reads": reads, "state": "accounted", "verdict": "sealed"}
-    ledger.append(settings, "receipt", {**receipt, "extract": digest_of(made), "actor": study.actor})
+    ledger.append(lake.settings, "receipt", {**receipt, "extract": digest_of(made), "actor": study.actor})
     return made
 
 

@@ -37,6 +37,7 @@ from lakehouse.governance.scope.cross_check import hold_log
 from lakehouse.governance.scope.reconcile import OpenedTables, PermittedReads, reconcile
 from lakehouse.governance.scope.record import Circumstances, digest_of_list, make_scope
 from lakehouse.governance.scope.scope import Scope
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings
 from lakehouse.study import at_work
 
@@ -272,7 +273,7 @@ class Study:
                 run = Circumstances(
                     self.id, self.actor, self._started, now(), self._denials, self._listed, self.reading
                 )
-                self._scope = make_scope(self._spark, self.settings, self.rules, verdict, run)
+                self._scope = make_scope(Lake(self._spark, self.settings), self.rules, verdict, run)
             finally:
                 self._end()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from experiments.sealed import sandbox
 from experiments.sealed.outside import OUT, fresh_extract, room_for
 from lakehouse.errors import PatternlakeError
+from lakehouse.lake import Lake
 from lakehouse.session import spark_session
 from lakehouse.settings import Settings, load_settings
 from lakehouse.study.extract import seal
@@ -74,7 +75,7 @@ def run(levels: list[str], settings: Settings) -> dict[str, dict[str, Result]]:
         if "guarded" in levels:
             found["guarded"] = {name: attack_guarded(spark, settings, name) for name in ATTACKS}
         if "sealed" in levels:
-            seal(spark, settings, open_data(spark, settings, "attack", actor="anna"))
+            seal(Lake(spark, settings), open_data(spark, settings, "attack", actor="anna"))
     finally:
         spark.stop()
     if "sealed" in levels:

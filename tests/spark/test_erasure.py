@@ -123,7 +123,7 @@ def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Era
     versions = {name: newest_version(table_path(settings, name)) for name in TABLES}
     (root / "numbers.txt").write_text(f"{ANNA[:6]}-{ANNA[6:]}\n")
     named, texts = read_numbers(settings, root / "numbers.txt")
-    certificate = erase(spark, settings, named, texts=[*texts, WORD, PLACE])
+    certificate = erase(Lake(spark, settings), named, texts=[*texts, WORD, PLACE])
     return Erased(spark, settings, root, certificate, tokens, study, before, versions)
 
 
@@ -265,5 +265,5 @@ def test_what_no_rule_can_clean_is_refused_by_name(erased: Erased, monkeypatch: 
     monkeypatch.setattr(erasure, "forget_in_vault", lambda settings, persons: True)
     monkeypatch.setattr(erasure, "scan", lambda root, needles: scan(strange.parent, needles))
     with pytest.raises(ScopeBreach, match=r"results/cut/model\.pkl"):
-        erase(erased.spark, erased.settings, [erased.tokens["carl"]])
+        erase(Lake(erased.spark, erased.settings), [erased.tokens["carl"]])
     strange.unlink()

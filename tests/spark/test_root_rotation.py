@@ -13,6 +13,7 @@ from lakehouse.governance.persons import root_rotation
 from lakehouse.governance.persons.optouts import change, current
 from lakehouse.governance.persons.root_rotation import rotate_root
 from lakehouse.identity.pseudonyms import advancer, root_key_file
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings
 from tests.support.small_lake import PERSONS, write_small_lake
 
@@ -45,10 +46,10 @@ def test_b6_every_row_under_a_new_token(
     with monkeypatch.context() as patched:
         patched.setattr(root_rotation, "move", killed)
         with pytest.raises(KeyboardInterrupt):
-            rotate_root(spark, settings)
+            rotate_root(Lake(spark, settings))
     with pytest.raises(ConfigurationError, match="unfinished"):
         root_key_file(settings, create=False)
-    rotate_root(spark, settings)
+    rotate_root(Lake(spark, settings))
     key = root_key_file(settings, create=False)
     onward = advancer(str(key), 2)
     for name in TABLES:

@@ -6,33 +6,31 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lakehouse.delta.tables import table_path
 from lakehouse.errors import ConfigurationError, DataError
 from lakehouse.governance.plans.tree import parse_plan
-from lakehouse.settings import Settings
 from lakehouse.spark_internals.delta import newest_snapshot
 from lakehouse.spark_internals.statements import condition_json
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from lakehouse.lake import Lake
 
-def pin(
-    spark: SparkSession, settings: Settings, tables: Iterable[str], versions: Mapping[str, int]
-) -> dict[str, tuple[Path, int]]:
+
+def pin(lake: Lake, tables: Iterable[str], versions: Mapping[str, int]) -> dict[str, tuple[Path, int]]:
     """Path and version of every table that is there, and of ``gold.person``, which row rules need.
 
     The version is the newest, or the one ``versions`` gives.
     """
     pinned = {}
     for table in dict.fromkeys([*tables, "gold.person"]):
-        path = table_path(settings, table)
-        version = newest_version(spark, path)
+        path = lake.path(table)
+        version = newest_version(lake.spark, path)
         if version is not None:
             pinned[table] = (path, versions.get(table, version))
     if not pinned:
         raise DataError(
-            f"The lake at {settings.lake} holds none of the permit's tables.",
+            f"The lake at {lake.settings.lake} holds none of the permit's tables.",
             "There is nothing a study could read.",
             "Run 'patternlake ingest DIR' first.",
         )

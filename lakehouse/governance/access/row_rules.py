@@ -18,6 +18,7 @@ from lakehouse.governance.access.pins import check_predicate, pin
 from lakehouse.governance.permits.model import Period, Permit
 from lakehouse.governance.permits.study_definition import StudyDefinition
 from lakehouse.identity.study_pseudonyms import TOKEN_COLUMNS, study_key_file, token_column
+from lakehouse.lake import Lake
 from lakehouse.settings import Settings, read_toml
 
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ def row_rules(
         check_predicate(spark, predicate)
     for table, grant in permit.tables.items():
         check_predicate(spark, grant.rows, table)
-    pinned = pin(spark, settings, permit.tables, versions)
+    pinned = pin(Lake(spark, settings), permit.tables, versions)
     cut = is_extract(settings)
     return RowRules(
         permit,

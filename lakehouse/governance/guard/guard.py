@@ -12,6 +12,7 @@ from lakehouse.governance.guard.file_watch import FileWatch
 from lakehouse.governance.guard.guarded_state import GuardedState
 from lakehouse.governance.guard.side_doors import refuse
 from lakehouse.governance.scope.reconcile import judge_plan
+from lakehouse.lake import Lake
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -36,7 +37,7 @@ class Guard:
     def start(self, spark: SparkSession) -> None:
         """Begin to watch files, side doors and actions."""
         self._watch.start()
-        self._state = GuardedState(spark, self._study.settings, self._study.rules)
+        self._state = GuardedState(Lake(spark, self._study.settings), self._study.rules)
         self._state.close_doors(self.side_door)
         plan_gate.start(self.gate)
 

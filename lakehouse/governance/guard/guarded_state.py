@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from lakehouse.governance.access.row_rules import RowRules
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 GUARDING = (
     "spark.sql.extensions",
@@ -36,11 +36,11 @@ GUARDING = (
 class GuardedState:
     """Taken at the opening of a study, compared at its end."""
 
-    def __init__(self, spark: SparkSession, settings: Settings, rules: RowRules) -> None:
-        self._spark, self._settings, self._paths = spark, settings, dict(rules.paths)
+    def __init__(self, lake: Lake, rules: RowRules) -> None:
+        self._spark, self._settings, self._paths = lake.spark, lake.settings, dict(rules.paths)
         self._watcher: side_doors.Watcher | None = None
         self._conf = self._settings_now()
-        self._ids = {table: table_id(spark, path) for table, path in self._paths.items()}
+        self._ids = {table: table_id(self._spark, path) for table, path in self._paths.items()}
 
     def close_doors(self, report: Callable[[str], None]) -> None:
         """Watch the JVM and Arrow's readers, and close lake, keys and results to workers."""

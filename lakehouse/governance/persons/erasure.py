@@ -43,6 +43,7 @@ from lakehouse.spark_internals.process import jvm_process
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from lakehouse.lake import Lake
     from lakehouse.settings import Settings
 
 ROUNDS = 3
@@ -82,8 +83,7 @@ class Certificate:
 
 
 def erase(
-    spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     persons: Sequence[str],
     *,
     texts: Sequence[str] = (),
@@ -96,35 +96,35 @@ def erase(
     """
     began = time.monotonic()
     named = secrets.token_hex(4)
-    writers = [os.getpid(), jvm_process(spark)]
+    writers = [os.getpid(), jvm_process(lake.spark)]
     tell = progress or (lambda name, done, total: None)
-    with only_writer(settings.lake / ".writer.lock", writers), purging(spark):
-        ledger.append(settings, "erasure", {"event": "intent", "erasure": named})
-        bar(settings, persons)
-        tables = token_tables(spark, settings)
+    with only_writer(lake.settings.lake / ".writer.lock", writers), purging(lake.spark):
+        ledger.append(lake.settings, "erasure", {"event": "intent", "erasure": named})
+        bar(lake.settings, persons)
+        tables = token_tables(lake)
         tell("Finding records", 0, len(tables))
-        with staged(spark, settings, persons) as own:
-            keys = record_keys(spark, settings, tables, own)
-        bar(settings, keys)
+        with staged(lake, persons) as own:
+            keys = record_keys(lake, tables, own)
+        bar(lake.settings, keys)
         known = [*persons, *keys]
-        studies = study_tokens(settings, known)
+        studies = study_tokens(lake.settings, known)
         rows = 0
         touched: set[Path] = set()
-        with staged(spark, settings, [*known, *studies]) as gone:
+        with staged(lake, [*known, *studies]) as gone:
             for only_keys in (True, False):
                 for number, table in enumerate(tables):
                     tell("Deleting rows", number, len(tables))
-                    deleted = delete(spark, settings, table, gone, only_keys=only_keys)
+                    deleted = delete(lake, table, gone, only_keys=only_keys)
                     rows += deleted
                     if deleted:
                         touched.add(table.path)
-        drop_kept(settings)
+        drop_kept(lake.settings)
         needles = needles_of([*known, *studies], texts)
-        shredded = forget_in_vault(settings, persons)
+        shredded = forget_in_vault(lake.settings, persons)
         nobody = {token: f"ff{secrets.token_hex(16)}" for token in persons}
-        renumber(settings, lambda tokens: [nobody.get(token, token) for token in tokens])
-        purged, cleaned, last = clear(spark, settings, tables, touched, needles, tell)
-        note_gold(settings)
+        renumber(lake.settings, lambda tokens: [nobody.get(token, token) for token in tokens])
+        purged, cleaned, last = clear(lake, tables, touched, needles, tell)
+        note_gold(lake.settings)
     certificate = Certificate(
         named,
         datetime.now(UTC).isoformat(timespec="seconds"),
@@ -138,7 +138,7 @@ def erase(
         shredded,
         round(time.monotonic() - began, 1),
     )
-    return certified(settings, certificate, last)
+    return certified(lake.settings, certificate, last)
 
 
 def certified(settings: Settings, certificate: Certificate, last: Scan) -> Certificate:
@@ -181,36 +181,34 @@ def study_tokens(settings: Settings, tokens: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def staged(spark: SparkSession, settings: Settings, tokens: Sequence[str]) -> Iterator[DataFrame]:
+def staged(lake: Lake, tokens: Sequence[str]) -> Iterator[DataFrame]:
     """Tokens as a frame read from a file: as literals they would stand in plans and in the tables' history."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    folder = private_folder(settings.home / "erasures" / f"staged-{secrets.token_hex(4)}")
+    folder = private_folder(lake.settings.home / "erasures" / f"staged-{secrets.token_hex(4)}")
     path = folder / "tokens.parquet"
     try:
         pq.write_table(pa.table({"erased_token": pa.array(sorted(set(tokens)), pa.string())}), path)
-        yield spark.read.schema("erased_token STRING").parquet(str(path))
+        yield lake.spark.read.schema("erased_token STRING").parquet(str(path))
     finally:
         with path.open("r+b") as handle:
             handle.write(os.urandom(path.stat().st_size))
         shutil.rmtree(folder)
 
 
-def record_keys(
-    spark: SparkSession, settings: Settings, tables: Sequence[TokenTable], own: DataFrame
-) -> list[str]:
+def record_keys(lake: Lake, tables: Sequence[TokenTable], own: DataFrame) -> list[str]:
     """Tokens of records that are about these persons alone: contacts, courses, procedures, results.
 
     A key that also stands in a row about somebody else is shared and left out.
     """
-    found: set[str] = set(collect(keys_beside(spark, tables, own, of_subject=True)))
+    found: set[str] = set(collect(keys_beside(lake.spark, tables, own, of_subject=True)))
     for _ in range(ROUNDS):
         if not found:
             break
-        with staged(spark, settings, sorted(found)) as known:
-            shared = set(collect(keys_of_others(spark, tables, known, own)))
-            more = set(collect(keys_beside(spark, tables, known, of_subject=False)))
+        with staged(lake, sorted(found)) as known:
+            shared = set(collect(keys_of_others(lake.spark, tables, known, own)))
+            more = set(collect(keys_beside(lake.spark, tables, known, of_subject=False)))
         found -= shared
         if not more - found - shared:
             break
@@ -268,9 +266,7 @@ def collect(frames: Sequence[DataFrame]) -> list[str]:
     return [row[0] for row in whole.distinct().collect()]
 
 
-def delete(
-    spark: SparkSession, settings: Settings, table: TokenTable, gone: DataFrame, *, only_keys: bool
-) -> int:
+def delete(lake: Lake, table: TokenTable, gone: DataFrame, *, only_keys: bool) -> int:
     """Delete a table's rows about the erased, and blank them where they stand as relatives; how many rows.
 
     What tells a delivered row when it comes again is forgotten first. ``only_keys`` does the tables without a subject alone.
@@ -283,7 +279,7 @@ def delete(
     names = columns if only_keys else (*columns, *table.others)
     if not names:
         return 0
-    rows = rows_of(spark, table.path)
+    rows = rows_of(lake.spark, table.path)
     pairs = rows.select(
         fn.explode(
             fn.array(
@@ -301,20 +297,20 @@ def delete(
             fn.broadcast(gone), "erased_token", "left_semi"
         )
         places = mine.select("file_id", "row_number").distinct().collect()
-        forget_rows(settings, table.path.name, [(row[0], row[1]) for row in places])
+        forget_rows(lake.settings, table.path.name, [(row[0], row[1]) for row in places])
     gone.createOrReplaceTempView("erased_tokens")
-    with noted(spark, stamp_of(table.path)):
+    with noted(lake.spark, stamp_of(table.path)):
         for name in (name for name in columns if name in hits):
-            spark.sql(
+            lake.spark.sql(
                 f"MERGE INTO {table.sql} t USING erased_tokens e ON t.`{name}` = e.erased_token "
                 "WHEN MATCHED THEN DELETE"
             )
         for name in (name for name in table.others if name in hits):
-            spark.sql(
+            lake.spark.sql(
                 f"MERGE INTO {table.sql} t USING erased_tokens e ON t.`{name}` = e.erased_token "
                 f"WHEN MATCHED THEN UPDATE SET `{name}` = NULL"
             )
-    spark.catalog.dropTempView("erased_tokens")
+    lake.spark.catalog.dropTempView("erased_tokens")
     return sum(hits.values())
 
 
@@ -326,8 +322,7 @@ def purge(spark: SparkSession, table: TokenTable) -> None:
 
 
 def clear(
-    spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     tables: Sequence[TokenTable],
     touched: set[Path],
     needles: list[bytes],
@@ -340,20 +335,20 @@ def clear(
     by_path = {table.path: table for table in tables}
     for number, path in enumerate(sorted(touched)):
         tell("Purging old files", number, len(touched))
-        purge(spark, by_path[path])
+        purge(lake.spark, by_path[path])
     tell("Searching all files", 0, 1)
-    first = scan(settings.home, needles)
+    first = scan(lake.settings.home, needles)
     dirty = {path for path in by_path if any(path in each.parents for each in first.found)} - touched
     for path in sorted(dirty):
-        purge(spark, by_path[path])
+        purge(lake.spark, by_path[path])
     cleaned = 0
     for each in first.found:
         if each.exists() and not any(path in each.parents for path in by_path):
-            temporary = settings.scratch in each.parents
+            temporary = lake.settings.scratch in each.parents
             if temporary:
                 each.unlink()
             cleaned += temporary or clean(each, needles)
-    last = scan(settings.home, needles) if first.found else first
+    last = scan(lake.settings.home, needles) if first.found else first
     return len(touched | dirty), cleaned, last
 
 

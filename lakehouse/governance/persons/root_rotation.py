@@ -29,38 +29,38 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import Column, SparkSession
 
-    from lakehouse.settings import Settings
+    from lakehouse.lake import Lake
 
 
-def rotate_root(spark: SparkSession, settings: Settings) -> int:
+def rotate_root(lake: Lake) -> int:
     """Carry the whole lake, the vault and the opt-out lists to a new root key; returns rows of tables moved.
 
     Old versions of the tables are removed, because beside the new ones they would link old tokens to new.
     """
-    root = settings.keys / "root.key"
+    root = lake.settings.keys / "root.key"
     number = generation(str(root)) + 1
     pending = successor(root, number).with_name(successor(root, number).name + ".pending")
-    writers = [os.getpid(), jvm_process(spark)]
-    with only_writer(settings.lake / ".writer.lock", writers), purging(spark):
-        ledger.append(settings, "root-rotation", {"event": "intent", "generation": number})
+    writers = [os.getpid(), jvm_process(lake.spark)]
+    with only_writer(lake.settings.lake / ".writer.lock", writers), purging(lake.spark):
+        ledger.append(lake.settings, "root-rotation", {"event": "intent", "generation": number})
         if not pending.is_file():
             write_private(pending, secrets.token_bytes(32))
         rows = 0
-        for table in token_tables(spark, settings):
-            if settings.lake in table.path.parents:
-                rows += move(spark, table, str(root), number, str(pending))
+        for table in token_tables(lake):
+            if lake.settings.lake in table.path.parents:
+                rows += move(lake.spark, table, str(root), number, str(pending))
         onward = partial(carried_texts, str(root), number, str(pending))
-        for path in sorted((settings.home / "optouts").glob("*/*.txt")):
+        for path in sorted((lake.settings.home / "optouts").glob("*/*.txt")):
             lines = sorted(path.read_text(encoding="utf-8").split())
             write_private(path, "".join(f"{line}\n" for line in onward(lines)).encode())
-        if (settings.vault / "inbox.key").is_file():
-            vault = open_vault(settings)
+        if (lake.settings.vault / "inbox.key").is_file():
+            vault = open_vault(lake.settings)
             vault.collect()
             vault.advance(onward)
-        renumber(settings, onward)
-        note_gold(settings)
+        renumber(lake.settings, onward)
+        note_gold(lake.settings)
         pending.replace(successor(root, number))
-        ledger.append(settings, "root-rotation", {"event": "done", "generation": number})
+        ledger.append(lake.settings, "root-rotation", {"event": "done", "generation": number})
     return rows
 
 

@@ -13,8 +13,7 @@ from lakehouse.delta.log import is_table
 from lakehouse.delta.read import schema_of
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
+    from lakehouse.lake import Lake
     from lakehouse.settings import Settings
 
 SHAPE = "^[0-9a-f]{34}$"
@@ -59,12 +58,12 @@ def delta_folders(settings: Settings) -> list[Path]:
     return sorted({log.parent for log in settings.home.rglob("_delta_log") if is_table(log.parent)})
 
 
-def token_tables(spark: SparkSession, settings: Settings) -> list[TokenTable]:
+def token_tables(lake: Lake) -> list[TokenTable]:
     """Every Delta table with a text column."""
     subject, keys = declared()
     found = []
-    for path in delta_folders(settings):
-        schema = schema_of(spark, path)
+    for path in delta_folders(lake.settings):
+        schema = schema_of(lake.spark, path)
         texts = [field.name for field in schema if field.dataType.typeName() in ("string", "varchar")]
         if texts:
             found.append(

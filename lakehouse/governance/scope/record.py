@@ -23,7 +23,8 @@ from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from pyroaring import BitMap
-    from pyspark.sql import SparkSession
+
+    from lakehouse.lake import Lake
 
 OPT_OUTS_CHANGED = (
     "The opt-out list changed while the study was open; tables opened later follow the new one."
@@ -43,20 +44,18 @@ class Circumstances:
     reading: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
-def make_scope(
-    spark: SparkSession, settings: Settings, rules: RowRules, verdict: Verdict, run: Circumstances
-) -> Scope:
+def make_scope(lake: Lake, rules: RowRules, verdict: Verdict, run: Circumstances) -> Scope:
     """The record of a run, its rows and persons counted by queries of the platform's own.
 
     A table that cannot be counted leaves the run unaccounted: its record would not say whose data was read.
     """
     from pyroaring import BitMap
 
-    remarks, everybody, sets = list(verdict.remarks), BitMap(), PersonSets(settings)
+    remarks, everybody, sets = list(verdict.remarks), BitMap(), PersonSets(lake.settings)
     commitment = ""
-    with platform_at_work(), rules_of_the_whole_run(settings, rules, run.listed, remarks) as counting:
+    with platform_at_work(), rules_of_the_whole_run(lake.settings, rules, run.listed, remarks) as counting:
         reads = [
-            _entry(spark, settings, counting, table, seen, verdict, sets, everybody)
+            _entry(lake, counting, table, seen, verdict, sets, everybody)
             for table, seen in sorted(verdict.tables.items())
         ]
         if reads:
@@ -95,8 +94,7 @@ def digest_of_list(listed: bytes) -> str:
 
 
 def _entry(
-    spark: SparkSession,
-    settings: Settings,
+    lake: Lake,
     rules: RowRules,
     table: str,
     seen: ObservedTable,
@@ -111,7 +109,7 @@ def _entry(
     rows: int | None = None
     persons: int | None = None
     try:
-        rows, read = count_reads(spark, rules, table, seen.conditions, sets)
+        rows, read = count_reads(lake.spark, rules, table, seen.conditions, sets)
         if read is not None:
             everybody |= read
             persons = len(read)
@@ -119,7 +117,7 @@ def _entry(
         verdict.gaps.append(f"The rows read of {table} could not be counted ({type(error).__name__}).")
     return Read(
         table=table,
-        path=str(rules.paths[table].relative_to(settings.home)),
+        path=str(rules.paths[table].relative_to(lake.settings.home)),
         version=rules.versions[table],
         columns_direct=seen.used(Role.DIRECT),
         columns_filter=seen.used(Role.FILTER),
