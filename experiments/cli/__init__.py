@@ -19,8 +19,8 @@ from lakehouse.errors import PatternlakeError
 HELPERS = ("common",)
 
 WORKFLOW = (
-    "service", "data", "study", "permit", "runs", "run_list", "scope", "gate", "release", "ledger", "vault", "reidentify",
-    "forget",
+    "service", "data", "study", "permit", "define", "runs", "run_list", "scope", "gate", "release", "ledger", "vault",
+    "reidentify", "forget",
 )  # fmt: skip
 """Groups in the order in which they are used; one not named here comes after them, by name."""
 

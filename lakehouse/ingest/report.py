@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.delivery.register import Entry
+from lakehouse.ingest.verdict import NOT_JUDGED, REFUSED, Verdict
 
 if TYPE_CHECKING:
     from lakehouse.delivery.survey import FileSurvey
@@ -33,7 +34,8 @@ class DeliveryReport:
     ``files``: balance and change of each file. ``quarantine``: reason, rows and masked examples by table.
     ``columns``: headers no declaration names, declared ones that were missing. ``codes``: codes of the lake that no
     code list names, with how many events have them. ``units``: analysis and unit pairs, where one analysis came in
-    several. ``months`` and ``places``: events of the new files by source table.
+    several. ``months`` and ``places``: events of the new files by source table. ``verdict``: what the new files are
+    judged to be, why, and the hashes of the thresholds.
     """
 
     format: str
@@ -50,6 +52,7 @@ class DeliveryReport:
     gold: dict[str, int] = field(default_factory=dict)
     unlinked: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    verdict: Verdict = field(default_factory=lambda: Verdict(NOT_JUDGED))
 
 
 def file_rows(entries: Sequence[Entry], new: Sequence[str]) -> list[dict[str, Any]]:
@@ -201,7 +204,7 @@ def as_html(report: DeliveryReport) -> str:
     rows_in = sum(each["rows_in"] for each in report.files)
     spoilt = sum(each["quarantine"] for each in report.files)
     read = [each for each in report.files if each["new"]]
-    head = (
+    head = verdict_html(report.verdict) + (
         f"<p>{len(report.files)} files, {len(read)} of them new; {rows_in:,} rows in, "
         f"{sum(each['kept'] for each in read):,} known from the delivery before, {spoilt:,} in quarantine, "
         f"{sum(each['gone'] for each in read):,} vanished. Every row is accounted for. {report.seconds:.0f} s.</p>"
@@ -223,6 +226,22 @@ def as_html(report: DeliveryReport) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
         f"<h1>{title}</h1>{head}{body}</html>\n"
+    )
+
+
+def verdict_html(verdict: Verdict) -> str:
+    """The verdict in the first line, its reasons below; what a refusal asks of the data unit."""
+    reasons = "".join(f"<li>{escape(each)}</li>" for each in verdict.reasons)
+    what_next = (
+        "<p>Its rows are in the lake, each accounted for. Ask the sender for a corrected delivery, which replaces them."
+        "</p>"
+        if verdict.state == REFUSED
+        else ""
+    )
+    return (
+        f"<p><strong>{escape(verdict.line)}</strong></p>"
+        + (f"<ul>{reasons}</ul>" if reasons else "")
+        + what_next
     )
 
 

@@ -20,6 +20,7 @@ from lakehouse.identity.vault import collect_after_ingest, vault_at_ingest
 from lakehouse.ingest import report as reports
 from lakehouse.ingest.failures import explained
 from lakehouse.ingest.table import bring_table, unique_new
+from lakehouse.ingest.verdict import Verdict, judge, thresholds
 from lakehouse.spark_internals.process import jvm_process
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class IngestSummary:
     warnings: tuple[str, ...]
     seconds: float
     report: Path | None = None
+    verdict: str = ""
 
     @property
     def rows_in(self) -> int:
@@ -80,6 +82,8 @@ class IngestSummary:
         lines.append(
             f"{self.rows_in:,} rows in, all accounted for; {len(self.new)} new files; {self.seconds:.0f} s"
         )
+        if self.verdict:
+            lines.append(f"verdict: {self.verdict}")
         if self.report:
             lines.append(f"report: {self.report}")
         return "\n".join(lines)
@@ -125,6 +129,7 @@ def ingest(
     """
     began, moment = time.monotonic(), reports.now()
     steps = Steps(progress)
+    declared = thresholds(lake.settings)
     delivery = find_delivery(Path(folder), format)
     with only_writer(lake.settings.lake / ".writer.lock", writers_of(lake.spark)), explained():
         claim_kind(lake.settings, delivery)
@@ -153,8 +158,10 @@ def ingest(
         )
         if not new:
             return summary
-        page = report_of(lake, summary, surveyed, moment, steps)
-    return replace(summary, seconds=time.monotonic() - began, report=page)
+        verdict = judge(declared, [entry for entry in summary.files if entry.file_id in summary.new], known)
+        page = report_of(lake, summary, surveyed, moment, steps, verdict)
+    seconds = time.monotonic() - began
+    return replace(summary, seconds=seconds, report=page, verdict=verdict.line)
 
 
 def report_of(
@@ -163,6 +170,7 @@ def report_of(
     surveyed: Sequence[FileSurvey],
     moment: str,
     steps: Steps,
+    verdict: Verdict,
 ) -> Path:
     """Write the delivery report and return its page."""
     steps.begin("Delivery report", 1)
@@ -182,6 +190,7 @@ def report_of(
         gold=summary.gold,
         unlinked=summary.unlinked,
         warnings=list(summary.warnings),
+        verdict=verdict,
     )
     page = reports.write_report(lake.settings, report)
     steps.finish()

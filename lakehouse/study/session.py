@@ -228,9 +228,10 @@ class Study:
         Raises :class:`ConfigurationError` for a faulty file, :class:`PermissionRefused` for one of a signed family that
         lacks signatures while persons are real.
         """
-        made = load(self.settings, family, id)
-        real = lake_kind(self.settings) == "real" and not is_extract(self.settings)
-        require_signed(self.settings, made, real=real)
+        with platform_at_work():
+            made = load(self.settings, family, id)
+            real = lake_kind(self.settings) == "real" and not is_extract(self.settings)
+            require_signed(self.settings, made, real=real)
         self.definitions |= made.hashes
         return made
 

@@ -46,7 +46,13 @@ def test_a_report_tells_and_a_corrected_rule_lets_rows_through(
     assert columns["unknown"] == ["ekstra"]
     assert set(columns["missing"]) == {"cause_b", "cause_c", "cause_d", "underlying", "manner"}
     assert told["gold"]["gold.person"] == 3
+    assert told["verdict"]["state"] == "refused" and summary.verdict in str(summary)
+    assert told["verdict"]["reasons"] == [
+        f"{NAME}: 75.0% of 4 new rows are in quarantine (allowed are 10.0%)."
+    ]
+    assert set(told["verdict"]["definitions"]) == {"delivery/default@1", "delivery/organisations@1"}
     page = summary.report.read_text(encoding="utf-8")
+    assert page.index("Refused, for one reason.") < page.index("Every row is accounted for")
     assert "cause=?9" in page
     assert "http" not in page and "<script" not in page
     for text in (page, json.dumps(told)):

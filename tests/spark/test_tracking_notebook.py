@@ -9,8 +9,13 @@ import mlflow
 import pytest
 
 from experiments import open_study
-from lakehouse.errors import PermissionRefused
+from lakehouse.definitions import load
+from lakehouse.definitions.loader import as_tag
+from lakehouse.errors import ConfigurationError, PermissionRefused
+from lakehouse.governance.ledger import ledger
 from lakehouse.governance.permits.files import grant_all
+from lakehouse.governance.permits.study_definition import StudyDefinition
+from lakehouse.ingest.delivery_definition import DeliveryThresholds
 from lakehouse.settings import Settings, load_settings
 from tests.support.small_lake import write_small_lake
 
@@ -36,6 +41,9 @@ def test_what_was_read_is_on_the_run(spark: SparkSession, lake: Settings) -> Non
         assert study.table("gold.event").filter("code = 'ICD10//A'").select("code").count() == 10
         assert len(study.pandas("gold.vocabulary")[["code_id"]]) == 10
         mlflow.log_metric("looked_at", 2)
+        thresholds = study.use(DeliveryThresholds, "default")
+        with pytest.raises(ConfigurationError, match="nearest known one is 'default'"):
+            study.use(DeliveryThresholds, "defalt")
     run = only_run()
     assert run.info.status == "FINISHED" and run.data.metrics == {"looked_at": 2.0}
     tags = run.data.tags
@@ -47,6 +55,16 @@ def test_what_was_read_is_on_the_run(spark: SparkSession, lake: Settings) -> Non
     assert stored["digest"] == tags["scope_digest"]
     assert {read["table"] for read in stored["reads"]} == {"gold.event", "gold.vocabulary"}
     assert mlflow.active_run() is None
+    defined = load(lake, StudyDefinition, "demo")
+    used = {defined.name: defined.hash, thresholds.name: thresholds.hash}
+    receipt = json.loads((lake.results / "demo" / run.info.run_id / "receipt.json").read_text())
+    assert receipt["definitions"] == used and tags["definitions"] == as_tag(used)
+    (intent,) = (
+        each["body"]
+        for each in ledger.entries(lake)
+        if each["body"].get("run") == run.info.run_id and each["kind"] == "intent"
+    )
+    assert intent["definitions"] == {defined.name: defined.hash}
 
 
 def test_a_failing_cell_leaves_its_reads_on_a_failed_run(spark: SparkSession, lake: Settings) -> None:
