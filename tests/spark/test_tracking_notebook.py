@@ -59,11 +59,8 @@ def test_what_was_read_is_on_the_run(spark: SparkSession, lake: Settings) -> Non
     used = {defined.name: defined.hash, thresholds.name: thresholds.hash}
     receipt = json.loads((lake.results / "demo" / run.info.run_id / "receipt.json").read_text())
     assert receipt["definitions"] == used and tags["definitions"] == as_tag(used)
-    (intent,) = (
-        each["body"]
-        for each in ledger.entries(lake)
-        if each["body"].get("run") == run.info.run_id and each["kind"] == "intent"
-    )
+    intents = [each["body"] for each in ledger.entries(lake) if each["kind"] == "intent"]
+    (intent,) = (body for body in intents if body["run"] == run.info.run_id)
     assert intent["definitions"] == {defined.name: defined.hash}
 
 
