@@ -237,15 +237,18 @@ class RunRecord:
     def _register(self, name: str, made: LoggedModel, about: str) -> None:
         """A new version of the study's model, with what it was learned from.
 
-        A local registry would look a ``models:/`` address up in the store of the whole process, so it is told the place.
+        A local registry would look a ``models:/`` address up in the store of the whole process, so it is told the
+        place, and model and version name each other by tags.
         """
         registered(self.client, name, f"{about} in study {self.study}.")
         tags = {"run_id": self.run_id, "scope_digest": self.scope_digest, **self._on_models()}
-        tags["receipt_hash"] = self.facts["receipt_hash"]
+        tags |= {"receipt_hash": self.facts["receipt_hash"], "model_id": made.model_id}
         source = made.artifact_location if is_local(self.settings) else made.model_uri
-        self.client.create_model_version(
+        version = self.client.create_model_version(
             name, source, self.run_id, tags=tags, description=self.question, model_id=made.model_id
         )
+        named = json.dumps([{"name": name, "version": version.version}])
+        self.client.set_logged_model_tags(made.model_id, {"mlflow.modelVersions": named})
 
 
 def scope_record(study: Study) -> dict[str, Any]:
