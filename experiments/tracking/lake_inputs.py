@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from experiments.tracking.lake_source import LakeTableSource
 from lakehouse.data_model import GOLD
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
 
 HOW = ("direct", "filter", "join")
@@ -28,6 +30,25 @@ def inputs(reads: Iterable[Mapping[str, Any]]) -> list[DatasetInput]:
         source = LakeTableSource(str(read["table"]), int(read["version"]), columns)
         found.append(DatasetInput(_dataset(source), [*tags, InputTag("mlflow.data.context", "mining")]))
     return found
+
+
+def log_inputs(client: MlflowClient, run_id: str, reads: Iterable[Mapping[str, Any]]) -> None:
+    """Log the reads of a scope record as inputs of a run.
+
+    Two runs of an experiment that list the same table for the first time at the same moment collide in MLflow's store,
+    which then takes nothing of the later one: that one is written again. Raises what MLflow raised at the third time.
+    """
+    from mlflow.exceptions import MlflowException
+
+    listed = inputs(reads)
+    for again in (True, True, False):
+        try:
+            client.log_inputs(run_id, listed)
+            return
+        except MlflowException:
+            if not again:
+                raise
+            time.sleep(0.2)
 
 
 def _dataset(source: LakeTableSource) -> Any:

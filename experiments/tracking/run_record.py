@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.tracking.code_version import code_version, environment_hash
-from experiments.tracking.lake_inputs import inputs
+from experiments.tracking.lake_inputs import log_inputs
 from experiments.tracking.metrics import may_be_logged
 from experiments.tracking.models import ModelFiles, code_file, log_model
 from experiments.tracking.parameters import as_toml
@@ -157,7 +157,7 @@ class RunRecord:
         reads = list(scope.get("reads", ()))
         self.tag(data_versions=" ".join(sorted({f"{read['table']}@{read['version']}" for read in reads})))
         if reads:
-            self.client.log_inputs(self.run_id, inputs(reads))
+            log_inputs(self.client, self.run_id, reads)
 
     def withhold(self) -> None:
         """Say that nothing leaves this run, and why."""

@@ -10,7 +10,7 @@ import sys
 import threading
 import tomllib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -52,23 +52,23 @@ def begin(settings: Settings, study: str = "demo", **facts: object) -> Any:
     )
 
 
-def whole(settings: Settings, number: int, together: Callable[[], object], files: Path) -> str:
+def whole(settings: Settings, number: int, barrier: threading.Barrier, files: Path) -> str:
     """Everything a run may write, each step at the same time as the other runs' same step."""
     with begin(settings, permit_id=f"p{number}", kind="synthetic") as run:
-        together()
+        barrier.wait(120)
         run.made |= {"params": {"number": number}}
         run.params({})
-        together()
+        barrier.wait(120)
         run.metrics(metrics.shared_metrics(persons=100 * number, tests=number, significant=number))
-        together()
+        barrier.wait(120)
         run.store_scope(scope_like())
         folder = files / str(number)
         folder.mkdir()
         (folder / "note.txt").write_text(f"of run {number}")
-        together()
+        barrier.wait(120)
         run.publish(folder)
         run.model(CHECKED, CHECKED.kind.model)
-        together()
+        barrier.wait(120)
         run.issue_receipt("checked")
         run.answer(f"Answer {number}")
         return str(run.run_id)
@@ -84,9 +84,13 @@ def test_runs_open_at_the_same_time_in_two_homes_do_not_mix(tmp_path: Path) -> N
     barrier = threading.Barrier(3)
     with ThreadPoolExecutor(3) as pool:
         asked = [
-            pool.submit(whole, settings, number, lambda: barrier.wait(120), tmp_path)
+            pool.submit(whole, settings, number, barrier, tmp_path)
             for number, settings in ((1, first), (2, first), (3, second))
         ]
+        for each in as_completed(asked):
+            if each.exception() is not None:
+                barrier.abort()
+                raise each.exception() or AssertionError
         ids = [each.result() for each in asked]
     for number, (run_id, settings) in enumerate(zip(ids, (first, first, second), strict=True), start=1):
         client = client_of(settings)
