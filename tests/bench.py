@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.support.ratios import record
+
 HORIZON = 1826
 PAIRS_SQL = f"""
     WITH first AS (SELECT person, code, min(day) AS day FROM events GROUP BY person, code)
@@ -241,11 +243,15 @@ def compare(home: Path, persons: int, codes: int) -> int:
     assert results["duckdb"]["person_pairs"] == results["spark"]["person_pairs"]
     short = 0
     print()
+    ratios: dict[str, dict[str, float]] = {"<=": {}, ">=": {}}
     for title, above, below, sign, bound in PROMISES:
         ratio = results[above]["seconds"] / results[below]["seconds"]
         kept = ratio <= bound if sign == "<=" else ratio >= bound
         short += not kept
         print(f"{'ok   ' if kept else 'SHORT'} {title:<28} {ratio:6.2f}   promised {sign} {bound:g}")
+        ratios[sign][title] = ratio
+    for sign, better in (("<=", "lower"), (">=", "higher")):
+        record("pair scan", f"{persons} persons, {codes} codes", ratios[sign], better)
     return 1 if short else 0
 
 

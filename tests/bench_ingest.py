@@ -22,6 +22,7 @@ from pathlib import Path
 import duckdb
 
 from tests.bench import measured
+from tests.support.ratios import record
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMES, SHARE = 8, 0.15
@@ -203,10 +204,12 @@ def main() -> int:
     """Print the figures; 1 when an ingest or a re-delivery costs more than promised."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--persons", type=int, default=20_000)
+    persons = parser.parse_args().persons
     with tempfile.TemporaryDirectory() as folder:
-        got = bench(parser.parse_args().persons, Path(folder))
+        got = bench(persons, Path(folder))
     for line in lines(got):
         print(line, flush=True)
+    record("ingest", f"{persons} persons", {"ingest / copy": got.ratio, "re-delivery / full load": got.share})
     return int(got.ratio > TIMES or got.share > SHARE)
 
 

@@ -23,6 +23,7 @@ from experiments.kernels.reactions import ReactionPass, ReactionSettings
 from experiments.kernels.sequences import ANY, Limits, events_of, mine_sequences
 from experiments.kernels.spans import SpanPass
 from experiments.statistics.designs.symmetry import null_ratios, symmetry
+from tests.support.ratios import record
 
 RETAIL_SUPPORT, SIGN_SUPPORT = 89, 292
 CANNOT = {
@@ -244,6 +245,8 @@ def main() -> int:
         short += ratio < promised
         mark = "ok   " if ratio >= promised else "SHORT"
         print(f"{mark} {name:<22} {ratio:8.2f} times our time   promised >= {promised:.2f}")
+    size = f"{given.persons} persons, {given.codes} codes, {given.pairs} pairs"
+    record("sets, sequences, symmetry", size, dict(ratios), "higher")
     return 1 if short else 0
 
 

@@ -19,6 +19,7 @@ from lakehouse.settings import Settings, load_settings
 from lakehouse.study.session import open_data
 from tests.support.lakes import write_lake
 from tests.support.populations import as_persons, simulate
+from tests.support.ratios import record
 
 SHARE, FIXED = 0.05, 0.5
 """Promised: at most this share of a long job, and this many seconds fixed."""
@@ -85,6 +86,8 @@ def main() -> int:
     print(f"a query costs    {(gated - bare - empty) / given.rounds * 1000:8.0f} ms more")
     print(f"share            {share:8.1%}    (promised at most {SHARE:.0%} of a job of a minute or more)")
     print(f"fixed            {empty:8.2f} s  (promised at most {FIXED} s)")
+    size = f"{given.persons} persons, {given.rounds} rounds"
+    record("scope accounting", size, {"study / bare": gated / bare, "fixed, seconds": empty})
     return 0 if share <= SHARE and empty <= FIXED else 1
 
 

@@ -14,6 +14,7 @@ from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from lakehouse.synthetic import SynthSummary, synthesise
 from tests.oracles.stored import silver_by_sql
+from tests.support.frames import same_rows
 from tests.support.planted_truth import compare_with_truth, unread
 
 if TYPE_CHECKING:
@@ -73,4 +74,4 @@ def test_silver_of_every_table_is_what_sql_makes_of_its_bronze(
                           for name in (table.bronze, table.silver))  # fmt: skip
         expected = silver_by_sql(bronze, table)
         assert silver.schema == expected.schema, table.name
-        assert silver.exceptAll(expected).count() == expected.exceptAll(silver).count() == 0, table.name
+        same_rows(silver, expected, table.name)

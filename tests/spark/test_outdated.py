@@ -27,6 +27,7 @@ from lakehouse.ingest.run import ingest
 from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from tests.support.deliveries import ANNA, BENT, write_delivery, write_file
+from tests.support.frames import same_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -57,9 +58,8 @@ def test_rows_behind__are_those_the_latest_leave_out(spark: SparkSession, few: b
     seed = random.SystemRandom().randrange(1 << 32)
     rows = some_rows(spark, random.Random(seed))
     table = Table("made", "made.csv", (), key=("id", "part"), version=version)
-    counting = sorted(map(str, latest_of_key(rows, table).select(*rows.columns).collect()))
     left = without_rows(rows, behind(rows, table, few), few).select(*rows.columns)
-    assert sorted(map(str, left.collect())) == counting, seed
+    same_rows(left, latest_of_key(rows, table).select(*rows.columns), f"seed {seed}")
     of_key: dict[tuple[str | None, int | None], int] = {}
     for row in rows.collect():
         of_key[row["id"], row["part"]] = of_key.get((row["id"], row["part"]), 0) + 1
@@ -95,5 +95,5 @@ def compare(spark: SparkSession, settings: Settings) -> CurrentFiles:
     for _, table in slow.tables():
         by_rule = silver_rows(Lake(spark, settings), slow, table)
         found = silver_rows(Lake(spark, settings), fast, table).select(*by_rule.columns)
-        assert sorted(map(str, found.collect())) == sorted(map(str, by_rule.collect())), table.name
+        same_rows(found, by_rule, table.name)
     return fast

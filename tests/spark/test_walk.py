@@ -24,6 +24,7 @@ from lakehouse.gold.timeline import split_of
 from tests.oracles.courses import courses
 from tests.oracles.exposure import periods
 from tests.oracles.timeline import timeline
+from tests.support.frames import same_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -91,7 +92,7 @@ def made(
         assert frame.dtypes == [(each.name, each.type.lower()) for each in GOLD[name].columns]
         assert stamp_of(tmp_path / name) == "a note"
         found[name] = [row.asDict() for row in frame.collect()]
-        assert rows_of(spark, tmp_path / name).exceptAll(frame).isEmpty()
+        same_rows(rows_of(spark, tmp_path / name), frame, name)
         assert rows_of_newest(tmp_path / name) == len(found[name])
     return found
 

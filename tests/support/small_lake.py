@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from datetime import date, datetime
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.data_model import GOLD
 from lakehouse.delta.tables import create_table, table_path
-from lakehouse.settings import Settings
+from lakehouse.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -144,15 +149,31 @@ ROWS = {
 
 
 def write_small_lake(spark: SparkSession, settings: Settings, kind: str = "synthetic") -> None:
-    """Write the ten persons as gold tables (data in version 1), the root key and ``lake.toml``."""
+    """Write the ten persons as gold tables (data in version 1), the root key and ``lake.toml``.
+
+    Spark writes the tables once a process; every further lake is a copy of them, for a Delta table names its files
+    relative to itself.
+    """
     settings.lake.mkdir(parents=True, exist_ok=True)
     (settings.lake / "lake.toml").write_text(f'kind = "{kind}"\n')
     settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     (settings.keys / "root.key").touch(mode=0o600)
     (settings.keys / "root.key").write_bytes(b"\x07" * 32)
+    made = load_settings(_first_home(), "test")
+    if not made.lake.is_dir():
+        for table in GOLD.values():
+            create_table(spark, table_path(made, table.name), table.ddl, table.keep_statistics)
+            append_rows(spark, made, table.name, ROWS.get(table.name, list)())
     for table in GOLD.values():
-        create_table(spark, table_path(settings, table.name), table.ddl, table.keep_statistics)
-        append_rows(spark, settings, table.name, ROWS.get(table.name, list)())
+        shutil.copytree(table_path(made, table.name), table_path(settings, table.name))
+
+
+@cache
+def _first_home() -> Path:
+    """Where the tables are written that all lakes of this process are copies of; it vanishes with the process."""
+    home = Path(tempfile.mkdtemp(prefix="patternlake-small-lake-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home
 
 
 def append_rows(spark: SparkSession, settings: Settings, table: str, rows: list[dict[str, Any]]) -> None:
