@@ -16,6 +16,9 @@ JOB ?= mine_pairs
 SEEDS ?= 20
 WORKERS ?= 2
 FAST := tests/kernels tests/statistics tests/spec tests/architecture
+NO_WORLDS := not null_worlds and not test_planted and not a_planted and not synthetic_recovery
+# Two workers on two cores: threads of linear algebra that wait for each other would take the time of the tests.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 LONG := tests/e2e/test_demo.py tests/e2e/test_submit.py tests/spark/test_root_rotation.py \
 	tests/spark/test_redelivery.py::test_a_lake_of_many_deliveries_equals_one_of_the_last
 HOME_OPTION := $(if $(LAKE),--lake $(LAKE))
@@ -70,11 +73,11 @@ bytecode: setup
 test: bytecode ## All tests but the long ones, or those of one room: make test ROOM=governance
 	@if [ -n "$(ROOM)" ]; then files="$$($(BIN)/python -m tests.support.rooms '$(ROOM)')" || exit 2; fi; \
 	echo "Running all tests$${files:+ of $(ROOM)} but the long ones (make prove runs those) ..."; \
-	$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --durations=15 $$files
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 $$files
 
 .PHONY: test-fast
-test-fast: bytecode ## Kernels, statistics and specifications: no Spark
-	@$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS) --dist worksteal $(FAST)
+test-fast: bytecode ## Kernels, statistics and specifications: no Spark, no simulated worlds (make test has both)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -m "not slow" -k "$(NO_WORLDS)" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(FAST)
 
 .PHONY: coverage
 coverage: setup ## Lines of the kernels that their tests run, with the compiler off and few examples (minutes)
