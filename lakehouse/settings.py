@@ -74,7 +74,7 @@ class Settings:
     def definition(self, kind: str, name: str) -> Path:
         """Path of a study or permit file: the home's own ``conf`` first, then the project's.
 
-        ``kind`` is ``"permits"`` or ``"studies"``.
+        ``kind`` is ``"permits"`` or ``"studies"``. Raises :class:`ConfigurationError` where neither has it.
         """
         candidates = [self.home / "conf" / kind / f"{name}.toml", conf_dir() / kind / f"{name}.toml"]
         for candidate in candidates:
@@ -101,7 +101,7 @@ class Settings:
         return path
 
     def codelist(self, name: str) -> Path:
-        """Path of a file under ``conf/codelists``."""
+        """Path of a file under ``conf/codelists``. Raises :class:`ConfigurationError` where it is missing."""
         path = conf_dir() / "codelists" / name
         if not path.is_file():
             raise ConfigurationError(
@@ -140,7 +140,7 @@ def _unpacked(package: Path) -> Path:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; an unreadable one is a configuration error that names the line."""
+    """Parse a TOML file; an unreadable one is a :class:`ConfigurationError` that names the line."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -158,7 +158,10 @@ def read_properties(path: Path) -> dict[str, str]:
 
 
 def load_settings(home: str | Path | None = None, profile: str | None = None) -> Settings:
-    """Settings from the arguments, else ``PATTERNLAKE_HOME``/``PATTERNLAKE_PROFILE``, else the defaults."""
+    """Settings from the arguments, else ``PATTERNLAKE_HOME``/``PATTERNLAKE_PROFILE``, else the defaults.
+
+    Raises :class:`ConfigurationError` for a profile that is not there or gives values that are not allowed.
+    """
     chosen = profile or os.environ.get("PATTERNLAKE_PROFILE") or "local"
     path = conf_dir() / "profiles" / f"{chosen}.toml"
     if not path.is_file():

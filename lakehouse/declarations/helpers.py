@@ -37,7 +37,10 @@ def codelist(name: str) -> tuple[dict[str, str], ...]:
 
 
 def translated(sql: str, table: Mapping[str, str]) -> str:
-    """SQL of a text looked up in a table; null where the table does not know it."""
+    """SQL of a text looked up in a table; null where the table does not know it.
+
+    Raises :class:`ValueError` where a text holds a quote or a backslash, which would end the SQL.
+    """
     for text in (*table, *table.values()):
         if "'" in text or "\\" in text:
             raise ValueError("no quotes and no backslashes in code lists")

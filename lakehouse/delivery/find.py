@@ -78,7 +78,7 @@ def all_sources() -> dict[str, list[Source]]:
 
 
 def find_delivery(folder: Path, format: str = "auto") -> Delivery:
-    """Recognise a folder; raises :class:`DataError` that says what was looked for."""
+    """Recognise a folder; :class:`DataError` says what was looked for, :class:`UsageError` is for an unknown format."""
     if format not in FORMATS:
         raise UsageError(f"There is no format '{format}'.", "", f"Known: {', '.join(FORMATS)}.")
     if not folder.is_dir():
@@ -112,7 +112,7 @@ def find_delivery(folder: Path, format: str = "auto") -> Delivery:
 
 
 def as_date(note: dict[str, Any], key: str) -> datetime.date | None:
-    """A date of the note, written as a TOML date or as text."""
+    """A date of the note, written as a TOML date or as text. Raises :class:`DataError` where it is neither."""
     value = note.get(key)
     if value is None or isinstance(value, datetime.date):
         return value
@@ -174,7 +174,10 @@ def series_name(name: str) -> str:
 
 
 def guess_format(root: Path) -> str:
-    """The format of a folder without a note."""
+    """The format of a folder without a note.
+
+    Raises :class:`DataError` where the folder is no delivery that is known.
+    """
     names = [str(below).lower() for _, below in visible_files(root)]
     stems = {name.partition("/")[0].partition(".")[0] for name in names}
     if (root / "metadata").is_dir() or is_meds(root):
@@ -203,7 +206,10 @@ def is_meds(root: Path) -> bool:
 
 
 def issuer_of(root: Path, format: str) -> str:
-    """What tells the ids of one foreign data set from those of another: the name it gives itself, or its folder's."""
+    """What tells the ids of one foreign data set from those of another: the name it gives itself, or its folder's.
+
+    Raises :class:`DataError` where the data set's description is not JSON.
+    """
     import json
 
     described = root / "metadata" / "dataset.json"

@@ -58,7 +58,10 @@ class Changes:
 
 
 def row_ids(file: FileSurvey, key_file: Path) -> Ids:
-    """Ids of the rows of a file, in order."""
+    """Ids of the rows of a file, in order.
+
+    Raises :class:`DataError` where the file cannot be read to its end or has changed since it was counted.
+    """
     key = domain_key(str(key_file), "row").hex()[:16]
     try:
         found = [hashed(texts, key) for texts in row_texts(file)]
@@ -98,7 +101,7 @@ def row_texts(file: FileSurvey) -> Iterator[list[bytes]]:
 
 
 def hashed(texts: Sequence[bytes], key: str) -> Ids:
-    """Keyed 64-bit hashes of texts."""
+    """Keyed 64-bit hashes of texts, [text]."""
     import pandas as pd
 
     if not texts:
@@ -109,7 +112,10 @@ def hashed(texts: Sequence[bytes], key: str) -> Ids:
 
 
 def ranks(ids: Ids) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Order that sorts the ids, ids in that order, and for each how many equal ones stand before it."""
+    """Order that sorts the ids, ids in that order, and for each how many equal ones stand before it.
+
+    All three are [row], 64-bit.
+    """
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
     starts = np.ones(len(ids), bool)

@@ -171,7 +171,10 @@ def survey_text(found: DeliveredFile) -> tuple[str, list[str], str, list[Chunk]]
 
 
 def read_header(found: DeliveredFile, stream: IO[bytes]) -> tuple[list[str], str, int]:
-    """Column names, encoding, and where the rows begin. A byte order mark outranks the declared encoding."""
+    """Column names, encoding, and where the rows begin. A byte order mark outranks the declared encoding.
+
+    Raises :class:`DataError` where the file is empty or no text.
+    """
     table, line, begin = found.table, b"\n", 0
     if table.fixed:
         return [each.name for each in table.fields], table.encoding, 0
@@ -213,7 +216,7 @@ def split_line(found: DeliveredFile, text: str) -> list[str]:
 
 
 def check_last_line(found: DeliveredFile, line: bytes, width: int, encoding: str) -> None:
-    """A last line without its end is a row only if it is complete."""
+    """A last line without its end is a row only if it is complete. Raises :class:`DataError` where it is not."""
     if len(split_line(found, line.decode(encoding, errors="replace"))) != width:
         raise DataError(
             f"{found.name} ends in the middle of a row.", "It was cut on its way.", "Fetch the file again."
@@ -221,7 +224,10 @@ def check_last_line(found: DeliveredFile, line: bytes, width: int, encoding: str
 
 
 def survey_parquet(found: DeliveredFile) -> tuple[str, list[str], list[Chunk]]:
-    """Digest, column names and chunks of a Parquet file, from its own footer."""
+    """Digest, column names and chunks of a Parquet file, from its own footer.
+
+    Raises :class:`DataError` where the file is not complete.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -245,7 +251,10 @@ def survey_parquet(found: DeliveredFile) -> tuple[str, list[str], list[Chunk]]:
 
 
 def require_plain(found: DeliveredFile, columns: tuple[str, ...]) -> None:
-    """Refuse Parquet columns that are lists or structures where the declaration wants one value a row."""
+    """Refuse Parquet columns that are lists or structures where the declaration wants one value a row.
+
+    Raises :class:`DataError` with their names.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -267,7 +276,7 @@ def match_header(
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Which field each column fills, names that no declaration knows, and fields that are not there.
 
-    Case and aliases are forgiven; a missing required column is not.
+    Case and aliases are forgiven; a missing required column is not. Raises :class:`DataError` with its name.
     """
     fields = {alias: each for each in table.fields for alias in each.headers}
     columns: list[str] = []

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def table_path(settings: Settings, name: str) -> Path:
-    """Folder of a table: ``gold.timeline`` lies in ``<lake>/gold/timeline``."""
+    """Folder of a table: ``gold.timeline`` lies in ``<lake>/gold/timeline``.
+
+    Raises :class:`DataError` where the name is not of the form ``layer.table``.
+    """
     layer, _, table = name.partition(".")
     if not table or not (layer + table).replace("_", "").isalnum():
         raise DataError(
@@ -43,7 +46,7 @@ def read_version(spark: SparkSession, path: Path, version: int) -> DataFrame:
 
 
 def latest_version(spark: SparkSession, path: Path) -> int:
-    """Newest version of a Delta table."""
+    """Newest version of a Delta table. Raises :class:`DataError` where there is no table."""
     from delta.tables import DeltaTable
 
     row = DeltaTable.forPath(spark, str(path)).history(1).select("version").first()

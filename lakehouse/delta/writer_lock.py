@@ -45,6 +45,7 @@ def only_writer(path: Path, processes: list[int]) -> Iterator[None]:
 
     The operating system frees the lock when its holder dies, however it dies. A killed holder's JVM may live
     on for moments and still commit, so whoever takes over waits for every process the file names.
+    Raises :class:`DataError` where another writer holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as handle:
@@ -81,7 +82,7 @@ def holder(path: Path) -> str:
 
 
 def wait_for_the_dead(path: Path, ours: list[int]) -> None:
-    """Wait until no process of an earlier, killed writer is left; refuse when one does not end."""
+    """Wait until no process of an earlier, killed writer is left; :class:`DataError` when one does not end."""
     deadline = time.monotonic() + LAST_WORDS_SECONDS
     for pid, began in named(path).items():
         while int(pid) not in ours and began and started(int(pid)) == began:

@@ -34,7 +34,7 @@ def require_open_lake(settings: Settings) -> None:
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """A folder that appears under its name when the block has ended well; refuses one that is there."""
+    """A folder that appears under its name when the block has ended well; :class:`DataError` where one is there."""
     if out.exists():
         raise DataError(f"{out} is there already.", "An export never overwrites.", "Name a new folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,10 @@ def write_rows(
 
 
 def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The columns of the schema in order, cast; those not there are empty. Raises where one may not be empty and is."""
+    """The columns of the schema in order, cast; those not there are empty. Raises where one may not be empty and is.
+
+    Raises :class:`DataError` that names the column.
+    """
     import pyarrow as pa
 
     there = set(table.column_names)

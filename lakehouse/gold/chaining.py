@@ -33,6 +33,7 @@ def chain_starts(
     """Where chains begin among spans in order of ``group`` and ``start``: the same rule, over arrays.
 
     ``start`` and ``end`` are days and may be negative; groups are numbered from 0, below 2**37.
+    The arrays are [span]; the result holds positions of spans, [chain].
     """
     if not len(group):
         return np.zeros(0, np.intp)

@@ -63,6 +63,7 @@ def courses(
     """Courses from contacts in any order; persons are numbers from 0, below 2**37.
 
     Of several contacts of one sector on one day the longest counts, as one.
+    The arrays are [contact]: ``day`` and ``until`` in days since 1970, ``sector`` a number of ``SECTORS``.
     """
     order = np.lexsort((until, sector, day, person))
     person, sector, day, until = person[order], sector[order], day[order], until[order]

@@ -42,7 +42,10 @@ def exposure_periods(
     day: NDArray[np.int64],
     quantity: NDArray[np.float64],
 ) -> Periods:
-    """Periods from dispensings in any order; persons and medicines are numbers from 0, their product below 2**37."""
+    """Periods from dispensings in any order; persons and medicines are numbers from 0, their product below 2**37.
+
+    The arrays are [dispensing]: ``day`` in days since 1970, ``quantity`` in defined daily doses.
+    """
     until = day + np.clip(np.ceil(quantity), 1, MOST_DAYS).astype(np.int64)  # first day no longer covered
     medicines = int(medicine.max(initial=0)) + 1
     group = person * medicines + medicine

@@ -63,7 +63,10 @@ def icd10_block(code: str) -> str:
 
 @cache
 def parse_level(level: str) -> Mapping[str, int]:
-    """Depth by system of a level such as ``icd10-block`` or ``icd10-3+atc-4``; systems not named keep the default."""
+    """Depth by system of a level such as ``icd10-block`` or ``icd10-3+atc-4``; systems not named keep the default.
+
+    Raises :class:`UsageError` for a level that no system has.
+    """
     depths = {SYSTEMS[name]: length for name, length in LEVELS.items()}
     for part in level.split("+"):
         system, _, depth = part.partition("-")

@@ -121,14 +121,21 @@ class People:
     facts: NDArray[np.int64]
 
     def named(self, numbers: NDArray[np.int64]) -> pa.Array:
-        """Pseudonyms of numbered persons."""
+        """Pseudonyms of numbered persons.
+
+        ``numbers`` are positions of persons, [row]; the result has one pseudonym a row.
+        """
         import pyarrow as pa
 
         return self.ids.take(pa.array(numbers))
 
 
 def walk(folders: Mapping[str, str], schemas: Mapping[str, pa.Schema], rows: pa.Table) -> list[NewFile]:
-    """In a worker: write a part's files and tell of them."""
+    """In a worker: write a part's files and tell of them.
+
+    ``rows`` are the part's persons and events, one row each (:func:`numbered_persons`, :func:`event_rows`). Raises
+    :class:`DataError` where an event is of somebody who is no person of gold.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -80,12 +80,12 @@ def packed(day: str, code: str, setting: str) -> str:
 
 
 def day_of(events: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Days of packed events."""
+    """Days since 1970 of packed events; both are [event]."""
     return (events >> 40) - DAY_OFFSET
 
 
 def code_of(events: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Code numbers of packed events, ``NO_CODE`` where an event stands in no timeline."""
+    """Code numbers of packed events, ``NO_CODE`` where an event stands in no timeline. The numbers are [event]."""
     return (events >> 8) & NO_CODE
 
 
@@ -100,7 +100,7 @@ class Timelines(NamedTuple):
 
 
 def timelines(person: NDArray[np.int64], events: NDArray[np.int64]) -> Timelines:
-    """Timelines from packed events in any order; persons are numbers from 0."""
+    """Timelines from packed events in any order; persons are numbers from 0. Both arrays are [event]."""
     coded = code_of(events) != NO_CODE
     person, events = person[coded], events[coded]
     order = np.lexsort((events, person))

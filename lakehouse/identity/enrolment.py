@@ -91,6 +91,7 @@ class Enrolment:
         """Which identities (binary, null for nobody) may enter, (n,): False for erased persons and their records.
 
         Each generation of the root key has a list of its own, held against the tokens of that generation.
+        The result is [identity].
         """
         import numpy as np
         import pyarrow.compute as pc
@@ -169,7 +170,10 @@ def vault_of(path: Path) -> tuple[bytes, Path] | None:
 
 
 def known_tokens(path: Path) -> np.ndarray[Any, Any] | None:
-    """Sorted prefixes of the tokens the vault holds, mapped into memory."""
+    """Sorted prefixes of the tokens the vault holds, mapped into memory.
+
+    The array is [token], of the first 64 bits of each; None where there is no vault.
+    """
     import numpy as np
 
     return np.load(path, mmap_mode="r") if path.is_file() else None

@@ -23,7 +23,7 @@ Offsets = np.ndarray[Any, np.dtype[np.int32]]
 
 
 def root_fractions(count: int, power: int) -> Words:
-    """First 32 bits behind the point of the square or cube roots of the first primes."""
+    """First 32 bits behind the point of the square or cube roots of the first primes. The words are [prime]."""
     primes = [each for each in range(2, 312) if all(each % by for by in range(2, each))][:count]
     found = []
     for prime in primes:
@@ -85,7 +85,7 @@ def compress(state: Words, words: Words, work: Words) -> None:
 
 @compiled
 def in_every_lane(values: Words, state: Words) -> None:
-    """One state (8,) for all lanes."""
+    """One state (8,) for all lanes. ``values`` are [word], ``state`` is [word x lane] in one dimension."""
     for row in range(8):
         for lane in range(LANES):
             state[row * LANES + lane] = values[row]
@@ -93,7 +93,10 @@ def in_every_lane(values: Words, state: Words) -> None:
 
 @compiled
 def put_message(text: Bytes, begin: int, length: int, words: Words, lane: int) -> None:
-    """One message as a lane's last block, padded; its first block was the key's. The lane holds zeros before."""
+    """One message as a lane's last block, padded; its first block was the key's. The lane holds zeros before.
+
+    ``text`` is [byte], ``words`` are [word x lane] in one dimension.
+    """
     whole = length // 4
     for row in range(whole):
         at = begin + 4 * row
@@ -112,6 +115,7 @@ def fill_digests(key: Bytes, text: Bytes, offsets: Offsets, digests: Bytes) -> N
     """First half of each message's HMAC into ``digests``, (n, 16); those of too long messages mean nothing.
 
     ``key`` is padded to a block. Its two states are lanes 0 and 1 of the first compression.
+    ``text`` is [byte], ``offsets`` are [message + 1] into it.
     """
     words = np.zeros(64 * LANES, np.uint32)
     state = np.empty(8 * LANES, np.uint32)

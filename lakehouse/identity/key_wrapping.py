@@ -81,7 +81,7 @@ class FileWrapper:
         return [head + cipher.encrypt(key, [each]) for key, each in zip(keys, about, strict=True)]
 
     def unwrap(self, wrapped: Sequence[bytes], about: Sequence[bytes]) -> list[bytes]:
-        """The keys again."""
+        """The keys again. Raises :class:`ConfigurationError` where one was changed or its key is gone."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 

@@ -34,6 +34,7 @@ def root_key_file(settings: Settings, *, create: bool) -> Path:
 
     It is made on first use of a lake without real persons. A real lake's key is put there by the data unit,
     because whoever makes it must also keep a copy: without it no later delivery links to the earlier ones.
+    Raises :class:`ConfigurationError` where there is none and none may be made, others can read it, or it is not whole.
     """
     path = settings.keys / "root.key"
     if not path.is_file():
@@ -216,7 +217,10 @@ def lanes_pay(count: int) -> bool:
 
 @cache
 def hex_pairs() -> np.ndarray[Any, np.dtype[np.uint16]]:
-    """The two hex digits of each byte, (256,), as they lie in memory."""
+    """The two hex digits of each byte, (256,), as they lie in memory.
+
+    The array is [byte], two letters in each 16-bit entry.
+    """
     import numpy as np
 
     return np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
@@ -238,7 +242,7 @@ def versions_of(tokens: pa.Array) -> Bytes:
 
 
 def token_prefixes(tokens: pa.Array) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """First 64 bits of each token behind its version, (n,): enough to know a token again."""
+    """First 64 bits of each token behind its version, (n,): enough to know a token again. The array is [token]."""
     import numpy as np
 
     halves = hex_values(letters_of(tokens, TOKEN_LETTERS)[:, 2:18])

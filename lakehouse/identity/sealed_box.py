@@ -59,7 +59,10 @@ def box_key(shared: bytes, sender: bytes, recipient: bytes) -> bytes:
 
 
 def private_x25519(path: Path) -> X25519PrivateKey:
-    """A recipient's private key from a PEM file that only its owner may read."""
+    """A recipient's private key from a PEM file that only its owner may read.
+
+    Raises :class:`ConfigurationError` where it is a key of another kind.
+    """
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
     key = private_pem(path)
@@ -69,7 +72,7 @@ def private_x25519(path: Path) -> X25519PrivateKey:
 
 
 def private_pem(path: Path) -> object:
-    """A private key from a PEM file; refuses a missing, unreadable or widely readable one."""
+    """A private key from a PEM file; :class:`ConfigurationError` for a missing, unreadable or widely readable one."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     if not path.is_file():

@@ -68,7 +68,10 @@ class Vault:
 
     @contextmanager
     def database(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """Both files as one database; a write is one transaction over both, or nothing."""
+        """Both files as one database; a write is one transaction over both, or nothing.
+
+        Raises :class:`DataError` where the files are damaged or the disk is full.
+        """
         private_folder(self.folder)
         for name in ("people.db", "keys.db"):
             if not (self.folder / name).exists():
@@ -178,7 +181,10 @@ class Vault:
         return gone
 
     def rotate(self) -> int:
-        """Wrap every data key anew and give up the old wrapping key; returns how many. Repeat it when killed."""
+        """Wrap every data key anew and give up the old wrapping key; returns how many. Repeat it when killed.
+
+        Raises :class:`DataError` where a row would be lost; nothing is changed then.
+        """
         box = (self.folder / "inbox.key").read_bytes()
         (private,) = self.wrapper.unwrap([box], [b"inbox"])
         version = self.wrapper.advance()
@@ -286,6 +292,7 @@ def vault_at_ingest(settings: Settings, kind: str) -> None:
     """Before rows come in: a vault for whoever they are about.
 
     A lake without real persons gets one by itself. A real lake's is set up by the data unit, under another account.
+    Raises :class:`ConfigurationError` where a real lake has none.
     """
     if (settings.keys / "vault.pub").is_file():
         return

@@ -89,7 +89,7 @@ def land(
     """Fresh rows of new files of one table through pseudonymisation into bronze, silver and quarantine.
 
     One task a chunk, which reads, converts and writes; Spark sees no row. Nothing is the tables' before every file
-    was read to its end and is still what it was; raises otherwise.
+    was read to its end and is still what it was; :class:`DataError` otherwise.
     """
     parts = tuple(part for file, changes in files.items() for part in parts_of(file, changes))
     any_file = next(iter(files))

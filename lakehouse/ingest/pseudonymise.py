@@ -76,7 +76,10 @@ def bronze_schema(table: Table) -> pa.Schema:
 
 
 def read_chunk(pseudonymiser: Pseudonymiser, part: Part) -> Iterator[pa.Table]:
-    """Rows of one part as bronze columns. Anything unforeseen becomes a refusal without values in it."""
+    """Rows of one part as bronze columns. Anything unforeseen becomes a refusal without values in it.
+
+    Raises :class:`DataError` where the part gives another number of rows than were counted, or cannot be read.
+    """
     try:
         done = 0
         enrolment = Enrolment(pseudonymiser.key_file, f"{part.chunk.file_id}-{part.chunk.start}")

@@ -43,7 +43,7 @@ class ReplaySummary:
 
 
 def declared_table(name: str) -> Table:
-    """A declared table by name."""
+    """A declared table by name. Raises :class:`DataError` where no source declares it."""
     for sources in all_sources().values():
         for source in sources:
             for table in source.tables:
@@ -117,7 +117,10 @@ def verdict(table: Table, known: frozenset[tuple[str, str]], row: dict[str, Any]
 
 
 def replay(lake: Lake, name: str, writers: list[int]) -> ReplaySummary:
-    """Judge the bad rows of a table again and bring in those that are good now; doing it twice changes nothing."""
+    """Judge the bad rows of a table again and bring in those that are good now; doing it twice changes nothing.
+
+    Raises :class:`DataError` where rows no longer balance; nothing is recorded then.
+    """
     table = declared_table(name)
     root_key_file(lake.settings, create=False)
     with only_writer(lake.settings.lake / ".writer.lock", writers):
@@ -149,6 +152,7 @@ def rejudged(lake: Lake, table: Table, file_ids: list[str]) -> LayerCounts:
     """Bronze of some files with the faults the declaration finds now, and silver and quarantine as they follow from it.
 
     One task a delivered file, which reads and writes by itself.
+    Raises :class:`DataError` where the log of bronze holds what is not understood.
     """
     known, folders = known_pairs(lake.settings, table), folders_of(lake.settings, table)
     bronze = Path(folders[BRONZE])

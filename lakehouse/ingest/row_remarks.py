@@ -63,7 +63,10 @@ def number_remarks(text: str) -> tuple[str, ...]:
 
 
 def remarks_of(values: pa.Array) -> dict[str, np.ndarray[Any, Any]]:
-    """What :func:`number_remarks` says of each text: a mask (n,) for each remark that is made."""
+    """What :func:`number_remarks` says of each text: a mask (n,) for each remark that is made.
+
+    Each mask is [text].
+    """
     import numpy as np
 
     kinds, digits = plain_numbers(values)
@@ -83,7 +86,7 @@ def remarks_of(values: pa.Array) -> dict[str, np.ndarray[Any, Any]]:
 
 @cache
 def centuries() -> np.ndarray[Any, Any]:
-    """Century by seventh digit and two-digit year, (10, 100)."""
+    """Century by seventh digit and two-digit year, (10, 100). The array is [seventh digit, year]."""
     import numpy as np
 
     return np.array([[century_of(seventh, year) for year in range(100)] for seventh in range(10)])
@@ -98,7 +101,7 @@ def number_sex(text: str) -> str:
 
 
 def sexes_of(values: pa.Array) -> np.ndarray[Any, Any]:
-    """What :func:`number_sex` says of each text, (n,), as its place in :data:`SEXES`."""
+    """What :func:`number_sex` says of each text, (n,), as its place in :data:`SEXES`. The array is [text]."""
     import numpy as np
 
     kinds, digits = plain_numbers(values)

@@ -60,7 +60,10 @@ def quarantine_schema() -> pa.Schema:
 
 
 def silver_of(bronze: pa.Table, table: Table) -> pa.Table:
-    """Good rows of bronze, typed. Work is done once for each distinct text."""
+    """Good rows of bronze, typed. Work is done once for each distinct text.
+
+    Raises :class:`DataError` where a text that was let through is no value after all.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 

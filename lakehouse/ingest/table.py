@@ -105,7 +105,7 @@ def described(file: FileSurvey) -> dict[str, Any]:
 
 
 def require_balance(entry: Entry) -> None:
-    """Raise when rows of a file are neither in silver nor in quarantine."""
+    """Raise :class:`DataError` when rows of a file are neither in silver nor in quarantine."""
     if not entry.balanced:
         raise DataError(
             f"{entry.name} has {entry.rows_in} rows, but kept {entry.rows_kept}, bronze {entry.rows_bronze}, "

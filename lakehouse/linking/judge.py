@@ -102,7 +102,10 @@ def judge(
 def by_truth(
     frames: Sequence[pd.DataFrame], links: Links, truth: str, columns: Sequence[str]
 ) -> list[Agreement]:
-    """Judge by a column that tells who is whom; strata by further columns of the first file that has them."""
+    """Judge by a column that tells who is whom; strata by further columns of the first file that has them.
+
+    Raises :class:`DataError` where no file has such a column.
+    """
     import pandas as pd
 
     whole = pd.concat(frames, ignore_index=True)
@@ -123,7 +126,7 @@ def by_truth(
 
 
 def reviewed(sample: pd.DataFrame) -> Agreement:
-    """The precision of a sample that a person has looked at; refuses one that is not filled in."""
+    """The precision of a sample that a person has looked at; :class:`DataError` for one that is not filled in."""
     told = sample["right"].astype(str).str.strip().str.removesuffix(".0") if "right" in sample else None
     if told is None or not told.isin(["0", "1"]).all():
         raise DataError(
@@ -134,7 +137,7 @@ def reviewed(sample: pd.DataFrame) -> Agreement:
 
 
 def require(judged: Iterable[Agreement]) -> None:
-    """Stop unless every stratum with enough pairs is good; the refusal names those that are not."""
+    """Stop unless every stratum with enough pairs is good; a :class:`DataError` names those that are not."""
     short = [
         each for each in judged if (each.judgeable or each.stratum.startswith("overall")) and not each.good
     ]
@@ -163,7 +166,7 @@ def linkability(links: Links, records: int) -> float:
 
 
 def alarm(links: Links, records: int) -> float:
-    """The linkability alarm: raises when a source that claims to be anonymous is not; else the share."""
+    """The linkability alarm: :class:`DisclosureRefused` when a source that claims to be anonymous is not; else the share."""
     share = linkability(links, records)
     if share > ALARM_SHARE:
         raise DisclosureRefused(

@@ -88,7 +88,10 @@ def link(
 
 
 def checked(frame: pd.DataFrame, spec: LinkSpec) -> pd.DataFrame:
-    """A file ready to be compared: ids there and unique, columns there, empty texts null."""
+    """A file ready to be compared: ids there and unique, columns there, empty texts null.
+
+    Raises :class:`DataError` where they are not.
+    """
     missing = [name for name in (ID, *spec.columns) if name not in frame.columns]
     if missing:
         raise DataError(
@@ -110,7 +113,10 @@ def nulled(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def trained(frames: list[pd.DataFrame], spec: LinkSpec, seed: int) -> Any:
-    """Splink with its parameters estimated on these files."""
+    """Splink with its parameters estimated on these files.
+
+    Raises :class:`ConfigurationError` where the package for linking is not installed.
+    """
     try:
         from splink import DuckDBAPI, Linker, SettingsCreator, block_on
     except ImportError:
@@ -154,6 +160,7 @@ def threshold_for(probabilities: Any, target: float) -> tuple[float, float, floa
     """Lowest threshold with the expected precision, and expected precision and recall (of blocked pairs) there.
 
     ``probabilities`` are sorted downwards. Expected precision is the mean probability of the links.
+    Raises :class:`DataError` where no two records resemble one another, or no threshold is good enough.
     """
     import numpy as np
 

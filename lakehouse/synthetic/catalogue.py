@@ -48,12 +48,15 @@ class Catalogue:
 
     @property
     def chronic(self) -> np.ndarray:
-        """Positions of the diagnoses with a prevalence: diseases a person keeps."""
+        """Positions of the diagnoses with a prevalence: diseases a person keeps. The array is [chronic diagnosis]."""
         return np.flatnonzero(self.prevalence > 0)
 
     @property
     def groups(self) -> tuple[tuple[str, ...], np.ndarray]:
-        """Medicine groups of five characters, in order, and the group of each medicine."""
+        """Medicine groups of five characters, in order, and the group of each medicine.
+
+        The array is [medicine], positions in the names.
+        """
         names = sorted({code[:5] for code in self.medicines.code})
         return tuple(names), np.array([names.index(code[:5]) for code in self.medicines.code])
 

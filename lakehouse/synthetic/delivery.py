@@ -100,6 +100,7 @@ def synthesise(
     and renamed at the end, ``delivery.toml`` last, so a half-written delivery never looks finished.
     ``sources`` adds further sources (``all``, or their names), ``known_defects`` switches some
     on (``T14,T23=0.05``).
+    Raises :class:`UsageError` for arguments that no region can be made of, and where the folder is there already.
     """
     if persons < 1 or not 0 <= defects <= 0.5 or years[0] > years[1]:
         raise UsageError("A region needs persons, a share of defects up to 0.5 and years in order.")

@@ -121,7 +121,10 @@ def all_generators() -> dict[str, Generator]:
 
 
 def chosen_generators(sources: str) -> tuple[Generator, ...]:
-    """Generators by ``default`` (none), ``all``, or their names with commas between."""
+    """Generators by ``default`` (none), ``all``, or their names with commas between.
+
+    Raises :class:`UsageError` for a name that no generator has.
+    """
     known = all_generators()
     names = {"default": (), "all": tuple(known)}.get(sources, tuple(sources.split(",")))
     if unknown := [name for name in names if name not in known]:
@@ -132,7 +135,10 @@ def chosen_generators(sources: str) -> tuple[Generator, ...]:
 
 
 def known_defect_rates(named: str, defects: float, generators: Sequence[Generator]) -> dict[str, float]:
-    """Share of rows by defect: those ``named`` (``T14,T23=0.05``), and at the rate of ``defects`` all others."""
+    """Share of rows by defect: those ``named`` (``T14,T23=0.05``), and at the rate of ``defects`` all others.
+
+    Raises :class:`UsageError` for a number that none of the generators can plant, and for what is no share.
+    """
     known = {defect for generator in generators for defect in generator.known_defects}
     rates = dict.fromkeys(sorted(known), defects) if defects > 0 else {}
     for part in filter(None, named.split(",")):

@@ -97,7 +97,7 @@ def diagnosis_intensity(catalogue: Catalogue, contacts: Floats) -> Floats:
 
 
 def long_term(catalogue: Catalogue) -> np.ndarray:
-    """Which medicines are taken for years (the others come in short courses)."""
+    """Which medicines are taken for years (the others come in short courses). The mask is [medicine]."""
     return np.array([row["use"] == "c" for row in catalogue.medicines.extra])
 
 

@@ -40,7 +40,10 @@ class Rates:
 
 
 def shape(points: dict[int, float]) -> Floats:
-    """Band weights by straight lines between (age, weight) points."""
+    """Band weights by straight lines between (age, weight) points.
+
+    Ages are in years; the weights are [band], of five years each.
+    """
     ages = np.arange(BANDS) * 5 + 2.5
     weights: Floats = np.interp(ages, list(points), list(points.values()))
     return weights
@@ -105,13 +108,13 @@ DRIFTS: dict[str, tuple[float, ...]] = {
 
 
 def drift(name: str, years: tuple[int, int]) -> Floats:
-    """Yearly factors of a drift pattern for the years asked for, both ends included."""
+    """Yearly factors of a drift pattern for the years asked for, both ends included. The factors are [year]."""
     factors = DRIFTS[name]
     return np.array([factors[min(max(year - 2017, 0), 7)] for year in range(years[0], years[1] + 1)])
 
 
 def population_by_band() -> Floats:
-    """Share of residents in each five-year band."""
+    """Share of residents in each five-year band. The shares are [band]."""
     fives = np.repeat(np.array(POPULATION_DECADES[:9]) / 2, 2)
     tail = np.array([0.55, 0.15])
     return np.concatenate([fives, tail]) / 100.0

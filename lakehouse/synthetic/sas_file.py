@@ -103,6 +103,6 @@ def as_number(value: float | datetime.date | datetime.datetime) -> float:
 
 
 def check(path: Path, code: int) -> None:
-    """Raise when the library reports an error."""
+    """Raise :class:`DataError` when the library reports an error."""
     if code:
         raise DataError(f"{path.name} could not be written as a SAS file (error {code}).", "", "")

@@ -109,7 +109,10 @@ def mark_repeated(table: Table, part: Part, numbers: np.ndarray[Any, Any], block
 
 
 def form_blocks(table: Table, part: Part) -> Iterator[Block]:
-    """Blocks of a part that is no text, as its form gives them."""
+    """Blocks of a part that is no text, as its form gives them.
+
+    Columns and reasons have one entry a row of the block. Raises :class:`ValueError` for a form that no reader knows.
+    """
     match part.chunk.form.partition("+")[0]:
         case "parquet":
             yield from parquet_blocks(table, part)

@@ -51,7 +51,10 @@ class Context:
 
 @cache
 def steps_of(path: str) -> tuple[tuple[str, str, str | None], ...]:
-    """Name, filter and wanted value of each step; a call such as ``resolve()`` keeps its brackets in the name."""
+    """Name, filter and wanted value of each step; a call such as ``resolve()`` keeps its brackets in the name.
+
+    Raises :class:`ValueError` where the text is no path.
+    """
     steps, at = [], 0
     while at < len(path):
         found = STEP.match(path, at)
@@ -186,7 +189,10 @@ def bundle_rows(table: Table, chunk: Chunk) -> Iterator[Context | None]:
 
 
 def survey_bundles(name: str, table: Table, path: Path, form: str) -> tuple[str, list[str], list[Chunk]]:
-    """Digest, fields and chunks. A whole document that cannot be read is refused; a line is a row that is none."""
+    """Digest, fields and chunks. A whole document that cannot be read is refused; a line is a row that is none.
+
+    Raises :class:`DataError` for such a document, and where the table declares no resources.
+    """
     if table.bundle is None:
         raise DataError(f"{name} is JSON, and {table.name} declares no resources.", "", "Deliver it as CSV.")
     sha256 = file_digest(path)

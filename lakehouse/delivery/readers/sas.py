@@ -24,7 +24,10 @@ EPOCH = "1960-01-01"
 
 
 def survey_sas(name: str, path: Path) -> tuple[str, list[str], list[Chunk]]:
-    """Digest, column names and chunks, from the file's own header."""
+    """Digest, column names and chunks, from the file's own header.
+
+    Raises :class:`DataError` where the file is not complete.
+    """
     import pyreadstat
 
     sha256 = file_digest(path)

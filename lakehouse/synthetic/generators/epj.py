@@ -91,7 +91,7 @@ def rows(block: Block, world: World, planter: Planter) -> Iterator[Rows]:
 
 
 def diagnosis_rows(seen: Hospital, wards: np.ndarray) -> Rows:
-    """Main diagnoses of the wards as the record lists them."""
+    """Main diagnoses of the wards as the record lists them. ``wards`` are positions of contacts, [contact]."""
     main = np.isin(seen.diagnosis_of, wards) & pc.equal(seen.diagnoses["diagnosetype"], "A").to_numpy(
         zero_copy_only=False
     )

@@ -47,7 +47,10 @@ FILE = FileKind(
 
 
 def children_in_week(block: Block, person: Ints, day: Ints, known: np.ndarray) -> Ints:
-    """How many children under 18 a parent has in the week of a service, as the declaration counts them."""
+    """How many children under 18 a parent has in the week of a service, as the declaration counts them.
+
+    All arrays are [service]: ``day`` in days since 1970, ``known`` whether that day is known.
+    """
     people = block.people
     week = monday(day)
     until = np.where(known, day, week + 6)
