@@ -156,7 +156,7 @@ class PersonSets:
 
 
 def packed(tokens: Any) -> np.ndarray:
-    """Tokens of 34 hex digits as arrays of 17 bytes."""
+    """Tokens of 34 hex digits as an array (token) of 17 bytes each; :class:`ValueError` for any other text."""
     import numpy as np
     import pyarrow as pa
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def pin(lake: Lake, tables: Iterable[str], versions: Mapping[str, int]) -> dict[str, tuple[Path, int]]:
     """Path and version of every table that is there, and of ``gold.person``, which row rules need.
 
-    The version is the newest, or the one ``versions`` gives.
+    The version is the newest, or the one ``versions`` gives. Raises :class:`DataError` where no table is there.
     """
     pinned = {}
     for table in dict.fromkeys([*tables, "gold.person"]):

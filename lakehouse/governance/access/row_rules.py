@@ -235,7 +235,10 @@ def day_number(day: date | None, otherwise: int) -> int:
 
 
 def opted_out_file(settings_home: Path, permit: Permit) -> Path | None:
-    """Where the permit's opt-out list lies: as given, or under the home's ``conf/permits``."""
+    """Where the permit's opt-out list lies: as given, or under the home's ``conf/permits``.
+
+    Raises :class:`ConfigurationError` where it is missing.
+    """
     if permit.opt_outs is None:
         return None
     given = Path(permit.opt_outs)

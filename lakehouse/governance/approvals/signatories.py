@@ -52,7 +52,11 @@ def signatories(settings: Settings) -> dict[str, Signatory]:
 
 
 def enter(settings: Settings, signatory: Signatory) -> None:
-    """Enter somebody; refused when the name, the account or the key is there already, or a role is unknown."""
+    """Enter somebody.
+
+    Raises :class:`PermissionRefused` when the name, the account or the key is there already, :class:`UsageError` for
+    an unknown role.
+    """
     if unknown := sorted(set(signatory.roles) - set(ROLES)):
         raise UsageError(f"There is no role {', '.join(unknown)}.", "", f"Known: {', '.join(ROLES)}.")
     with locked(register_file(settings)):
@@ -74,7 +78,10 @@ def enter(settings: Settings, signatory: Signatory) -> None:
 
 
 def signatory_for(settings: Settings, name: str, role: str, account: str | None = None) -> Signatory:
-    """The signatory of that name and role, acting from their own account; else a refusal."""
+    """The signatory of that name and role, acting from their own account; else :class:`PermissionRefused`.
+
+    ``account`` is who acts (default: the operating system's word for it); a recipient does not act.
+    """
     signatory = signatories(settings).get(name)
     if signatory is None:
         raise PermissionRefused(
@@ -95,7 +102,7 @@ def signatory_for(settings: Settings, name: str, role: str, account: str | None 
 
 
 def sign(private: Path, signatory: Signatory, message: bytes) -> str:
-    """A signatory's signature, hex; refused when the key file is not the one the register knows."""
+    """A signatory's signature, hex; :class:`PermissionRefused` when the key file is not the one the register knows."""
     if public_key(private).hex() != signatory.key:
         raise PermissionRefused(
             f"The key {private} is not that of '{signatory.name}'.",
@@ -122,7 +129,8 @@ def verified(signatory: Signatory, message: bytes, signature: str) -> bool:
 def make_pair(out: Path, kind: str) -> str:
     """Write a new private key, its owner's alone, and its public half (``.pub``) beside it; returns that, hex.
 
-    ``kind`` is ``sign`` (a signatory's Ed25519 key) or ``receive`` (a recipient's X25519 key, PEM).
+    ``kind`` is ``sign`` (a signatory's Ed25519 key) or ``receive`` (a recipient's X25519 key, PEM). Raises
+    :class:`UsageError` or :class:`ConfigurationError` where a key is there already: it is not overwritten.
     """
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -141,7 +149,7 @@ def make_pair(out: Path, kind: str) -> str:
 
 
 def public_half(path: Path) -> str:
-    """The public key in a ``.pub`` file, hex."""
+    """The public key in a ``.pub`` file, hex; :class:`ConfigurationError` where it holds none."""
     if not path.is_file() or path.stat().st_size != 32:
         raise ConfigurationError(
             f"{path} holds no public key.",

@@ -29,7 +29,7 @@ class Head:
 
 
 def newest(folder: Path) -> dict[str, Any] | None:
-    """The newest head an anchor holds."""
+    """The newest head an anchor holds, if any; :class:`LedgerFault` where it is not readable."""
     path = folder / "head.json"
     if not path.is_file():
         return None
@@ -43,7 +43,8 @@ def newest(folder: Path) -> dict[str, Any] | None:
 def write(folder: Path, head: Head, leaf: str, public: bytes) -> None:
     """Add one entry to an anchor: its hash, then the head over it; on disk before this returns.
 
-    A hash that a killed writer left behind without a head is overwritten.
+    A hash that a killed writer left behind without a head is overwritten. Raises :class:`LedgerFault` where earlier
+    entries are missing in the anchor.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = folder / "ledger.pub"

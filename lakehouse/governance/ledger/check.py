@@ -99,7 +99,10 @@ class Place:
 
     @classmethod
     def read(cls, folder: Path, key: bytes | None) -> Place:
-        """An anchor with its heads' signatures checked; a missing folder is an empty anchor."""
+        """An anchor with its heads' signatures checked; a missing folder is an empty anchor.
+
+        Raises :class:`LedgerFault` where a head is not readable, not signed by the key, or contradicts another.
+        """
         place = cls(folder)
         newest = folder / "head.json"
         lines = [newest.read_text("utf-8")] if newest.is_file() else []

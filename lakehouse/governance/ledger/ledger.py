@@ -52,7 +52,7 @@ def key_path(settings: Settings) -> Path:
 
 
 def entries(settings: Settings) -> Iterator[dict[str, Any]]:
-    """All entries in order, as they stand in the file; an unreadable line is a breach that names it."""
+    """All entries in order, as they stand in the file; :class:`ScopeBreach` that names the first unreadable line."""
     path = ledger_path(settings)
     if not path.is_file():
         return
@@ -70,7 +70,7 @@ def append(settings: Settings, kind: str, body: dict[str, Any]) -> str:
     ``kind`` is ``intent``, ``receipt``, ``release``, ``re-identification``, ``erasure``, …; ``body`` holds ids,
     digests, versions, names of officials and counts of at least the small-cell floor. A ``run`` in it ties an
     intent to its receipt. Raises :class:`ConfigurationError` when it cannot be written, :class:`ScopeBreach`
-    when the ledger does not hold.
+    when the ledger does not hold, :class:`ValueError` when the body holds a person token or number.
     """
     if NEVER.search(json.dumps(body, ensure_ascii=False)):
         raise ValueError("a ledger entry may hold no person token and no person number")

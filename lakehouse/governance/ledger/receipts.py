@@ -126,7 +126,7 @@ def faults(settings: Settings, receipt: Mapping[str, Any], folder: Path | None =
 
 
 def require(settings: Settings, receipt: Mapping[str, Any] | None, folder: Path | None = None) -> None:
-    """Refuse to register or release under anything but a valid receipt."""
+    """Raise :class:`PermissionRefused` unless what is registered or released has a valid receipt."""
     told = ["there is none"] if receipt is None else faults(settings, receipt, folder)
     if told:
         raise PermissionRefused(

@@ -11,7 +11,10 @@ KEY_BYTES = 32
 
 
 def make_key(path: Path) -> Path:
-    """Write a new private key (32 bytes, its owner's alone) and beside it the public one (``.pub``); never over one."""
+    """Write a new private key (32 bytes, its owner's alone) and beside it the public one (``.pub``).
+
+    Raises :class:`ConfigurationError` where there is a key already: what it signed must stay checkable.
+    """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     if path.exists():

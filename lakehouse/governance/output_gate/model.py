@@ -40,7 +40,7 @@ class Limits:
     membership_advantage: float = 0.05
 
     def tightened(self, **limits: float | None) -> Limits:
-        """The stricter of this and other limits, one by one; a looser one is a configuration error."""
+        """The stricter of this and other limits, one by one; :class:`ConfigurationError` for a looser or unknown one."""
         changed: dict[str, Any] = {}
         for name, value in limits.items():
             if value is None:
@@ -138,7 +138,7 @@ class GateRecord:
         return "\n".join(lines)
 
     def require(self) -> None:
-        """Refuse when anything was found."""
+        """Raise :class:`DisclosureRefused` when anything was found."""
         if self.findings:
             names = sorted({finding.output for finding in self.findings})
             raise DisclosureRefused(

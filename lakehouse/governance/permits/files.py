@@ -37,7 +37,7 @@ __all__ = [
 
 
 def load_permit(settings: Settings, permit_id: str) -> Permit:
-    """Read and check ``conf/permits/<id>.toml``."""
+    """Read and check ``conf/permits/<id>.toml``; :class:`ConfigurationError` where it is missing, wrong or names another."""
     path = settings.definition("permits", permit_id)
     permit = checked(Permit, settings.read_definition("permits", permit_id), str(path))
     if permit.permit_id != permit_id:
@@ -59,8 +59,8 @@ def grant_all(
 ) -> tuple[Path, Path]:
     """Write permit and study ``study_id`` over every gold table, for one year; the two files.
 
-    For newcomers and demonstrations: refused unless the lake says that its persons are not real. With
-    ``actor`` the permit names that account alone, else everyone.
+    For newcomers and demonstrations: raises :class:`PermissionRefused` unless the lake says that its persons are not
+    real. With ``actor`` the permit names that account alone, else everyone.
     """
     kind = lake_kind(settings)
     if kind not in HARMLESS_KINDS:

@@ -170,7 +170,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def checked(model: type[Model], content: Mapping[str, Any], where: str) -> Model:
-    """Build a model from parsed TOML; what is wrong becomes one refusal naming every field and its fix."""
+    """Build a model from parsed TOML.
+
+    What is wrong becomes one :class:`ConfigurationError` that names every field and its fix.
+    """
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -53,7 +53,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def preset_text(permit_id: str, name: str, today: date) -> str:
-    """TOML of a permit to fill in; the linter says what is still missing."""
+    """TOML of a permit to fill in; the linter says what is still missing. :class:`UsageError` for an unknown preset."""
     if name not in PRESETS:
         known = "\n".join(f"  {each}: {preset.about}" for each, preset in PRESETS.items())
         raise UsageError(f"There is no preset '{name}'.", "", f"Choose one of:\n{known}")

@@ -24,7 +24,7 @@ class MissingGrants(PermissionRefused):
 
 
 def refuse_unless_open(permit: Permit, actor: str, day: date) -> None:
-    """Refuse an expired or future permit and an actor it does not name."""
+    """Raise :class:`PermissionRefused` for an expired or future permit and an actor whom it does not name."""
     if not permit.valid_on(day):
         state = "has expired" if day > permit.valid_to else "is not yet valid"
         raise PermissionRefused(

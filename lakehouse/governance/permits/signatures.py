@@ -46,7 +46,7 @@ def signature_file(permit_file: Path) -> Path:
 
 
 def signatures(permit_file: Path) -> list[Signature]:
-    """Signatures beside a permit file, genuine or not."""
+    """Signatures beside a permit file, genuine or not; :class:`ConfigurationError` where their file cannot be read."""
     path = signature_file(permit_file)
     if not path.is_file():
         return []
@@ -59,7 +59,10 @@ def signatures(permit_file: Path) -> list[Signature]:
 
 
 def add_signature(permit_file: Path, permit: Permit, key: Path, name: str, role: str) -> Signature:
-    """Sign a permit's canonical content with a private key and put the signature beside it."""
+    """Sign a permit's canonical content with a private key and put the signature beside it.
+
+    Raises :class:`ConfigurationError` for an unknown role, a key or a file of signatures that cannot be read.
+    """
     if role not in ROLES:
         raise ConfigurationError(f"'{role}' is no role.", "", f"Roles are {', '.join(ROLES)}.")
     bare = Signature(
@@ -89,7 +92,10 @@ def valid_signatures(settings: Settings, permit: Permit, permit_file: Path) -> l
 
 
 def require_signature(settings: Settings, permit: Permit, permit_file: Path) -> None:
-    """Refuse a permit that no trusted signer has signed as it stands; called where persons are real."""
+    """Raise :class:`PermissionRefused` for a permit that no trusted signer has signed as it stands.
+
+    Called where persons are real.
+    """
     if valid_signatures(settings, permit, permit_file):
         return
     found = signatures(permit_file)

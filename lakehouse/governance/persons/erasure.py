@@ -142,7 +142,7 @@ def erase(
 
 
 def certified(settings: Settings, certificate: Certificate, last: Scan) -> Certificate:
-    """Put the certificate on file and in the ledger; a refusal when something is left."""
+    """Put the certificate on file and in the ledger; :class:`ScopeBreach` when something is left."""
     facts = {"erasure": certificate.id, "certificate": certificate.digest, "residues": certificate.residues}
     if last.found:
         ledger.append(settings, "erasure", {"event": "unfinished", **facts})

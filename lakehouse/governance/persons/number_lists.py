@@ -19,7 +19,8 @@ def read_numbers(
     """Lake tokens of the numbers in a file (``number`` or ``number;issuer`` a line), and the numbers as written.
 
     ``kind`` and ``issuer`` are for foreign data: the identifier's kind (``omop``, ``meds``) and the data set.
-    A command takes a file because arguments can be read by everybody on the machine.
+    A command takes a file because arguments can be read by everybody on the machine. Raises :class:`DataError` where
+    there is no file, it names nobody, or a line is no person number.
     """
     if not path.is_file():
         raise DataError(f"There is no file {path}.", "", "Write one number a line into it.")

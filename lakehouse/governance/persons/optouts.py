@@ -34,7 +34,7 @@ class OptOutList:
 
 
 def folder(settings: Settings, name: str) -> Path:
-    """Where a list's versions lie."""
+    """Where a list's versions lie; :class:`UsageError` for what is no name of a list."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
         raise UsageError(f"'{name}' is no name of a list.", "", "Use lower-case letters, digits and hyphens.")
     return settings.home / "optouts" / name
@@ -46,7 +46,7 @@ def versions(settings: Settings, name: str) -> list[Path]:
 
 
 def current(settings: Settings, name: str) -> OptOutList:
-    """A list as it stands; raises when there is none."""
+    """A list as it stands; :class:`ConfigurationError` when there is none."""
     found = versions(settings, name)
     if not found:
         raise ConfigurationError(

@@ -73,7 +73,10 @@ def carried_texts(root: str, number: int, pending: str, tokens: Sequence[str]) -
 
 
 def move(spark: SparkSession, table: TokenTable, root: str, number: int, pending: str) -> int:
-    """Rewrite one table with tokens of the next generation; the rows it has, 0 when it held none of an earlier one."""
+    """Rewrite one table with tokens of the next generation; the rows it has, 0 when it held none of an earlier one.
+
+    Raises :class:`DataError` where the table has more or fewer rows afterwards.
+    """
     from pyspark.sql import functions as fn
 
     frame = rows_of(spark, table.path)

@@ -97,7 +97,10 @@ class Scope:
 
     @classmethod
     def from_json(cls, text: str) -> Scope:
-        """The record back from :meth:`to_json`; a digest that does not belong to the content is refused."""
+        """The record back from :meth:`to_json`.
+
+        Raises :class:`ScopeBreach` for another format, or where the digest does not belong to the content.
+        """
         content = json.loads(text)
         digest = content.pop("digest", None)
         content.pop("releasable", None)
