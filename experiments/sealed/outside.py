@@ -21,7 +21,7 @@ from lakehouse.definitions import load
 from lakehouse.errors import ConfigurationError, DataError, ScopeBreach
 from lakehouse.governance.access.row_rules import opted_out_file
 from lakehouse.governance.ledger import ledger
-from lakehouse.governance.observers.event_log import Logged, read
+from lakehouse.governance.observers.event_log import EventLogReads, read
 from lakehouse.governance.permits.files import lake_kind, load_permit, load_study
 from lakehouse.governance.permits.refusals import refuse_unless_open
 from lakehouse.governance.permits.signatures import require_signature
@@ -136,7 +136,7 @@ def _configuration(settings: Settings, folder: Path, jars: list[str]) -> None:
     shutil.copyfile(conf_dir() / "spark" / "log4j2.properties", folder / "spark" / "log4j2.properties")
 
 
-def observe(watched: Path) -> Logged:
+def observe(watched: Path) -> EventLogReads:
     """What Spark's event log shows, read outside the room."""
     logs = [path for path in watched.iterdir() if not path.name.startswith(".")]
     if len(logs) != 1:
@@ -144,7 +144,7 @@ def observe(watched: Path) -> Logged:
     return read(logs[0])
 
 
-def reconcile(scope: dict[str, Any], logged: Logged, extract: Extract) -> dict[str, Any]:
+def reconcile(scope: dict[str, Any], logged: EventLogReads, extract: Extract) -> dict[str, Any]:
     """The scope of a sealed run: the job's own record, held against the log, under the extract's commitment.
 
     Nothing outside the extract existed for the job; the log must agree.

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from lakehouse.governance.observers.observations import Sightings
+    from lakehouse.governance.observers.observations import Observations
 
 
 class Stage(Enum):
@@ -23,7 +23,7 @@ class AtWork(Protocol):
     """A study as this register sees it."""
 
     @property
-    def seen(self) -> Sightings:
+    def seen(self) -> Observations:
         """What its observer has seen."""
 
 

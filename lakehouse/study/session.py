@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import pyspark.pandas
     from pyspark.sql import DataFrame, SparkSession
 
-    from lakehouse.governance.observers.observations import Sightings
+    from lakehouse.governance.observers.observations import Observations
 
 Clock = Callable[[], date]
 F = TypeVar("F")
@@ -143,7 +143,7 @@ class Study:
         return at_work.is_open(self)
 
     @property
-    def seen(self) -> Sightings:
+    def seen(self) -> Observations:
         """What was seen of this opening so far."""
         return self._observer.seen
 
@@ -278,7 +278,7 @@ class Study:
             finally:
                 self._end()
 
-    def _stop_watching(self) -> Sightings:
+    def _stop_watching(self) -> Observations:
         """Take guard and observer away; what was seen. Workers are closed as long as any study is guarded."""
         self._guard.stop()
         at_work.counting(self, lambda: open_workers(self._spark))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lakehouse.governance.observers.event_log import Logged, LoggedScan, read
-from lakehouse.governance.observers.observations import RunSeen, Sightings
+from lakehouse.governance.observers.event_log import EventLogReads, EventLogScan, read
+from lakehouse.governance.observers.observations import Observations, UnexplainedWork
 from lakehouse.governance.permits.model import Permit
 from lakehouse.governance.scope.cross_check import hold_log
 from lakehouse.governance.scope.reconcile import ObservedTable, PermittedReads, Verdict
@@ -53,7 +53,7 @@ def job(number: int, scope: str, **properties: str) -> dict[str, Any]:
     }
 
 
-def logged(tmp_path: Path, *events: dict[str, Any]) -> Logged:
+def logged(tmp_path: Path, *events: dict[str, Any]) -> EventLogReads:
     path = tmp_path / "log"
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
     return read(path)
@@ -64,7 +64,7 @@ def test_the_last_plan_of_an_execution_counts_and_rows_are_summed_over_tasks(tmp
     found = logged(tmp_path, first, last, task(7, 40), task(7, "2"), task(8, 100), task(7, "a text"))
     assert found.executions == 1
     assert found.scans == [
-        LoggedScan(3, ("/lake/gold/event",), ("day", "code"), "[] [EqualTo(code,ICD10//A)]", 42)
+        EventLogScan(3, ("/lake/gold/event",), ("day", "code"), "[] [EqualTo(code,ICD10//A)]", 42)
     ]
 
 
@@ -99,15 +99,15 @@ def declared(made: Permit | None = None) -> PermittedReads:
     return PermittedReads(made or permit(), tables, {}, "/lake", ("/keys",), ("/keys/list",), own)
 
 
-def judged(*scans: LoggedScan, **more: Any) -> Verdict:
+def judged(*scans: EventLogScan, **more: Any) -> Verdict:
     verdict = Verdict(tables={"gold.event": ObservedTable()})
-    seen = Sightings(logged=Logged(list(scans), len(scans), more.pop("loose", [])), **more)
+    seen = Observations(logged=EventLogReads(list(scans), len(scans), more.pop("loose", [])), **more)
     hold_log(seen, declared(), verdict)
     return verdict
 
 
-def at(path: str, *columns: str) -> LoggedScan:
-    return LoggedScan(1, (path,), columns, "", 1234)
+def at(path: str, *columns: str) -> EventLogScan:
+    return EventLogScan(1, (path,), columns, "", 1234)
 
 
 def test_what_permit_and_row_rules_cover_is_accounted() -> None:
@@ -129,7 +129,7 @@ def test_what_permit_and_row_rules_cover_is_accounted() -> None:
         (at("/elsewhere/../lake/gold/spell", "hours"), "was scanned, past the study"),
     ],
 )
-def test_what_they_do_not_cover_is_a_breach(scan_: LoggedScan, told: str) -> None:
+def test_what_they_do_not_cover_is_a_breach(scan_: EventLogScan, told: str) -> None:
     verdict = judged(scan_)
     assert verdict.state is State.BREACH and told in " ".join(verdict.breaches)
 
@@ -143,21 +143,21 @@ def test_a_table_no_query_reads_is_a_gap_and_one_not_granted_a_breach() -> None:
     plain = PermittedReads(permit(), places, {}, "/lake")
     for path, state in (("/lake/gold/event", State.UNACCOUNTED), ("/lake/gold/person", State.BREACH)):
         verdict = Verdict()
-        hold_log(Sightings(logged=Logged([at(path)], 1)), plain, verdict)
+        hold_log(Observations(logged=EventLogReads([at(path)], 1)), plain, verdict)
         assert verdict.state is state
         assert "no query that the recorder knows reads it" in verdict.reasons[0]
 
 
 def test_jobs_the_recorder_did_not_report_are_a_gap() -> None:
-    assert judged(loose=[4, 5], runs=[RunSeen("a job", ())]).gaps == [
+    assert judged(loose=[4, 5], runs=[UnexplainedWork("a job", ())]).gaps == [
         "1 jobs outside any query read files, and the recorder does not know which."
     ]
-    assert judged(loose=[4], runs=[RunSeen("a job", ())]).gaps == []
+    assert judged(loose=[4], runs=[UnexplainedWork("a job", ())]).gaps == []
 
 
 def test_a_missing_log_is_a_gap() -> None:
     verdict = Verdict()
-    hold_log(Sightings(), declared(), verdict)
+    hold_log(Observations(), declared(), verdict)
     assert verdict.state is State.UNACCOUNTED and "event log" in verdict.gaps[0]
 
 

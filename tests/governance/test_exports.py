@@ -13,7 +13,7 @@ from experiments.report.provenance_page import page
 from experiments.sealed.outside import reconcile
 from lakehouse.errors import ConfigurationError, PermissionRefused
 from lakehouse.governance.ledger import ledger
-from lakehouse.governance.observers.event_log import Logged, LoggedScan
+from lakehouse.governance.observers.event_log import EventLogReads, EventLogScan
 from lakehouse.governance.permits.files import EXTRACT_MANIFEST, load_permit
 from lakehouse.governance.permits.parts import Period
 from lakehouse.governance.permits.processing_record import ART_30, annex, controls, record
@@ -143,6 +143,6 @@ def test_extract__of_an_ended_permit_is_deleted_and_the_deletion_recorded(settin
 def test_sealed_scope__is_held_against_the_log_read_outside(
     path: str, columns: tuple[str, ...], state: str
 ) -> None:
-    logged = Logged([LoggedScan(1, (path,), columns, "", 1)], 1)
+    logged = EventLogReads([EventLogScan(1, (path,), columns, "", 1)], 1)
     found = reconcile(scope_like(), logged, extract())
     assert found["state"] == state and found["assurance"] == "sealed" and found["commitment"] == "c"

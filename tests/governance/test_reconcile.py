@@ -9,7 +9,13 @@ from datetime import date
 import pytest
 
 from lakehouse.governance.access.openings import Opening
-from lakehouse.governance.observers.observations import Leaf, QuerySeen, RunSeen, Scan, Sightings
+from lakehouse.governance.observers.observations import (
+    Leaf,
+    Observations,
+    ObservedQuery,
+    Scan,
+    UnexplainedWork,
+)
 from lakehouse.governance.plans.lineage import GateUse, PlanUse, Role
 from lakehouse.governance.plans.tree import Node
 from lakehouse.governance.scope.reconcile import OpenedTables, PermittedReads, Verdict, reconcile
@@ -43,13 +49,13 @@ def gate(nonce: str = "aaaaaaaa", **roles: Role) -> GateUse:
     )
 
 
-def query(*gates: GateUse, **leaves: Leaf) -> QuerySeen:
+def query(*gates: GateUse, **leaves: Leaf) -> ObservedQuery:
     """A query on 1 June 2025 at moment 9 over one pinned leaf, number 7, and further leaves outside any gate."""
     outside = [outer(10 + place) for place in range(len(leaves))]
     found = {7: Leaf("TahoeLogFileIndex", EVENT, 3)} | {
         10 + n: leaf for n, leaf in enumerate(leaves.values())
     }
-    return QuerySeen("collect", date(2025, 6, 1), 9.0, False, PlanUse(list(gates), outside), found)
+    return ObservedQuery("collect", date(2025, 6, 1), 9.0, False, PlanUse(list(gates), outside), found)
 
 
 def outer(identity: int) -> Node:
@@ -58,8 +64,8 @@ def outer(identity: int) -> Node:
     return Node("LogicalRelation", "x.execution.LogicalRelation", {"output": [[column]]})
 
 
-def verdict(*queries: QuerySeen, **more: list[RunSeen] | list[str]) -> Verdict:
-    return reconcile(Sightings(list(queries), **more), GATED, DECLARED)  # type: ignore[arg-type]
+def verdict(*queries: ObservedQuery, **more: list[UnexplainedWork] | list[str]) -> Verdict:
+    return reconcile(Observations(list(queries), **more), GATED, DECLARED)  # type: ignore[arg-type]
 
 
 def test_agreement__is_accounted_and_tells_uses() -> None:
@@ -87,7 +93,7 @@ def test_nothing_read__is_accounted() -> None:
     assert verdict().state is State.ACCOUNTED
 
 
-BREACHES: list[tuple[QuerySeen, str]] = [
+BREACHES: list[tuple[ObservedQuery, str]] = [
     (query(gate(place=Role.DIRECT)), "place was used direct, but is granted filter only"),
     (query(gate(person_id=Role.FILTER)), "person_id was used filter, but is granted join only"),
     (query(gate(unit=Role.FILTER)), "unit was used filter, but is granted not at all"),
@@ -111,7 +117,7 @@ BREACHES: list[tuple[QuerySeen, str]] = [
 
 
 @pytest.mark.parametrize(("seen", "told"), BREACHES, ids=lambda each: each if isinstance(each, str) else "")
-def test_breach__says_what(seen: QuerySeen, told: str) -> None:
+def test_breach__says_what(seen: ObservedQuery, told: str) -> None:
     found = verdict(seen)
     assert found.state is State.BREACH
     assert told in " ".join(found.reasons)
@@ -119,8 +125,8 @@ def test_breach__says_what(seen: QuerySeen, told: str) -> None:
 
 def test_gaps__leave_a_run_unaccounted() -> None:
     cases: list[Callable[[], Verdict]] = [
-        lambda: verdict(runs=[RunSeen("a job outside any query (take)", ())]),
-        lambda: verdict(runs=[RunSeen("a query outside the watched session (x)", (EVENT,))]),
+        lambda: verdict(runs=[UnexplainedWork("a job outside any query (take)", ())]),
+        lambda: verdict(runs=[UnexplainedWork("a query outside the watched session (x)", (EVENT,))]),
         lambda: verdict(faults=["a query (collect) could not be read"]),
         lambda: verdict(replace(query(gate()), fault="its executed plan could not be read")),
         lambda: verdict(query(a=Leaf("FileRDD", name="FileScanRDD"))),
@@ -135,7 +141,7 @@ def test_gaps__leave_a_run_unaccounted() -> None:
 
 
 def test_runs_over_other_tables__are_breaches() -> None:
-    assert verdict(runs=[RunSeen("a job", (f"{SPELL}/_delta_log/*.json",))]).state is State.BREACH
+    assert verdict(runs=[UnexplainedWork("a job", (f"{SPELL}/_delta_log/*.json",))]).state is State.BREACH
 
 
 def test_python_openings__are_breaches_named_once() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lakehouse.governance.access.counting import any_of
-from lakehouse.governance.observers.observations import QuerySeen
+from lakehouse.governance.observers.observations import ObservedQuery
 from lakehouse.governance.permits.model import ColumnUse
 from lakehouse.governance.plans.lineage import Role
 from lakehouse.study.session import Study
@@ -29,7 +29,7 @@ def study(lab: Lab) -> Iterator[Study]:
         yield opened
 
 
-def last_seen(study: Study) -> QuerySeen:
+def last_seen(study: Study) -> ObservedQuery:
     """The newest query, after Spark has delivered it."""
     hub = study._observer._hub
     assert hub is not None and hub.drain() is None
@@ -37,7 +37,7 @@ def last_seen(study: Study) -> QuerySeen:
     return study._observer.seen.queries[-1]
 
 
-def uses(seen: QuerySeen) -> dict[str, str]:
+def uses(seen: ObservedQuery) -> dict[str, str]:
     """``direct | filter | join`` columns of each table, in one line a table."""
     tables: dict[str, dict[Role, set[str]]] = {}
     for gate in seen.use.gates:

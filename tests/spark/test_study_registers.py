@@ -17,7 +17,7 @@ from lakehouse.governance.guard import plan_check, side_doors
 from lakehouse.governance.guard.file_watch import FileWatch
 from lakehouse.governance.guard.guarded_state import GuardedState
 from lakehouse.governance.observers import hub as hubs
-from lakehouse.governance.observers.hub import Hub, Known
+from lakehouse.governance.observers.hub import Hub, RecentIdentities
 from lakehouse.governance.scope.scope import State
 from lakehouse.spark_internals.process import worker_environment
 from lakehouse.study import at_work
@@ -96,7 +96,7 @@ def test_the_newest_ended_are_known_by_name(alone: None) -> None:
 
 
 def test_known_queries_are_forgotten_in_their_order() -> None:
-    known = Known[str]()
+    known = RecentIdentities[str]()
     known.add(["a", "b", "c"])
     known.add(["a"])
     known.forget_before(2)
@@ -217,9 +217,9 @@ def test_closing_twice_at_once_makes_one_record(lab: Lab) -> None:
 def test_the_last_study_to_close_never_opens_the_workers_of_one_that_enters() -> None:
     class Quiet:
         def __init__(self) -> None:
-            from lakehouse.governance.observers.observations import Sightings
+            from lakehouse.governance.observers.observations import Observations
 
-            self.seen = Sightings()
+            self.seen = Observations()
 
     told: list[str] = []
     leaving, entering = Quiet(), Quiet()

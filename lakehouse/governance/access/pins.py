@@ -44,7 +44,10 @@ def newest_version(spark: SparkSession, path: Path) -> int | None:
 
 
 def check_predicate(spark: SparkSession, predicate: str, table: str = "gold.person") -> None:
-    """Refuse a population, cohort or row rule that is more than one condition on the columns of one table."""
+    """Check that a population, cohort or row rule is one condition on the columns of one table.
+
+    Raises :class:`ConfigurationError` where it is more, or no SQL condition at all.
+    """
     if predicate.strip().lower() == "all":
         return
     try:

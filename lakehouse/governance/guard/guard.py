@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from lakehouse.governance.guard.guarded_study import GuardedStudy
-    from lakehouse.governance.observers.observations import QuerySeen
+    from lakehouse.governance.observers.observations import ObservedQuery
     from lakehouse.governance.observers.observer import Observer
 
 
@@ -109,7 +109,7 @@ class Guard:
                 return top != self._study.id and not top.endswith(f"_{self._study.id}")
         return False
 
-    def _check_lists(self, query: QuerySeen) -> None:
+    def _check_lists(self, query: ObservedQuery) -> None:
         """Refuse rows handed out under an opt-out list that has changed since: it holds at the time of action."""
         current = self._study.rules.list_digest()
         stale = [gate.table for gate in query.use.gates if self._lists.get(gate.nonce, current) != current]

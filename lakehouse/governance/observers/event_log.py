@@ -29,7 +29,7 @@ SCOPE_NAME = re.compile(r'"name"\s*:\s*"([^"]*)"')
 
 
 @dataclass(frozen=True)
-class LoggedScan:
+class EventLogScan:
     """A file scan as executed: where, which columns left the disk, under which filters, and how many rows came out."""
 
     execution: int
@@ -40,20 +40,20 @@ class LoggedScan:
 
 
 @dataclass
-class Logged:
+class EventLogReads:
     """Everything an event log shows of what was read."""
 
-    scans: list[LoggedScan] = field(default_factory=list)
+    scans: list[EventLogScan] = field(default_factory=list)
     executions: int = 0
     loose_jobs: list[int] = field(default_factory=list)
     sha256: str = ""
 
 
-def read(log: Path) -> Logged:
+def read(log: Path) -> EventLogReads:
     """Parse an event log; a line that is no event is an error, because what it hid would be unknown."""
     plans: dict[int, dict[str, Any]] = {}
     sums: dict[int, int] = {}
-    found = Logged()
+    found = EventLogReads()
     digest = hashlib.sha256()
     with log.open("rb") as lines:
         for line in lines:
@@ -67,7 +67,7 @@ def read(log: Path) -> Logged:
 
 
 def _take(
-    event: dict[str, Any], plans: dict[int, dict[str, Any]], sums: dict[int, int], found: Logged
+    event: dict[str, Any], plans: dict[int, dict[str, Any]], sums: dict[int, int], found: EventLogReads
 ) -> None:
     kind = event.get("Event", "")
     if kind in (f"{SQL}SparkListenerSQLExecutionStart", f"{SQL}SparkListenerSQLAdaptiveExecutionUpdate"):
@@ -92,7 +92,7 @@ def reads_files(job: dict[str, Any]) -> bool:
     return False
 
 
-def scans_of(execution: int, plan: dict[str, Any], sums: dict[int, int]) -> Iterator[LoggedScan]:
+def scans_of(execution: int, plan: dict[str, Any], sums: dict[int, int]) -> Iterator[EventLogScan]:
     """File scans of an executed plan, Delta's reading of its own log left out."""
     metadata = plan.get("metadata", {})
     if "Location" in metadata:
@@ -109,7 +109,7 @@ def scans_of(execution: int, plan: dict[str, Any], sums: dict[int, int]) -> Iter
         if not all(DELTA_LOG in path for path in paths) and "DeltaLogFileIndex" not in str(
             metadata["Location"]
         ):
-            yield LoggedScan(
+            yield EventLogScan(
                 execution, paths, schema_names(str(metadata.get("ReadSchema", ""))), filters, rows
             )
     for child in plan.get("children", ()):
@@ -129,7 +129,7 @@ class EventLogWriter:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._logger = EventLogger(self._context, self.folder)
 
-    def stop(self) -> Logged:
+    def stop(self) -> EventLogReads:
         """Remove the logger, read what it wrote, and prune it."""
         try:
             if self._logger is not None:
@@ -142,7 +142,7 @@ class EventLogWriter:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def columns_by_table(scans: Iterable[LoggedScan], tables: dict[str, str]) -> dict[str, set[str]]:
+def columns_by_table(scans: Iterable[EventLogScan], tables: dict[str, str]) -> dict[str, set[str]]:
     """Columns that left the disk, by table; ``tables`` gives the table of each folder."""
     found: dict[str, set[str]] = {}
     for scan in scans:

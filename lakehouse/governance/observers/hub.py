@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from lakehouse.governance.observers.observations import QuerySeen, Scan, Sightings, scans_of
+from lakehouse.governance.observers.observations import Observations, ObservedQuery, Scan, scans_of
 from lakehouse.governance.observers.plan_sources import command_of, described, of_delta, targets_of
 from lakehouse.governance.plans.operators import analyse
 from lakehouse.governance.plans.tree import parse_plan
@@ -43,13 +43,13 @@ KEPT_EARLIER = 1000
 class Listener(Protocol):
     """An observer as the hub sees it."""
 
-    seen: Sightings
+    seen: Observations
 
-    def take(self, record: QuerySeen | None) -> None:
+    def take(self, record: ObservedQuery | None) -> None:
         """One more query, ``None`` for Delta's reading of its own log."""
 
 
-class Known(Generic[T]):
+class RecentIdentities(Generic[T]):
     """Identities in the order in which they were last heard of, so that old ones can be forgotten; safe with threads."""
 
     def __init__(self) -> None:
@@ -95,13 +95,13 @@ class Hub:
     _making: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, spark: SparkSession) -> None:
-        self.queries, self.metrics = Known[str](), Known[int]()
+        self.queries, self.metrics = RecentIdentities[str](), RecentIdentities[int]()
         self.listening: tuple[Listener, ...] = ()
         self._since: dict[Listener, tuple[int, int]] = {}
         self._lock = threading.Lock()
         self._context = spark.sparkContext
         self.application = self._context.applicationId
-        self._plans: dict[str, QuerySeen | None] = {}
+        self._plans: dict[str, ObservedQuery | None] = {}
         listen(spark, self.notice)
 
     @classmethod
@@ -156,7 +156,7 @@ class Hub:
             with contextlib.suppress(Exception):
                 cancel_everything(self._context)
 
-    def _read(self, action: str, query: Any, failed: bool) -> QuerySeen | None:
+    def _read(self, action: str, query: Any, failed: bool) -> ObservedQuery | None:
         """One query as its plans show it; ``None`` for Delta's reading of its own log."""
         identity = query_id(query)
         repeated = identity in self.queries
@@ -175,7 +175,7 @@ class Hub:
                 record.fault = f"its executed plan could not be read ({type(error).__name__})"
         return record
 
-    def planned(self, query: Any) -> QuerySeen | None:
+    def planned(self, query: Any) -> ObservedQuery | None:
         """A query before it runs; what was found out is kept for when it has run."""
         identity = query_id(query)
         record = self._analysed(query, "planned")
@@ -185,7 +185,7 @@ class Hub:
                 self._plans.pop(next(iter(self._plans)))
         return record
 
-    def _analysed(self, query: Any, action: str) -> QuerySeen | None:
+    def _analysed(self, query: Any, action: str) -> ObservedQuery | None:
         """What a query's analysed plan says, found out once; ``None`` for Delta's reading of its own log."""
         identity = query_id(query)
         with self._lock:
@@ -195,7 +195,7 @@ class Hub:
         sources = list(leaves(plan))
         if sources and all(of_delta(leaf) for leaf in sources):
             return None
-        record = QuerySeen(action, date.min, time.monotonic())
+        record = ObservedQuery(action, date.min, time.monotonic())
         record.leaves = dict(described(leaf) for leaf in sources)
         record.use = analyse(parse_plan(plan_json(plan)))
         record.writes = targets_of(plan)

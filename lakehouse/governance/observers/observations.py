@@ -10,7 +10,7 @@ from lakehouse.governance.plans.lineage import PlanUse
 from lakehouse.governance.plans.text import LOCATION, plain_path, schema_names
 
 if TYPE_CHECKING:
-    from lakehouse.governance.observers.event_log import Logged
+    from lakehouse.governance.observers.event_log import EventLogReads
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Scan:
 
 
 @dataclass
-class QuerySeen:
+class ObservedQuery:
     """One query that Spark ran or refused, as its plans show it.
 
     ``at`` is the monotonic time it was noticed, ``command`` the text of a plan that is a command on tables.
@@ -54,7 +54,7 @@ class QuerySeen:
 
 
 @dataclass(frozen=True)
-class RunSeen:
+class UnexplainedWork:
     """Work of Spark that no observed query explains: an RDD job, or a query outside the watched session."""
 
     what: str
@@ -62,20 +62,20 @@ class RunSeen:
 
 
 @dataclass
-class Sightings:
+class Observations:
     """Everything an observer saw between the opening and the closing of a study.
 
     ``faults`` are failures of the recorder, ``doubts`` happenings whose reads cannot be told. ``logged`` is the event
     log of that time, ``shared`` whether it also holds another study's queries.
     """
 
-    queries: list[QuerySeen] = field(default_factory=list)
-    runs: list[RunSeen] = field(default_factory=list)
+    queries: list[ObservedQuery] = field(default_factory=list)
+    runs: list[UnexplainedWork] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     delta_queries: int = 0
-    logged: Logged | None = None
+    logged: EventLogReads | None = None
     shared: bool = False
 
 

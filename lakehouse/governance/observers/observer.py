@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.governance.observers.event_log import EventLogWriter
 from lakehouse.governance.observers.hub import Hub
-from lakehouse.governance.observers.observations import QuerySeen, Sightings
+from lakehouse.governance.observers.observations import Observations, ObservedQuery
 from lakehouse.governance.observers.status_store import RunLog
 from lakehouse.spark_internals.queries import query_of
 
@@ -29,7 +29,7 @@ class Observer:
     def __init__(self, spark: SparkSession, clock: Callable[[], date], folder: Path) -> None:
         self.spark, self.clock = spark, clock
         self._writer = EventLogWriter(spark, folder)
-        self.seen = Sightings()
+        self.seen = Observations()
         self._hub: Hub | None = None
         self._log: RunLog | None = None
 
@@ -41,13 +41,13 @@ class Observer:
         self._writer.start()
         self._hub.join(self)
 
-    def planned(self, frame: DataFrame) -> QuerySeen | None:
+    def planned(self, frame: DataFrame) -> ObservedQuery | None:
         """A frame's query as it is planned, before it runs; ``None`` for Delta's reading of its own log."""
         assert self._hub is not None
         record = self._hub.planned(query_of(frame))
         return None if record is None else replace(record, on=self.clock())
 
-    def stop(self) -> Sightings:
+    def stop(self) -> Observations:
         """Deliver what is still on the way, stop listening, and add what only the status store knows."""
         hub, log = self._hub, self._log
         self._hub = self._log = None
@@ -70,7 +70,7 @@ class Observer:
                 )
         return self.seen
 
-    def take(self, record: QuerySeen | None) -> None:
+    def take(self, record: ObservedQuery | None) -> None:
         """One more query, ``None`` for Delta's reading of its own log."""
         if record is None:
             self.seen.delta_queries += 1

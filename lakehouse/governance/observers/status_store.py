@@ -6,7 +6,7 @@ from collections.abc import Collection, Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.governance.observers.observations import RunSeen
+from lakehouse.governance.observers.observations import UnexplainedWork
 from lakehouse.governance.plans.text import FILE_READS, LABELLED_PATH, LOCATION, plain_path
 from lakehouse.spark_internals.status import StatusStore
 
@@ -29,7 +29,7 @@ class Execution:
     description: str
     plan: str
 
-    def unexplained(self, queries: Container[str], metrics: Collection[int]) -> RunSeen | None:
+    def unexplained(self, queries: Container[str], metrics: Collection[int]) -> UnexplainedWork | None:
         """What to report unless the query listener knows it.
 
         A query run again gets a new identity but keeps its plan, hence its metrics: those tell it is known.
@@ -41,7 +41,7 @@ class Execution:
             dict.fromkeys(plain_path(each) for index, each in found if index != "DeltaLogFileIndex")
         )
         if paths or ("Scan ExistingRDD" in self.plan and not self.description.startswith("Delta: ")):
-            return RunSeen(f"a query outside the watched session ({self.description})", paths)
+            return UnexplainedWork(f"a query outside the watched session ({self.description})", paths)
         return None
 
 
@@ -54,7 +54,7 @@ class RunLog:
         self._job = self._store.next_job()
         self._running: list[int] = []
         self._ended: list[Execution] = []
-        self._runs: list[RunSeen] = []
+        self._runs: list[UnexplainedWork] = []
         self._faults: list[str] = []
 
     def follow(self, explained: Container[str]) -> None:
@@ -62,11 +62,13 @@ class RunLog:
         if self._store.next_job() - self._job >= ADVANCE_AFTER:
             self._advance(explained)
 
-    def settle(self, queries: Container[str], metrics: Collection[int]) -> tuple[list[RunSeen], list[str]]:
+    def settle(
+        self, queries: Container[str], metrics: Collection[int]
+    ) -> tuple[list[UnexplainedWork], list[str]]:
         """What ran that no query explains, and what can no longer be told, once all events are delivered."""
         self._advance(queries)
         for number in self._running:
-            self._runs.append(RunSeen(f"execution {number}, still running at the end,", ()))
+            self._runs.append(UnexplainedWork(f"execution {number}, still running at the end,", ()))
         known = frozenset(metrics)
         told = [each.unexplained(queries, known) for each in self._ended]
         return [*self._runs, *(run for run in told if run is not None)], self._faults
@@ -103,4 +105,4 @@ class RunLog:
         drawn = self._store.drawing(number)
         if FILE_READS.search(drawn) or not drawn:
             paths = tuple(dict.fromkeys(plain_path(path) for path in LABELLED_PATH.findall(drawn)))
-            self._runs.append(RunSeen(f"a job outside any query ({job.name})", paths))
+            self._runs.append(UnexplainedWork(f"a job outside any query ({job.name})", paths))

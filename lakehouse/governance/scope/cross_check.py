@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lakehouse.governance.access.openings import EARLIER
-from lakehouse.governance.observers.event_log import Logged, LoggedScan, columns_by_table
-from lakehouse.governance.observers.observations import Sightings
+from lakehouse.governance.observers.event_log import EventLogReads, EventLogScan, columns_by_table
+from lakehouse.governance.observers.observations import Observations
 from lakehouse.governance.plans.text import below
 from lakehouse.governance.scope.reconcile import PermittedReads, Verdict
 
@@ -15,7 +15,7 @@ COARSE = 100
 """Rows that left the reader are told in steps of this, so that nobody is counted by them."""
 
 
-def hold_log(observed: Sightings, declared: PermittedReads, verdict: Verdict) -> None:
+def hold_log(observed: Observations, declared: PermittedReads, verdict: Verdict) -> None:
     """Add to a verdict what the event log shows and the plans do not.
 
     A file of the lake that permit and row rules do not cover, or a column beyond them, is a breach; a granted table
@@ -46,7 +46,7 @@ def hold_log(observed: Sightings, declared: PermittedReads, verdict: Verdict) ->
         )
 
 
-def _place(scan: LoggedScan, declared: PermittedReads, verdict: Verdict) -> None:
+def _place(scan: EventLogScan, declared: PermittedReads, verdict: Verdict) -> None:
     read = {name.partition(EARLIER)[0] for name in verdict.tables}
     for path in scan.paths:
         table = declared.paths.get(path)
@@ -60,7 +60,7 @@ def _place(scan: LoggedScan, declared: PermittedReads, verdict: Verdict) -> None
             verdict.breaches.append(f"{path} was scanned, past the study.")
 
 
-def summary(logged: Logged, declared: PermittedReads, verdict: Verdict) -> dict[str, object]:
+def summary(logged: EventLogReads, declared: PermittedReads, verdict: Verdict) -> dict[str, object]:
     """How much each sight saw; rows in coarse steps, paths and literals not at all."""
     rows: dict[str, int] = {}
     for scan in logged.scans:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lakehouse.governance.access.openings import Opening
-from lakehouse.governance.observers.observations import Leaf, QuerySeen, RunSeen, Sightings
+from lakehouse.governance.observers.observations import Leaf, Observations, ObservedQuery, UnexplainedWork
 from lakehouse.governance.permits.model import ColumnUse, Permit
 from lakehouse.governance.plans.lineage import GateUse, Role, identity_of
 from lakehouse.governance.plans.predicates import without_tokens
@@ -107,7 +107,7 @@ class Verdict:
         return list(dict.fromkeys([*self.breaches, *self.gaps]))
 
 
-def reconcile(observed: Sightings, gated: OpenedTables, declared: PermittedReads) -> Verdict:
+def reconcile(observed: Observations, gated: OpenedTables, declared: PermittedReads) -> Verdict:
     """Hold what was observed against what was gated and declared.
 
     Observed must lie within gated, gated within declared. What lies outside and is known is a breach; what
@@ -125,14 +125,14 @@ def reconcile(observed: Sightings, gated: OpenedTables, declared: PermittedReads
     return verdict
 
 
-def judge_plan(query: QuerySeen, gated: OpenedTables, declared: PermittedReads) -> list[str]:
+def judge_plan(query: ObservedQuery, gated: OpenedTables, declared: PermittedReads) -> list[str]:
     """Breaches that a planned query would commit: the same judgement as afterwards, before anything is read."""
     verdict = Verdict()
     _query(query, gated, declared, verdict)
     return verdict.reasons if verdict.breaches else []
 
 
-def _query(query: QuerySeen, gated: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
+def _query(query: ObservedQuery, gated: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
     foreign = [gated.openings[gate.nonce] for gate in query.use.gates if not gated.own(gate.nonce)]
     stale = {f"{each.table} of study '{each.study}'" for each in foreign if not each.open_at(query.at)}
     verdict.breaches += [f"{each} was read after that study was closed." for each in sorted(stale)]
@@ -169,7 +169,7 @@ def _query(query: QuerySeen, gated: OpenedTables, declared: PermittedReads, verd
 
 
 def _gate(
-    gate: GateUse, query: QuerySeen, gated: OpenedTables, declared: PermittedReads, verdict: Verdict
+    gate: GateUse, query: ObservedQuery, gated: OpenedTables, declared: PermittedReads, verdict: Verdict
 ) -> None:
     opening = gated.openings.get(gate.nonce)
     if opening is None or opening.table != gate.table:
@@ -238,7 +238,7 @@ def _outside(leaf: Leaf, declared: PermittedReads, verdict: Verdict) -> None:
         )
 
 
-def _scans(query: QuerySeen, gated: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
+def _scans(query: ObservedQuery, gated: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
     """What was executed must be what was planned."""
     planned = {leaf.path for leaf in query.leaves.values()} | set(declared.lists)
     gates = {gate.table for gate in query.use.gates}
@@ -257,7 +257,7 @@ def _scans(query: QuerySeen, gated: OpenedTables, declared: PermittedReads, verd
                 verdict.breaches.append(f"{path} was scanned though no source of the query names it.")
 
 
-def _command(query: QuerySeen, declared: PermittedReads, verdict: Verdict) -> None:
+def _command(query: ObservedQuery, declared: PermittedReads, verdict: Verdict) -> None:
     """A command that names the lake's folders works on tables themselves; a clone hides which it copied."""
     name = query.command.split(maxsplit=1)[0] if query.command else ""
     if name.startswith(NEVER_RUN):
@@ -270,7 +270,7 @@ def _command(query: QuerySeen, declared: PermittedReads, verdict: Verdict) -> No
         verdict.gaps.append("A table was cloned, and its plan does not say which.")
 
 
-def _run(run: RunSeen, declared: PermittedReads, verdict: Verdict) -> None:
+def _run(run: UnexplainedWork, declared: PermittedReads, verdict: Verdict) -> None:
     outside = [path for path in run.paths if _forbidden(path, declared) and path not in declared.paths]
     if outside:
         verdict.breaches.append(f"{_listed(outside)} was read by {run.what}.")
