@@ -286,7 +286,7 @@ def mined_by_spark_ml(study: Study) -> Any:
 
 
 def recorder_broken(study: Study) -> Any:
-    from lakehouse.governance.observers import observer as observed
+    from lakehouse.governance.observers import hub as observed
 
     real = observed.analyse
     observed.analyse = lambda plan: 1 / 0  # type: ignore[assignment]
