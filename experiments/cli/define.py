@@ -95,14 +95,14 @@ def define_list(
 
 @app.command("show")
 def define_show(family: Family, id: Id, lake: Lake = None) -> None:
-    """A definition as it is applied: its content, what it refers to, its hash, and who signed it."""
+    """A definition as it is applied: its whole content with defaults, what it refers to, its hash, and who signed it."""
     from lakehouse.definitions.canonical import plain
     from lakehouse.governance.approvals.definition_signatures import signatures, valid_signatures
 
     settings = settings_of(lake)
     made = loaded(settings, family, id)
     print(f"{made.name}  {made.path}\n{made.title.en} | {made.title.da}")
-    print(json.dumps(plain(made.content), indent=2, ensure_ascii=False))
+    print(json.dumps(plain(made.content, whole=True), indent=2, ensure_ascii=False))
     for other in made.uses:
         print(f"uses {other.name} {other.hash}")
     print(f"hash {made.hash}")

@@ -23,27 +23,32 @@ def content_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_text(content).encode()).hexdigest()
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, whole: bool = False) -> Any:
     """A value of a definition as JSON knows it.
 
     A field of a dataclass that holds its default is left out, so that a definition keeps its hash when a later
-    version of the platform knows more fields. Dates and references are marked with ``$``, which keeps them apart
-    from texts; a key that begins with ``$`` gets another one. ``TypeError`` for what no definition can hold.
+    version of the platform knows more fields; ``whole`` keeps such fields, for people. Dates and references are
+    marked with ``$``, which keeps them apart from texts; a key that begins with ``$`` gets another one.
+    ``TypeError`` for what no definition can hold.
     """
     if isinstance(value, Reference):
         return {"$ref": [value.family, value.id, value.version, value.hash]}
     if isinstance(value, Enum):
-        return plain(value.value)
+        return plain(value.value, whole)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name: told for field in dataclasses.fields(value) if (told := own(value, field)) is not ...
+            field.name: told
+            for field in dataclasses.fields(value)
+            if (told := own(value, field, whole)) is not ...
         }
     if isinstance(value, date | time):
         return {"$" + type(value).__name__: value.isoformat()}
     if isinstance(value, Mapping):
-        return {("$" + key if str(key).startswith("$") else key): plain(each) for key, each in keyed(value)}
+        return {
+            ("$" + key if str(key).startswith("$") else key): plain(each, whole) for key, each in keyed(value)
+        }
     if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
+        return [plain(each, whole) for each in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"No definition can hold a {type(value).__name__}.")
@@ -54,9 +59,11 @@ def keyed(value: Mapping[Any, Any]) -> list[tuple[str, Any]]:
     return [(key.value if isinstance(key, Enum) else key, each) for key, each in value.items()]
 
 
-def own(holder: Any, field: dataclasses.Field[Any]) -> Any:
+def own(holder: Any, field: dataclasses.Field[Any], whole: bool) -> Any:
     """The plain value of a field, or ``...`` where it is the default (``1`` and ``1.0`` are two values)."""
-    told = plain(getattr(holder, field.name))
+    told = plain(getattr(holder, field.name), whole)
+    if whole:
+        return told
     if field.default is not dataclasses.MISSING:
         default = field.default
     elif field.default_factory is not dataclasses.MISSING:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from lakehouse.definitions.loader import family_name
-from lakehouse.definitions.reading import nearest
+from lakehouse.definitions.words import nearest
 from lakehouse.errors import UsageError
 
 SUFFIX = "_definition.py"

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lakehouse.definitions.canonical import content_hash
-from lakehouse.definitions.reading import BROKEN, Fault, Reader, nearest
+from lakehouse.definitions.reading import BROKEN, Fault, Reader
 from lakehouse.definitions.values import Reference, Text
+from lakehouse.definitions.words import nearest
 from lakehouse.errors import ConfigurationError
 from lakehouse.settings import Settings, conf_dir, read_toml
 

@@ -147,6 +147,9 @@ def test_show_tells_content_and_hash(settings: Settings) -> None:
     code, told = run(settings, "show", "studies", "example")
     made = load(settings, StudyDefinition, "example")
     assert code == 0 and f"hash {made.hash}" in told and '"seed": 20250101' in told and str(made.path) in told
+    assert '"use_case": "stroke"' in told
+    settings.write_definition("studies", "old", OLD_STUDY)
+    assert '"cohort": "all"' in run(settings, "show", "studies", "old")[1], "a default is shown too"
     assert run(settings, "show", "permits", "example")[0] == 2
 
 
