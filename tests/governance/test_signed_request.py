@@ -28,7 +28,7 @@ from lakehouse.governance.approvals.signatories import (
 from lakehouse.governance.approvals.signed_request import Procedure, SignedText
 from lakehouse.governance.approvals.state_table import ABSENT, OUT_OF_ORDER, StateTable, Step
 from lakehouse.governance.ledger import ledger
-from lakehouse.governance.persons import reidentification
+from lakehouse.governance.persons import reidentification_request
 from lakehouse.governance.release import records
 from lakehouse.governance.release.package import export
 from lakehouse.governance.release.records import Actor, state
@@ -38,7 +38,7 @@ from tests.oracles.requests import reidentification_stands, release_stands
 from tests.support.desks import Desk, make_desk
 from tests.support.offices import CLAUSE, NOW, PERMIT, Office, make_office
 
-BOTH = [records.PROCEDURE, reidentification.PROCEDURE]
+BOTH = [records.PROCEDURE, reidentification_request.PROCEDURE]
 
 
 @pytest.fixture
@@ -56,11 +56,14 @@ def test_any_events_of_a_release_lead_where_the_rules_in_words_say(events: list[
     assert records.PROCEDURE.table.replay(events) == release_stands(events)
 
 
-@given(st.lists(st.sampled_from([step.event for step in reidentification.STEPS]), max_size=8), st.booleans())
+@given(
+    st.lists(st.sampled_from([step.event for step in reidentification_request.STEPS]), max_size=8),
+    st.booleans(),
+)
 def test_any_events_of_a_reidentification_lead_where_the_rules_in_words_say(
     events: list[str], late: bool
 ) -> None:
-    table = reidentification.PROCEDURE.table
+    table = reidentification_request.PROCEDURE.table
     now = NOW + timedelta(days=1 if late else -1)
     stands = table.at(table.replay(events), now, NOW)
     assert stands == reidentification_stands(events, late=late)
@@ -189,7 +192,7 @@ def test_a_random_walk_over_reidentifications_goes_as_a_plain_model_says(office:
             late = now >= ends[each]
             model = "delivered" if each in delivered else "expired" if late else ""
             model = model or ("asked", "waiting", "approved")[min(len(names) - 1, 2)]
-            stands = reidentification.PROCEDURE.state(office.settings, each, now, ends[each])
+            stands = reidentification_request.PROCEDURE.state(office.settings, each, now, ends[each])
             assert stands == model, (seed, step)
     assert sum(event["event"].endswith(": refused") for event in office.events()) == refusals, seed
 

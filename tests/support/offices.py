@@ -9,7 +9,8 @@ from typing import Any
 
 from lakehouse.governance.approvals.signatories import Signatory, enter, make_pair
 from lakehouse.governance.ledger import ledger
-from lakehouse.governance.persons.reidentification import Desk, Request
+from lakehouse.governance.persons.reidentification import Desk
+from lakehouse.governance.persons.reidentification_request import Request
 from lakehouse.identity.pseudonyms import root_key_file, tokeniser
 from lakehouse.identity.study_pseudonyms import study_key_file
 from lakehouse.settings import Settings

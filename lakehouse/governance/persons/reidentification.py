@@ -10,24 +10,16 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import DataError, PermissionRefused
 from lakehouse.governance.approvals.signatories import Signatory, locked, sign, signatories, signatory_for
-from lakehouse.governance.approvals.signed_request import (
-    Clock,
-    EntryForm,
-    Procedure,
-    SignedText,
-    TextForm,
-    digest,
-    utc_now,
-)
-from lakehouse.governance.approvals.state_table import ABSENT, StateTable, Step
+from lakehouse.governance.approvals.signed_request import Clock, SignedText, utc_now
 from lakehouse.governance.permits.files import load_permit, load_study
+from lakehouse.governance.persons.reidentification_request import DELIVERED, PROCEDURE, Request
 from lakehouse.identity.pseudonyms import token_batch
 from lakehouse.identity.sealed_box import seal, unseal
 from lakehouse.identity.study_pseudonyms import study_key_file
@@ -38,67 +30,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
     from lakehouse.settings import Settings
-
-ASKED, WAITING, APPROVED, DELIVERED, EXPIRED = "asked", "waiting", "approved", "delivered", "expired"
-STEPS = (
-    Step("requested", (ABSENT,), ASKED, ("requester",)),
-    Step("approved", (ASKED,), WAITING, ("approver",)),
-    Step("approved", (WAITING, APPROVED), APPROVED, ("approver",)),
-    Step("delivered", (APPROVED,), DELIVERED),
-    Step("expired", (ASKED, WAITING, APPROVED), EXPIRED),
-)
-"""What leads from where: the first approver's word waits for the second's."""
-PROCEDURE = Procedure(
-    StateTable(STEPS, expiry="expired"),
-    TextForm(b"patternlake re-identification 1\n", compact=False),
-    EntryForm("request", kind="re-identification"),
-    approvals=2,
-    rule="The requester and the two approvers are three persons.",
-    hint="See 'patternlake reidentify list'; an approval that the ledger lacks is given by approving once more.",
-    longest=timedelta(days=30),
-)
-"""A request may wait thirty days at most, whatever it asks for."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked. ``persons`` are pseudonyms of the study; ``signatures`` by signatory, over :meth:`message`."""
-
-    id: str
-    study: str
-    permit: str
-    permit_hash: str
-    clause: str
-    reason: str
-    persons: tuple[str, ...]
-    recipient: str
-    recipient_key: str
-    requester: str
-    asked: str
-    expires: str
-    state: str = "open"
-    signatures: dict[str, str] = field(default_factory=dict)
-
-    def message(self) -> bytes:
-        """The text that is signed: everything but its state and the signatures."""
-        content = asdict(self)
-        del content["state"], content["signatures"]
-        return PROCEDURE.form.text(content)
-
-    @property
-    def digest(self) -> str:
-        """Short digest of what is asked, for people to compare."""
-        return digest(self.message())[:12]
-
-    def describe(self) -> str:
-        """What an approver reads before signing."""
-        return (
-            f"Request {self.id} ({self.state}), digest {self.digest}\n"
-            f"  asked by {self.requester} on {self.asked}, valid until {self.expires}\n"
-            f"  study {self.study}, permit {self.permit}, clause {self.clause}, reason {self.reason}\n"
-            f"  {len(self.persons)} persons, to be sealed for {self.recipient}\n"
-            f"  approved by {', '.join(name for name in self.signatures if name != self.requester) or 'nobody yet'}"
-        )
 
 
 @dataclass(frozen=True)
