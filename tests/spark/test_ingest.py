@@ -22,6 +22,7 @@ from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from tests.support.deliveries import ANNA, BENT, CARL, contact, persons, write_delivery, write_file
 from tests.support.delta_files import lake_rows
+from tests.support.gold_form import fix_root_key, require_form
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -95,7 +96,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lake(home: Path) -> Settings:
-    return load_settings(home / "home", "test")
+    settings = load_settings(home / "home", "test")
+    fix_root_key(settings)
+    return settings
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +154,11 @@ def test_quarantine_names_the_row_and_masks_the_example(
         ("lpr_f_diagnoser", 9, "no_contact"),
         ("lpr_f_procedurer_kirurgi", 3, "no_contact"),
     ]
+
+
+def test_gold_is_computed_as_its_form_says(summary: IngestSummary, home: Path, lake: Settings) -> None:
+    assert summary.new
+    require_form("ingest", lake, home / "out")
 
 
 def test_persons(spark: SparkSession, lake: Settings, summary: IngestSummary) -> None:

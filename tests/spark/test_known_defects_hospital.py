@@ -13,6 +13,7 @@ from lakehouse.ingest.run import IngestSummary, ingest
 from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
 from tests.support.deliveries import ANNA, BENT, CARL, HEADERS, persons, write_delivery, write_file
+from tests.support.gold_form import fix_root_key, require_form
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -230,7 +231,13 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple
     for name, (header, lines) in DELIVERED.items():
         write_file(root / "out", name, lines, header)
     settings = load_settings(root / "home", "test")
+    fix_root_key(settings)
     return settings, ingest(Lake(spark, settings), root / "out")
+
+
+def test_gold_is_computed_as_its_form_says(lake: tuple[Settings, IngestSummary]) -> None:
+    settings, _ = lake
+    require_form("hospital", settings, settings.home.parent / "out")
 
 
 Rows = list[tuple[Any, ...]]

@@ -10,6 +10,7 @@ from lakehouse.delta.tables import table_path
 from lakehouse.ingest.run import IngestSummary, ingest
 from lakehouse.lake import Lake
 from lakehouse.settings import Settings, load_settings
+from tests.support.gold_form import fix_root_key, require_form
 from tests.support.social_delivery import write_social
 
 if TYPE_CHECKING:
@@ -82,7 +83,12 @@ class SocialLake:
 def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> SocialLake:
     home = tmp_path_factory.mktemp("social")
     settings = load_settings(home / "home", "test")
+    fix_root_key(settings)
     return SocialLake(spark, settings, ingest(Lake(spark, settings), write_social(home / "out")))
+
+
+def test_gold_is_computed_as_its_form_says(lake: SocialLake) -> None:
+    require_form("social", lake.settings, lake.settings.home.parent / "out")
 
 
 def test_every_row_is_somewhere(lake: SocialLake) -> None:
