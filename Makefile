@@ -81,7 +81,7 @@ test-fast: bytecode ## Kernels, statistics and specifications: no Spark, no simu
 
 .PHONY: coverage
 coverage: setup ## Lines of the kernels that their tests run, with the compiler off and few examples (minutes)
-	@NUMBA_DISABLE_JIT=1 PATTERNLAKE_EXAMPLES=5 $(BIN)/python -m coverage run --source=experiments/kernels -m pytest -q -m "not slow" tests/kernels; \
+	@NUMBA_DISABLE_JIT=1 PATTERNLAKE_EXAMPLES=5 $(BIN)/python -m coverage run --source=experiments/kernels -m pytest -q -m "not slow" -k "$(NO_WORLDS) and not one_more_per_cent" tests/kernels; \
 	$(BIN)/python -m coverage report --skip-covered --sort=cover
 
 .PHONY: test-upgrade
