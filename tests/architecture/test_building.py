@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.structure import complaints, docstrings, modules
+from tests.architecture.structure import ROOT, complaints, docstrings, modules
 
 PROJECT = """
 [tool.patternlake.structure]
@@ -134,3 +135,40 @@ def test_more_gaps_than_allowed_are_refused(project: Path) -> None:
     assert len(wrong(project)) == 1
     allow(project, errors=1)
     assert wrong(project) == []
+
+
+def defined(body: list[ast.stmt]) -> set[str]:
+    """Names that statements of a module define, also below ``if`` and ``try``."""
+    names: set[str] = set()
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        else:
+            names |= {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            for inner in ("body", "orelse", "finalbody"):
+                names |= defined(getattr(node, inner, []))
+    return names
+
+
+def test_every_name_that_a_test_or_module_imports_from_the_project_is_there() -> None:
+    """What ``mypy`` holds for the packages, for the tests too: a name that moved breaks a whole file of them."""
+    paths = [
+        path for top in ("lakehouse", "experiments", "tests", "jobs") for path in (ROOT / top).rglob("*.py")
+    ]
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+    dotted = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
+    known = {name.removesuffix(".__init__"): defined(trees[path].body) for name, path in dotted.items()}
+    missing = []
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level and node.module in known:
+                absent = {alias.name for alias in node.names} - known[node.module]
+                missing += [
+                    f"{path.relative_to(ROOT)}: {node.module}.{name}"
+                    for name in absent
+                    if f"{node.module}.{name}" not in known and name != "*"
+                ]
+    assert len(known) > 500
+    assert missing == []

@@ -15,12 +15,12 @@ import pytest
 from experiments.analyses.anomalous_care.study import scan_care
 from experiments.analyses.pairs.follow_up import follow
 from experiments.analyses.pairs.scan import scan
-from experiments.analyses.pairs.study import scan_pairs, watch_on
+from experiments.analyses.pairs.study import scan_pairs
 from experiments.analyses.phenotypes.study import scan_phenotypes
 from experiments.analyses.subgroups.search import conditions_of
 from experiments.analyses.subgroups.study import scan_subgroups
 from experiments.execution.over_spark import COLUMNS
-from experiments.execution.timelines import frames
+from experiments.execution.timelines import timelines
 from experiments.job import RunnableJob
 from experiments.kernels.cohort import CohortPass
 from experiments.kernels.design import PairScanSettings
@@ -111,11 +111,11 @@ def test_follow_up__ends_with_the_data_or_with_emigration_as_in_one_process(
         [(a, b) for a in sorted(order.tolist()) for b in sorted(order.tolist()) if a != b], np.int32
     )
     with toolbox.open("toolbox") as study:
-        over = frames(study, "full")
+        over = timelines(study, "full")
         mined = np.array([over.codes.names.index(name) for name in names])
         pairs = mined[wanted].astype(np.int32)
-        timeline = over.timeline.select(*COLUMNS)
-        counts = follow(study, timeline, over.codes, pairs, 900, True, watch_on(timeline.sparkSession))
+        timeline = over.frame.select(*COLUMNS)
+        counts = follow(study, timeline, over.codes, pairs, 900, True, over.watch)
     follow_up = FollowUp(world.n_codes + 1, 900, (world.death,), world.n_codes)
     plain = OverPersons(with_ends(world.persons, last, world.n_codes))(
         CompetingPass, {"follow_up": follow_up, "pairs": wanted}
