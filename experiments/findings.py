@@ -1,28 +1,29 @@
-"""What a job hands over: its patterns, how trustworthy the comparison was, and what a reader must know."""
+"""What a job hands over: its products, how many persons they are of, and what a reader must know."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from experiments.products.base import Product
 from experiments.products.patterns import Patterns
-from experiments.statistics.error_control.empirical_null import EmpiricalNull
 
 
 @dataclass(frozen=True)
 class Findings:
     """The outcome of one question in one study.
 
-    ``patterns`` is the raw table; ``null`` the spread of z, None where a job has no z to spread; ``persons`` and
-    ``codes`` were counted; ``rule`` says what is called a finding, ``window`` over which time;
-    ``metrics`` are numbers to compare runs by, ``remarks`` sentences for the report.
+    ``products`` are what the job declared in ``gives``, one of a name; ``persons`` were counted, ``remarks`` are sentences
+    for the report.
     """
 
-    patterns: Patterns
-    null: EmpiricalNull | None
+    products: tuple[Product, ...]
     persons: int
-    codes: int
-    rule: str
-    window: str
-    metrics: Mapping[str, float] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> Patterns:
+        """The one table of patterns; ValueError where the job gave none."""
+        found = [product for product in self.products if isinstance(product, Patterns)]
+        if not found:
+            raise ValueError("The job gave no table of patterns.")
+        return found[0]

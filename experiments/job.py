@@ -10,11 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from experiments.products.base import ProductKind
+from experiments.products.patterns import patterns
 from experiments.run.definition import Job, Question, Reads
 from experiments.run.submission import own_stderr
 from lakehouse.errors import PatternlakeError
 from lakehouse.progress import Progress
 from lakehouse.settings import load_settings
+
+PAIRS = patterns("pair")
 
 
 class RunnableJob(Job):
@@ -78,18 +82,21 @@ class RunnableJob(Job):
 
 
 def job(
-    *, use_case: str, reads: Reads, params: type, kind: str = "pair"
+    *, use_case: str, reads: Reads, params: type, gives: ProductKind | Sequence[ProductKind] = PAIRS
 ) -> Callable[[Question], RunnableJob]:
     """Make a function ``(study, params) -> Findings`` a job; the file's docstring is its question.
 
-    ``reads`` names the columns by table that the job reads, or is a function of the parameters that tells them.
+    ``reads`` names the columns by table that the job reads, or is a function of the parameters that tells them;
+    ``gives`` the kinds of product it hands over (``patterns("trajectory")``, ``INDICATORS``), patterns of ordered pairs
+    unless said otherwise.
     """
 
     def wrap(ask: Question) -> RunnableJob:
         module = inspect.getmodule(ask)
         file = Path(inspect.getfile(ask))
         question = ((module.__doc__ if module else None) or ask.__doc__ or "").strip().split("\n\n")[0]
-        return RunnableJob(file.stem, " ".join(question.split()), use_case, reads, params, ask, kind)
+        kinds = (gives,) if isinstance(gives, ProductKind) else tuple(gives)
+        return RunnableJob(file.stem, " ".join(question.split()), use_case, reads, params, ask, kinds)
 
     return wrap
 

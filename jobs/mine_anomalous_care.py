@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.analyses.anomalous_care.study import READS, scan_care
 from experiments.findings import Findings
 from experiments.job import job
+from experiments.products.patterns import patterns
 from lakehouse.study.session import Study
 
 
@@ -23,7 +24,7 @@ class Params:
     q_level: float = 0.05  # false discovery rate at which a cell is called
 
 
-@job(use_case="D1", reads=READS, params=Params, kind="care")
+@job(use_case="D1", reads=READS, params=Params, gives=patterns("care"))
 def mine_anomalous_care(study: Study, params: Params) -> Findings:
     """Scan treatments by earlier diagnoses by outcomes."""
     return scan_care(study, params)

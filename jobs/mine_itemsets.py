@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.analyses.itemsets.study import READS, mine_sets
 from experiments.findings import Findings
 from experiments.job import job
+from experiments.products.patterns import patterns
 from lakehouse.study.session import Study
 
 
@@ -28,7 +29,7 @@ class Params:
     draws: int = 500  # shuffles of the outcome
 
 
-@job(use_case="D1", reads=READS, params=Params, kind="itemset")
+@job(use_case="D1", reads=READS, params=Params, gives=patterns("itemset"))
 def mine_itemsets(study: Study, params: Params) -> Findings:
     """Search all sets, test what could be significant, adjust over all of them."""
     return mine_sets(study, params, job="mine_itemsets")

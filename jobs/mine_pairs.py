@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.analyses.pairs import reads_of, scan_pairs
 from experiments.findings import Findings
 from experiments.job import job
+from experiments.products.patterns import patterns
 from lakehouse.study.session import Study
 
 
@@ -27,7 +28,7 @@ class Params:
     q_level: float = 0.05  # false discovery rate at which a pair is called
 
 
-@job(use_case="D1", reads=reads_of, params=Params)
+@job(use_case="D1", reads=reads_of, params=Params, gives=patterns("pair"))
 def mine_pairs(study: Study, params: Params) -> Findings:
     """Scan every ordered pair of codes on the study's timelines."""
     return scan_pairs(study, params)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.analyses.pathways.study import READS, scan_pathways
 from experiments.findings import Findings
 from experiments.job import job
+from experiments.products.patterns import patterns
 from lakehouse.study.session import Study
 
 
@@ -24,7 +25,7 @@ class Params:
     q_level: float = 0.05  # false discovery rate at which a feature is called
 
 
-@job(use_case="D1", reads=READS, params=Params, kind="pathway")
+@job(use_case="D1", reads=READS, params=Params, gives=patterns("pathway"))
 def mine_pathways(study: Study, params: Params) -> Findings:
     """Map the pathways of the study and compare them."""
     return scan_pathways(study, params)

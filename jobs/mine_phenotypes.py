@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.analyses.phenotypes.study import READS, scan_phenotypes
 from experiments.findings import Findings
 from experiments.job import job
+from experiments.products.patterns import patterns
 from lakehouse.study.session import Study
 
 
@@ -23,7 +24,7 @@ class Params:
     q_level: float = 0.05  # false discovery rate in the locked half
 
 
-@job(use_case="D1", reads=READS, params=Params, kind="phenotype")
+@job(use_case="D1", reads=READS, params=Params, gives=patterns("phenotype"))
 def mine_phenotypes(study: Study, params: Params) -> Findings:
     """Learn phenotypes in the open half, test them in the locked one."""
     return scan_phenotypes(study, params)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.analyses.itemsets.study import READS, mine_orders
 from experiments.findings import Findings
 from experiments.job import job
+from experiments.products.patterns import patterns
 from lakehouse.study.session import Study
 
 
@@ -31,7 +32,7 @@ class Params:
     draws: int = 500  # shuffles of the outcome
 
 
-@job(use_case="D1", reads=READS, params=Params, kind="sequence")
+@job(use_case="D1", reads=READS, params=Params, gives=patterns("sequence"))
 def mine_sequences(study: Study, params: Params) -> Findings:
     """Search all sequences within the limits, test what could be significant, adjust over all of them."""
     return mine_orders(study, params, job="mine_sequences")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.analyses.side_effects.study import READS, mine
 from experiments.findings import Findings
 from experiments.job import job
+from experiments.products.patterns import patterns
 from lakehouse.study.session import Study
 
 
@@ -23,7 +24,7 @@ class Params:
     q_level: float = 0.05  # false discovery rate at which a pair is called
 
 
-@job(use_case="D1", reads=READS, params=Params, kind="side_effect")
+@job(use_case="D1", reads=READS, params=Params, gives=patterns("side_effect"))
 def mine_side_effects(study: Study, params: Params) -> Findings:
     """Every medicine with every event, by all designs at once."""
     return mine(study, params, job="mine_side_effects")

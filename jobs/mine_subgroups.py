@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.analyses.subgroups.study import READS, scan_subgroups
 from experiments.findings import Findings
 from experiments.job import job
+from experiments.products.patterns import patterns
 from lakehouse.study.session import Study
 
 
@@ -26,7 +27,7 @@ class Params:
     error: float = 0.05  # family-wise error
 
 
-@job(use_case="D1", reads=READS, params=Params, kind="subgroup")
+@job(use_case="D1", reads=READS, params=Params, gives=patterns("subgroup"))
 def mine_subgroups(study: Study, params: Params) -> Findings:
     """Search the new users of two treatments for subgroups."""
     return scan_subgroups(study, params)

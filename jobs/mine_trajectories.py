@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.analyses.trajectories.study import READS, mine
 from experiments.findings import Findings
 from experiments.job import job
+from experiments.products.patterns import patterns
 from lakehouse.study.session import Study
 
 
@@ -21,7 +22,7 @@ class Params:
     q_level: float = 0.05  # false discovery rate, of the links and of the paths
 
 
-@job(use_case="D1", reads=READS, params=Params, kind="trajectory")
+@job(use_case="D1", reads=READS, params=Params, gives=patterns("trajectory"))
 def mine_trajectories(study: Study, params: Params) -> Findings:
     """Chain replicated links and count who walks them."""
     return mine(study, params, job="mine_trajectories")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -111,15 +111,19 @@ def timelines(
     return Timelines(frame, mined_codes(vocabulary, level), vocabulary, steps or {})
 
 
-def origin(study: Study, job: str, params: Any) -> PatternMeta:
-    """Where a job's table comes from; ``params`` is the job's dataclass."""
+def origin(study: Study, job: str, params: Any, asked: Sequence[str] | None = None) -> PatternMeta:
+    """Where a job's table comes from; ``params`` is the job's dataclass.
+
+    ``asked`` names the parameters that decide what is tested, by which the ledger of hypotheses knows a repeated search;
+    all of them unless said otherwise.
+    """
     return PatternMeta(
         job=job,
         study=study.id,
         permit=study.permit.permit_id,
         seed=study.seed,
         data_versions={name: version for name, version in study.versions.items() if name in READS},
-        params=asdict(params),
+        params={name: getattr(params, name) for name in asked} if asked is not None else asdict(params),
     )
 
 

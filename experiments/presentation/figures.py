@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.network import chart
 from experiments.presentation.plot_style import BLUE, GREY, INK, PAPER, RUST, canvas, short
-from experiments.statistics.error_control.empirical_null import EmpiricalNull
+from experiments.products.base import Calibration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ LABELLED = 8
 Floats = NDArray[np.float64]
 
 
-def draw(checked: pa.Table, called: pa.Table, z: Floats, null: EmpiricalNull) -> dict[str, bytes]:
+def draw(checked: pa.Table, called: pa.Table, z: Floats, null: Calibration) -> dict[str, bytes]:
     """All pictures as PNG by file name.
 
     ``checked`` and ``called`` are checked tables; ``z`` holds z of every tested pair with E ≥ 5, of which only
@@ -75,7 +75,7 @@ def volcano(checked: pa.Table, called: pa.Table) -> Figure:
     return figure
 
 
-def calibration(z: Floats, null: EmpiricalNull) -> Figure:
+def calibration(z: Floats, null: Calibration) -> Figure:
     """Histogram of z with the curve it should follow and the one its middle does."""
     figure, axes = canvas(8.4, 3.9)
     edges = np.linspace(-6, 6, 61)

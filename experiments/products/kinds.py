@@ -1,8 +1,8 @@
-"""Kinds of pattern, one module each, found by looking: what a row is, how it is checked, told, drawn and used.
+"""Kinds of pattern, found by looking: what a row is, how it is checked, put into words, drawn and used as a model.
 
-A module has ``KIND`` (a :class:`Kind`). The name of the kind is the word in the result table's column ``kind``;
-a job says ``@job(..., kind="pair")`` and makes its table with ``Patterns.from_scan(..., kind="pair")``. Everything
-else (result table, disclosure check, MLflow run, report, model) follows from here.
+A module of an analysis has ``KIND`` (a :class:`Kind`). The name of the kind is the word in the result table's column
+``kind``; a job says ``@job(..., gives=patterns("pair"))`` and makes its table with ``Patterns.from_scan(..., kind="pair")``.
+Everything else (result table, disclosure check, MLflow run, report, model) follows from here.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from experiments.products.base import Calibration, ModelSpec, PageTable, Picture, Section, TableColumn
 from experiments.products.columns import COLUMNS, PatternColumn, counts_persons
 from lakehouse.errors import DataError
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds
@@ -27,7 +28,10 @@ Check = Callable[[pa.Table, Mapping[str, Fact], Thresholds], tuple[pa.Table, Dis
 """Raw table, what each column lets a reader know, thresholds: the table that may be shown, and the record."""
 
 Draw = Callable[..., dict[str, bytes]]
-"""``(checked, called, z, null)``: pictures as PNG by file name, made of checked tables alone."""
+"""``(checked, significant, z, calibration)``: pictures as PNG by file name, made of checked tables alone."""
+
+MOST_ROWS = 2_000
+"""Rows of a table that the page holds, the strongest first."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +45,24 @@ class Shown:
     number: bool = False
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """How checked, called patterns are used as an MLflow model.
-
-    ``module`` is a file of this package that stands alone (pandas and pyarrow only) with ``_load_pyfunc``;
-    ``columns`` are stored with it, rows with a null in ``needs`` left out; ``example`` makes up an input.
-    """
-
-    module: str
-    name: str
-    about: str
-    inputs: Mapping[str, str]
-    outputs: Mapping[str, str]
-    columns: tuple[str, ...]
-    needs: tuple[str, ...]
-    example: Callable[[pa.Table], Mapping[str, list[Any]]]
+NOT_A_CAUSE = (
+    "A pattern is an order of events that is more (or less) frequent than among comparable persons. It is not a cause: why "
+    "a treatment was given (indication), what was not recorded, and who was looked at more closely can all make one."
+)
+COMPARABLE = (
+    "Comparable persons share sex, age group, calendar year, number of earlier events and kind of place of treatment; not "
+    "smoking, income, severity or anything else that is not in the tables above."
+)
+FIRST_TIMES = "Only the first time of each code counts. Persons who die or move away can no longer have the second code."
+RECORDED = (
+    "Codes say what was recorded, not what a person had; coding habits and registers change over the years."
+)
+REPLICATION = (
+    "A finding that was not replicated is a suggestion. One that was replicated here still comes from the same health "
+    "service and the same registers."
+)
+PAIR_LIMITS = (NOT_A_CAUSE, COMPARABLE, FIRST_TIMES, RECORDED, REPLICATION)
+"""What no search can tell that compares days after a first code with comparable persons' comparable days."""
 
 
 def by_interval(called: pa.Table) -> NDArray[np.int64]:
@@ -68,6 +74,47 @@ def by_interval(called: pa.Table) -> NDArray[np.int64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         strength = np.nan_to_num(np.fmax(low, 1 / high), nan=0.0)
     return np.argsort(-strength, kind="stable")
+
+
+@dataclass(frozen=True)
+class View:
+    """What the sections of a kind are made from, checked alone: ``significant`` rows, strongest first."""
+
+    kind: Kind
+    significant: pa.Table
+    calibration: Calibration | None
+    threshold: int
+    window: str
+    pictures: Mapping[str, bytes]
+
+
+def table_section(view: View) -> Section:
+    """The significant rows as a table of the kind's own columns, in words."""
+    kind, rows = view.kind, view.significant.slice(0, MOST_ROWS).to_pylist()
+    table = PageTable(
+        columns=tuple(TableColumn(one.label, one.about, one.number) for one in kind.shown),
+        rows=tuple(tuple(str(one.text(row)) for one in kind.shown) for row in rows),
+        about=kind.about,
+        total=view.significant.num_rows,
+        file="patterns.parquet",
+        empty=f"No {kind.one} is significant.",
+    )
+    return Section("patterns", "The strongest patterns", (table,))
+
+
+def picture_sections(view: View) -> tuple[Section, ...]:
+    """The kind's pictures with their captions, where it draws any."""
+    parts = tuple(
+        Picture(name, alt, caption, view.pictures[name], broad=name == "network.png")
+        for name, (alt, caption) in view.kind.captions.items()
+        if name in view.pictures
+    )
+    return (Section("pictures", "Pictures", parts),) if parts else ()
+
+
+def plain_sections(view: View) -> tuple[Section, ...]:
+    """Table and pictures: what a kind shows unless it says otherwise."""
+    return (table_section(view), *picture_sections(view))
 
 
 def no_pictures(*given: object) -> dict[str, bytes]:
@@ -82,7 +129,8 @@ class Kind:
     ``one`` and ``many`` name a row in sentences; ``columns`` come after the shared ones; ``required`` must be
     in a job's table; ``asked`` completes "… were tested for whether"; ``sentence`` says a checked row in words;
     ``needs`` are columns a sentence cannot do without; ``tests`` tells a dry run how much is tested among so many
-    codes; ``captions`` title and explain pictures.
+    codes; ``captions`` title and explain pictures; ``sections`` make the kind's part of the report; ``limits`` say all
+    that a pattern of this kind cannot tell.
     """
 
     name: str
@@ -101,6 +149,7 @@ class Kind:
     order: Callable[[pa.Table], NDArray[np.int64]] = by_interval
     draw: Draw = no_pictures
     captions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    sections: Callable[[View], tuple[Section, ...]] = plain_sections
     model: ModelSpec | None = None
 
     @property

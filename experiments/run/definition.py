@@ -18,6 +18,7 @@ from lakehouse.errors import UsageError
 
 if TYPE_CHECKING:
     from experiments.findings import Findings
+    from experiments.products.base import ProductKind
     from lakehouse.study.session import Study
 
 Question = Callable[["Study", Any], "Findings"]
@@ -40,7 +41,7 @@ class Job:
     """One question with its parameters, and how to ask it.
 
     ``reads`` names every table and column the job will touch, also as a function of the parameters, so that a dry
-    run can hold them against the permit before any data is read; ``kind`` is the kind of pattern it gives.
+    run can hold them against the permit before any data is read; ``gives`` names the kinds of product it may hand over.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Job:
     reads: Reads
     params: type
     ask: Question
-    kind: str = "pair"
+    gives: tuple[ProductKind, ...]
 
     def reads_for(self, params: Any) -> Grants:
         """Columns by table that the job reads when it is run with ``params``."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from experiments.products.kinds import kind_of
-from experiments.report.page import Story
+from experiments.products.base import Audience, require_given
+from experiments.report.context import ReportContext
 from experiments.run.publish import ACCOUNTED, Outcome, conclude
 from experiments.run.replay import Earlier
 from experiments.tracking import mlflow_runs
@@ -62,11 +62,20 @@ def run_job(
             with progress.watch("reconciling what was read with the permit"):
                 scope = tracking.scope_record(study)
             with progress.watch("checking, drawing and writing the report"):
-                story = _story(job, study, findings, params, scope, time.time() - began)
-                outcome = conclude(run, findings.patterns, story, findings.metrics)
+                context = report_context(
+                    job,
+                    study_id,
+                    study.permit.purpose,
+                    study.attrition,
+                    findings,
+                    params,
+                    scope,
+                    time.time() - began,
+                )
+                outcome = conclude(run, findings, context)
     finally:
         spark.stop()
-    print(_summary(job, settings, study_id, outcome))
+    print(printed(job, settings, study_id, outcome))
     if outcome.state != ACCOUNTED:
         raise ScopeBreach(
             f"What run {outcome.run_id} read is {outcome.state}.",
@@ -101,6 +110,7 @@ def _ask(
             run.made |= {"replay_of": replay.run} if replay else {}
             study.require(job.reads_for(params))
             findings = job.ask(study, params)
+            require_given(findings.products, job.gives, job.name)
             record_definitions(run, study.definitions)
     except BaseException:
         if "study" in locals():
@@ -117,22 +127,29 @@ def record_definitions(run: tracking.RunRecord, used: Mapping[str, str]) -> None
     run.tag(definitions=as_tag(used))
 
 
-def _story(
-    job: Job, study: Study, findings: Findings, params: Any, scope: dict[str, Any], seconds: float
-) -> Story:
-    return Story(
+def report_context(
+    job: Job,
+    study_id: str,
+    purpose: str,
+    attrition: list[tuple[str, int]],
+    findings: Findings,
+    params: Any,
+    scope: dict[str, Any],
+    seconds: float,
+) -> ReportContext:
+    """What the report of a run tells beside the products; ``attrition`` holds persons left after each rule."""
+    return ReportContext(
         question=job.question,
         persons=findings.persons,
-        codes=findings.codes,
-        null=findings.null,
-        command=command_line(job, study.id, params),
+        command=command_line(job, study_id, params),
         scope=scope,
-        attrition=[*study.attrition, ("with a dated event", findings.persons)],
-        purpose=study.permit.purpose,
-        rule=findings.rule,
-        window=findings.window,
+        job=job.name,
+        study=study_id,
+        attrition=[*attrition, ("with a dated event", findings.persons)],
+        purpose=purpose,
         seconds=seconds,
         remarks=findings.remarks,
+        parameters=asdict(params),
     )
 
 
@@ -145,16 +162,17 @@ def command_line(job: Job, study_id: str, params: Any) -> str:
     )
 
 
-def _summary(job: Job, settings: Settings, study_id: str, outcome: Outcome) -> str:
-    counts = outcome.counts
-    lines = [
-        f"{counts.tested:,} {kind_of(job.kind).many} tested, {counts.called:,} called, "
-        f"{counts.replicated:,} of them replicated in the locked half.",
-        f"run     {outcome.run_id}  (scope: {outcome.state})",
-    ]
+def printed(job: Job, settings: Settings, study_id: str, outcome: Outcome) -> str:
+    """What a finished run prints: how much was found, and where everything lies."""
+    folder = settings.results / study_id / outcome.run_id
+    told = [", ".join(f"{value} {label}" for label, value in each.figures) for each in outcome.checked]
+    lines = [f"{line[:1].upper()}{line[1:]}." for line in told if line]
+    lines += [f"run     {outcome.run_id}  (scope: {outcome.state})"]
     lines += [f"report  {outcome.report}"] if outcome.report else []
-    lines += [f"scope   {settings.results / study_id / outcome.run_id / 'scope.json'}"]
-    return "\n".join(lines)
+    for product in outcome.products:
+        if product.audience is Audience.NAMED:
+            lines.append(f"list    {folder / product.name}.parquet (single persons: for the desk alone)")
+    return "\n".join([*lines, f"scope   {folder / 'scope.json'}"])
 
 
 def dry_run(job: Job, settings: Settings, study_id: str, params: Any, progress: Progress) -> None:
@@ -173,7 +191,8 @@ def dry_run(job: Job, settings: Settings, study_id: str, params: Any, progress: 
     for grant in permit.missing(reads):
         print(f"MISSING {grant} is not granted: ask for it with the permit's number, or leave it out")
     codes = rows_of_newest(table_path(settings, "gold.vocabulary"))
-    print(f"tests   {kind_of(job.kind).tests(codes)}")
+    for kind in job.gives:
+        print(f"gives   {kind.name} ({kind.audience.value}): {kind.expects(codes)}")
     print("params  " + ", ".join(f"{key}={value}" for key, value in asdict(params).items()))
 
 

@@ -14,7 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 FINDINGS = "findings.json"
-PATTERNS = "patterns.parquet"
 SCOPE = "scope.json"
 
 
@@ -55,14 +54,11 @@ def ask(file: Path, study_id: str, actor: str, params: dict[str, object], out: P
                 findings = job.ask(study, asked)
         finally:
             (out / SCOPE).write_text(study.scope().to_json(), "utf-8")
-        findings.patterns.write(out / PATTERNS)
+        for product in findings.products:
+            product.write(out)
         facts = {
+            "products": [{"name": product.name, "kind": product.kind} for product in findings.products],
             "persons": findings.persons,
-            "codes": findings.codes,
-            "null": findings.null._asdict() if findings.null else None,
-            "rule": findings.rule,
-            "window": findings.window,
-            "metrics": {name: float(value) for name, value in findings.metrics.items()},
             "remarks": list(findings.remarks),
             "attrition": study.attrition,
             "definitions": study.definitions,

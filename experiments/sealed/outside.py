@@ -10,13 +10,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.sealed import sandbox
 from experiments.sealed.definitions import copy_definitions, used_inside
-from experiments.sealed.inside import FINDINGS, PATTERNS, SCOPE
+from experiments.sealed.inside import FINDINGS, SCOPE
 from lakehouse.definitions import load
 from lakehouse.errors import ConfigurationError, DataError, ScopeBreach
 from lakehouse.governance.access.row_rules import opted_out_file
@@ -200,35 +200,39 @@ def ask_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: 
         facts = _json(work / "out" / FINDINGS)
         attrition = [(str(rule), int(persons)) for rule, persons in facts["attrition"]]
         used = {str(name): str(digest) for name, digest in facts["definitions"].items()}
-        return Left(0, scope, findings_of(work / "out" / PATTERNS, facts, job, study_id), attrition, used)
+        return Left(0, scope, findings_of(work / "out", facts, job, study_id), attrition, used)
 
 
-def findings_of(path: Path, facts: Mapping[str, Any], job: Job, study_id: str) -> Findings:
-    """What a sealed job left, as findings; its table must say that it is this job's, raw, of this study."""
+def findings_of(out: Path, facts: Mapping[str, Any], job: Job, study_id: str) -> Findings:
+    """What a sealed job left in ``out``, as findings: products of kinds the job declares, raw, of this study.
+
+    Raises :class:`DataError` for anything else.
+    """
     from experiments.findings import Findings
-    from experiments.products.patterns import Patterns
-    from experiments.statistics.error_control.empirical_null import EmpiricalNull
+    from experiments.products.base import Product, require_given
 
-    patterns = Patterns.read(path)
-    if (patterns.meta.job, patterns.meta.study, patterns.meta.checked) != (job.name, study_id, False):
-        raise DataError("What the sealed job left is not its raw result table.", "", "Look at the job.")
-    return Findings(
-        patterns=patterns,
-        null=EmpiricalNull(**facts["null"]) if facts["null"] else None,
-        persons=int(facts["persons"]),
-        codes=int(facts["codes"]),
-        rule=str(facts["rule"]),
-        window=str(facts["window"]),
-        metrics=dict(facts["metrics"]),
-        remarks=tuple(facts["remarks"]),
-    )
+    kinds = {kind.name: kind for kind in job.gives}
+    products: list[Product] = []
+    for entry in facts["products"]:
+        name, kind = str(entry["name"]), kinds.get(str(entry["kind"]))
+        if kind is None or not name.isidentifier():
+            raise DataError(
+                f"The sealed job left '{name}', which it does not declare.", "", "Look at the job."
+            )
+        product = kind.read(out, name)
+        if not product.made_by(job.name, study_id):
+            raise DataError(
+                f"What the sealed job left as '{name}' is not its raw result.", "", "Look at the job."
+            )
+        products.append(product)
+    require_given(tuple(products), job.gives, job.name)
+    return Findings(tuple(products), int(facts["persons"]), tuple(map(str, facts["remarks"])))
 
 
 def run_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: Any) -> str:
     """A whole sealed run: intent, room, observation, check, report, receipt; the MLflow run's id."""
-    from experiments.report.page import Story
     from experiments.run.publish import ACCOUNTED, conclude
-    from experiments.run.runner import command_line, record_definitions
+    from experiments.run.runner import command_line, record_definitions, report_context
     from experiments.tracking import mlflow_runs
     from experiments.tracking.code_version import code_version
 
@@ -255,13 +259,11 @@ def run_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: 
             raise ScopeBreach(
                 f"The sealed job ended with code {left.code}.", "What it printed stands above.", ""
             )
-        story = Story(
-            question=job.question, persons=findings.persons, codes=findings.codes, null=findings.null, scope=scope,
-            command=command_line(job, study_id, params), purpose=permit.purpose, rule=findings.rule, window=findings.window,
-            attrition=[*left.attrition, ("with a dated event", findings.persons)],
-            seconds=time.time() - began, remarks=findings.remarks,
-        )  # fmt: skip
-        outcome = conclude(run, findings.patterns, story, findings.metrics)
+        context = report_context(
+            job, study_id, permit.purpose, left.attrition, findings, params, scope, time.time() - began
+        )
+        context = replace(context, command=str(run.made["command"]))
+        outcome = conclude(run, findings, context)
     if outcome.state != ACCOUNTED:
         raise ScopeBreach(
             f"What run {outcome.run_id} read is {outcome.state}.", "; ".join(scope["reasons"]) + ".", ""

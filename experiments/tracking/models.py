@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
 
-    from experiments.products.kinds import ModelSpec
+    from experiments.products.base import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
 
-    from experiments.products.kinds import ModelSpec
-    from experiments.products.patterns import Patterns
+    from experiments.products.base import ProductModel
     from lakehouse.governance.permits.model import Permit
     from lakehouse.settings import Settings
     from lakehouse.study.session import Study
@@ -173,23 +172,21 @@ class RunRecord:
         self.artefacts |= receipts.hashes((path for path in files.rglob("*") if path.is_file()), files)
         self.client.log_artifacts(self.run_id, str(files))
 
-    def model(self, patterns: Patterns, spec: ModelSpec) -> None:
-        """Log the called, checked patterns as a model, registered when the run's reads are accounted for.
+    def model(self, made: ProductModel) -> None:
+        """Log the checked, significant rows of a product as a model, registered when the run's reads are accounted for.
 
-        The input example is made up, as ``spec`` says. Raises :class:`ValueError` for patterns nobody checked.
+        The input example is made up, as its ``spec`` says.
         """
-        if not patterns.meta.checked:
-            raise ValueError("A model is made of checked patterns alone.")
-        called = patterns.called()
+        spec = made.spec
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "patterns.parquet"
-            frame = called.select(list(spec.columns)).to_pandas()
+            frame = made.rows.select(list(spec.columns)).to_pandas()
             frame.dropna(subset=list(spec.needs)).to_parquet(data, index=False)
-            made_of = ModelFiles(code_file(spec.module, Path(folder)), data, spec.example(called))
+            made_of = ModelFiles(code_file(spec.module, Path(folder)), data, spec.example(made.rows))
             self.artefacts |= made_of.hashes()
             facts = {"scope_digest": self.scope_digest, "scope_state": self.state, **self._on_models()}
-            made = log_model(self.client, self.run_id, spec, made_of, facts, self.measured)
-        self.pending = (f"{self.study}-{self.job}", made, spec.about)
+            logged = log_model(self.client, self.run_id, spec, made_of, facts, self.measured)
+        self.pending = (f"{self.study}-{self.job}", logged, spec.about)
 
     def _on_models(self) -> dict[str, str]:
         """The facts that belong on a model."""

@@ -17,7 +17,7 @@ from tests.support.pattern_tables import called_only
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason=MISSING)
 RAW = called_only(1_000, 10_000)
-ROWS = RAW.check(Thresholds())[0].called().to_pylist()
+ROWS = RAW.cleaned(Thresholds())[0].called().to_pylist()
 
 
 @pytest.fixture(scope="module")

@@ -222,7 +222,7 @@ def test_the_record_holds_evidence_and_verdict() -> None:
 @given(seed=st.integers(0, 10_000), threshold=st.sampled_from([5, 8, 10]))
 def test_no_small_count_survives_in_a_realistic_table(seed: int, threshold: int) -> None:
     raw = patterns(14, persons=3_000, seed=seed, planted=6)
-    checked, _ = raw.check(Thresholds(threshold))
+    checked, _ = raw.cleaned(Thresholds(threshold))
     assert small_counts(checked.table, PERSON_COUNTS, Thresholds(threshold)) == []
     frame = checked.table.to_pandas()
     dark = frame["O"].isna()

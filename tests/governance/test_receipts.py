@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from experiments.products.result_hash import table_hash
 from experiments.run.replay import Earlier
-from experiments.run.result_hash import table_hash
 from lakehouse.errors import DataError, PermissionRefused, ScopeBreach
 from lakehouse.governance.ledger import ledger, receipts
 from lakehouse.settings import Settings

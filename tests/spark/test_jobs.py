@@ -87,13 +87,15 @@ def test_a_job_yields_one_table_one_page_and_a_whole_record(
 
     job = load(ROOT / "jobs" / f"{name}.py")
     folder = run(job, lake, spark, monkeypatch, JOBS[name])
-    kind = kind_of(job.kind)
+    (gives,) = job.gives
+    word = gives.name.removeprefix("patterns:")
+    kind = kind_of(word)
     raw = Patterns.read(folder / "patterns.parquet")
-    assert raw.meta.kind == job.kind and raw.meta.job == name and len(raw) > 0
+    assert raw.meta.kind == word and raw.meta.job == name and len(raw) > 0
     assert sum(raw.table.column("called").to_pylist()) > 0, "what was planted is found"
     scope = json.loads((folder / "scope.json").read_text())
     assert scope["state"] == "accounted", scope["reasons"]
-    assert {read["table"] for read in scope["reads"]} == set(job.reads)
+    assert {read["table"] for read in scope["reads"]} == set(job.reads_for(job.params()))
     checked = folder / "checked"
     assert_clean(checked, kind.person_counts, Thresholds())
     table = Patterns.read(checked / "patterns.parquet")
@@ -103,7 +105,8 @@ def test_a_job_yields_one_table_one_page_and_a_whole_record(
     assert f"{kind.many} tested" in capsys.readouterr().out
     look_into(lake)
     found = mlflow.get_run(folder.name)
-    assert found.data.tags["pattern_kind"] == job.kind and found.data.metrics[f"{job.kind}s.called"] > 0
+    assert found.data.tags["product_kind"] == gives.name and found.data.metrics[f"{word}s.significant"] > 0
+    assert found.data.metrics["tests"] == found.data.metrics[f"{word}s.tested"] > 0
     if kind.model:
         model = mlflow.pyfunc.load_model(f"models:/demo-{name}/1")
         answer = model.predict(pd.DataFrame(kind.model.example(table.called())))

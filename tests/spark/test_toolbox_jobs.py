@@ -187,7 +187,8 @@ def test_anomalous_care_and_phenotypes__run_whole_and_stay_quiet(toolbox: Lab) -
     table = found.patterns.table
     assert table.num_rows > 500
     assert sum(table.column("called").to_pylist()) <= 2
-    assert found.null is not None and found.null.sd <= 1.15
+    calibration = found.patterns.search.calibration
+    assert calibration is not None and calibration.sd <= 1.15
     assert phenotypes.patterns.table.num_rows == 4
     assert all(len(items) == kinds.top for items in phenotypes.patterns.table.column("items").to_pylist())
 

@@ -19,9 +19,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from experiments.findings import Findings
+from experiments.products.base import Calibration, Tally
 from experiments.products.patterns import PERSON_COUNTS, Patterns
-from experiments.report.page import Story
-from experiments.run.publish import Outcome, conclude, spread_of_z
+from experiments.products.search import Search
+from experiments.report.context import ReportContext
+from experiments.run.publish import Outcome, conclude
 from experiments.statistics.error_control.empirical_null import empirical_null
 from experiments.tracking import mlflow_runs
 from experiments.tracking.audit import audit
@@ -74,13 +77,21 @@ def run_job(
         settings, study=study, job="mine_pairs", use_case="A1", question=question, facts=facts
     ) as run:
         run.made |= {"params": PARAMS}
-        named = Patterns(raw.table, replace(raw.meta, run_id=run.run_id))
-        null = empirical_null(spread_of_z(named))
-        story = Story(
-            question=question, persons=20_000, codes=30, null=null, command="patternlake run mine_pairs",
+        calibration = Calibration(*empirical_null(raw.z_of_tested()))
+        searched = replace(raw, search=Search(codes=30, calibration=calibration))
+        context = ReportContext(
+            question=question, persons=20_000, command="patternlake run mine_pairs", job="mine_pairs", study=study,
             scope=scope or scope_like(), attrition=[("everyone", 20_010), ("in the period", 20_000)],
+            parameters=raw.meta.params,
         )  # fmt: skip
-        return conclude(run, named, story)
+        return conclude(run, Findings((searched,), 20_000), context)
+
+
+def tally_of(outcome: Outcome) -> Tally:
+    """What the run's one product tested and found."""
+    (checked,) = outcome.checked
+    assert checked.tally is not None
+    return checked.tally
 
 
 def artifacts(run_id: str) -> dict[str, Path]:
@@ -109,8 +120,8 @@ def test_a_reviewer_finds_question_permit_scope_findings_and_report(done: Outcom
         "sites": "False",
     }
     assert tomllib.loads(artifacts(outcome.run_id)["params.toml"].read_text()) == PARAMS
-    assert run.data.metrics["pairs.tested"] == outcome.counts.tested > 100
-    assert run.data.metrics["pairs.called"] == outcome.counts.called > 0
+    assert run.data.metrics["pairs.tested"] == tally_of(outcome).tested > 100
+    assert run.data.metrics["pairs.significant"] == tally_of(outcome).significant > 0
     assert 0.8 < run.data.metrics["calibration.sd_of_z"] < 1.3
     kept = artifacts(outcome.run_id)
     assert {"report.html", "scope.json", "params.toml", "patterns.parquet", "disclosure.json"} <= set(kept)
@@ -168,7 +179,7 @@ def test_the_model_answers_what_tends_to_come_next(done: Outcome) -> None:
     model = mlflow.pyfunc.load_model("models:/demo-mine_pairs/1")
     assert model.metadata.metadata["scope_state"] == "accounted"
     assert [column.name for column in model.metadata.signature.inputs] == ["person", "code"]
-    checked, _ = RAW.check(Thresholds())
+    checked, _ = RAW.cleaned(Thresholds())
     strongest = next(row for row in checked.called().to_pylist() if row["rr"] > 1)
     answer = model.predict(pd.DataFrame({"person": ["x"], "code": [strongest["code_a"]]}))
     row = answer[answer["code"] == strongest["code_b"]].iloc[0]

@@ -26,6 +26,7 @@ def test_a_kind_is_whole(name: str) -> None:
     assert set(kind.needs) <= set(columns)
     assert kind.tests(100) and kind.asked and kind.one and kind.many
     assert kind.shown or name == "pair"
+    assert kind.limits, "a page says what this kind cannot tell"
     assert not kind.model or set(kind.model.columns) <= set(columns)
     for column in kind.columns:
         assert column.about.endswith("."), column.name
@@ -85,12 +86,12 @@ def made_up(name: str, rows: int = 8) -> pa.Table:
 def test_a_table_of_the_kind_is_checked_told_and_stored(name: str, tmp_path: Path) -> None:
     codes, texts = code_names(20)
     raw = Patterns.from_scan(made_up(name), codes, texts, meta(job="j"), kind=name)
-    checked, _ = raw.check(Thresholds())
-    again = Patterns.read(checked.write(tmp_path / "patterns.parquet"))
-    assert again.kind.name == name and again.meta.kind == name
+    checked, _ = raw.cleaned(Thresholds())
+    again = Patterns.read(checked.write_file(tmp_path / "patterns.parquet"))
+    assert again.form.name == name and again.meta.kind == name
     rows = again.called().to_pylist()
     assert rows and set(again.table["kind"].to_pylist()) == {name}
-    kind = again.kind
+    kind = again.form
     for row in rows:
         assert all(isinstance(one.text(row), str) and one.text(row) for one in kind.shown)
         assert len(kind.sentence(row)) > 20

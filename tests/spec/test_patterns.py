@@ -46,7 +46,7 @@ def test_codes_of_one_name_and_codes_without_a_name(tmp_path: Path) -> None:
     codes, _ = code_names(20)
     texts = [None, "Same", "Same", *[f"Text {i}" for i in range(17)]]
     raw = Patterns.from_scan(scan_table(20), codes, texts, meta())
-    frame = pd.read_parquet(raw.write(tmp_path / "patterns.parquet"))
+    frame = pd.read_parquet(raw.write_file(tmp_path / "patterns.parquet"))
     by_code = dict(zip(frame["code_a"], frame["text_a"], strict=True))
     assert [by_code[code] for code in codes] == ["", *texts[1:]]
 
@@ -75,7 +75,7 @@ def test_a_column_nobody_declared_and_one_that_is_missing_are_refused(change: ob
 
 def test_stored_and_read_again_it_is_the_same(tmp_path: Path) -> None:
     raw = patterns(20)
-    path = raw.write(tmp_path / "new" / "patterns.parquet")
+    path = raw.write_file(tmp_path / "new" / "patterns.parquet")
     again = Patterns.read(path)
     assert again.meta == raw.meta
     assert again.table.to_pylist() == raw.table.to_pylist()
@@ -101,7 +101,7 @@ def test_called_patterns_come_by_the_end_of_the_interval_nearest_to_one() -> Non
 
 
 def test_a_checked_table_says_so() -> None:
-    checked, _ = patterns(20).check(Thresholds())
+    checked, _ = patterns(20).cleaned(Thresholds())
     assert checked.meta.checked and not patterns(20).meta.checked
     assert checked.table.column_names == [column.name for column in kind_of("pair").all_columns]
     assert set(checked.table["tested"].to_pylist()) == {True}
@@ -119,7 +119,7 @@ def test_a_national_table_is_written_in_time(tmp_path: Path) -> None:
     times = []
     for _ in range(3):
         began = time.process_time()
-        raw.write(tmp_path / "patterns.parquet")
+        raw.write_file(tmp_path / "patterns.parquet")
         times.append(time.process_time() - began)
     assert min(times) < 1.5 / 5 * 2, f"{min(times):.2f} s; the whole should take at most 1.5 s"
     assert pc.sum(Patterns.read(tmp_path / "patterns.parquet").table["O"]) == pc.sum(raw.table["O"])

@@ -13,29 +13,36 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from experiments.analyses.pairs.page import table_rows
 from experiments.presentation.figures import calibration, draw, png, volcano
 from experiments.presentation.network import MOST_EDGES, MOST_NODES, arrange, chart, strongest
+from experiments.products.base import Calibration
+from experiments.products.pattern_summary import warning
 from experiments.products.patterns import PERSON_COUNTS, Patterns
-from experiments.report.page import Story, answer, render, table_rows, tally, warning
-from experiments.run.publish import shown
-from experiments.statistics.error_control.empirical_null import EmpiricalNull
+from experiments.report.context import ReportContext, summary
+from experiments.report.page import render
 from lakehouse.governance.suppression.disclosure import Thresholds
 from lakehouse.governance.suppression.totals import assert_clean
 from tests.support.pattern_tables import code_names, meta, patterns, scan_table, scope_like
 
-FAIR, UNFAIR = EmpiricalNull(0.01, 1.02, 900), EmpiricalNull(0.2, 1.34, 900)
+FAIR, UNFAIR = Calibration(0.01, 1.02, 900), Calibration(0.2, 1.34, 900)
 RAW = patterns(40, persons=60_000, planted=30)
-STORY = Story(
-    question="Which codes follow which?", persons=59_812, codes=40, null=FAIR, scope=scope_like(),
-    command="patternlake run mine_pairs --study demo", purpose="research", kind="synthetic",
+CONTEXT = ReportContext(
+    question="Which codes follow which?", persons=59_812, scope=scope_like(), job="mine_pairs", study="demo",
+    command="patternlake run mine_pairs --study demo", purpose="research", kind="synthetic", run_id="r1",
     attrition=[("everyone", 60_000), ("known sex", 59_997), ("in the period", 59_812)],
+    parameters={"horizon_days": 1826},
 )  # fmt: skip
-PIXEL = dict.fromkeys(("volcano.png", "network.png", "calibration.png"), b"\x89PNG")
 
 
-def page(raw: Patterns = RAW, story: Story = STORY, threshold: int = 5) -> str:
-    checked, record = raw.check(Thresholds(threshold))
-    return render(story, checked, record, tally(raw), PIXEL)
+def looked_for(raw: Patterns, calibration: Calibration = FAIR) -> Patterns:
+    return replace(raw, search=replace(raw.search, codes=40, calibration=calibration))
+
+
+def page(
+    raw: Patterns = RAW, context: ReportContext = CONTEXT, threshold: int = 5, calibration: Calibration = FAIR
+) -> str:
+    return render(context, [looked_for(raw, calibration).check(Thresholds(threshold))])
 
 
 def text_of(html: str) -> str:
@@ -48,16 +55,21 @@ def test_the_first_words_are_question_and_answer() -> None:
     words = text_of(page())
     question, first, second, third = (
         words.index(part)
-        for part in (STORY.question, "59,812 persons", "called findings", "The strongest of these: after")
+        for part in (CONTEXT.question, "59,812 persons", "are significant", "The strongest of these: after")
     )
     assert question < first < second < third < words.index("What was read")
-    assert "95 % interval" in words[third : third + 400] and "spread is 1.02, as it should be" in words
+    assert (
+        "95 % interval" in words[third : third + 400]
+        and "standard deviation of their z is 1.02, as it should be" in words
+    )
 
 
 def test_an_unfair_comparison_is_said_before_anything_else() -> None:
-    words = text_of(page(story=replace(STORY, null=UNFAIR)))
+    words = text_of(page(calibration=UNFAIR))
     said = words.index("Read with care.")
-    assert said < words.index("59,812 persons") and "1.34 times as wide" in words[said : said + 300]
+    assert (
+        said < words.index("59,812 persons") and "standard deviation of z is 1.34" in words[said : said + 300]
+    )
     assert "Read with care." not in text_of(page())
     assert warning(FAIR) == ""
 
@@ -76,7 +88,7 @@ def test_scope_box_names_permit_tables_versions_columns_and_persons() -> None:
 
 
 def test_every_estimate_has_its_interval_beside_it() -> None:
-    rows = table_rows(RAW.check(Thresholds())[0].called(), FAIR)
+    rows = table_rows(RAW.cleaned(Thresholds())[0].called(), FAIR)
     assert rows and all(re.fullmatch(r"[\d.]+ to [\d.]+", row["interval"]) for row in rows)
     assert all(0 <= row["left"] <= row["point"] <= row["left"] + row["width"] + 0.2 <= 101 for row in rows)
 
@@ -99,20 +111,21 @@ def test_attrition_never_shows_two_numbers_that_differ_by_a_few_persons() -> Non
 def test_totals_that_differ_by_few_persons_are_rounded_everywhere() -> None:
     scope = scope_like()
     scope["reads"][0]["persons"] = 59_814
-    told = shown(replace(STORY, scope=scope), Thresholds())
-    words = text_of(page(story=told))
+    told = replace(CONTEXT, scope=scope).shown(Thresholds())
+    words = text_of(page(context=told))
     assert "59,812" not in words and "59,814" not in words and words.count("59,810") >= 3
     assert "rounded down to multiples of 5" in words
-    assert shown(STORY, Thresholds()).persons == STORY.persons - STORY.persons % 5, (
+    assert CONTEXT.shown(Thresholds()).persons == CONTEXT.persons - CONTEXT.persons % 5, (
         "known sex: 3 persons fewer"
     )
-    assert shown(replace(STORY, attrition=[]), Thresholds()) == replace(STORY, attrition=[])
+    alone = replace(CONTEXT, attrition=[])
+    assert alone.shown(Thresholds()) == alone
 
 
 def test_no_number_of_the_page_is_a_small_count(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text(page(), "utf-8")
     assert_clean(tmp_path, PERSON_COUNTS, Thresholds())
-    data = json.loads(re.search(r'id="data">(.*?)</script>', page(), re.DOTALL).group(1))  # type: ignore[union-attr]
+    data = json.loads(re.search(r'id="data-pairs">(.*?)</script>', page(), re.DOTALL).group(1))  # type: ignore[union-attr]
     assert all(count is None or count >= 5 for count in data["O"]) and len(data["O"]) == len(data["rr"]) > 5
 
 
@@ -149,26 +162,25 @@ def test_a_run_without_findings_says_so() -> None:
     nothing = raw.table.set_column(
         raw.table.schema.get_field_index("called"), "called", pa.array([False] * len(raw))
     )
-    raw = Patterns(nothing, raw.meta)
+    raw = replace(raw, table=nothing)
     words = text_of(page(raw))
-    assert "None was called a finding" in words and "No pair was called a finding." in words
-    assert len(answer(STORY, tally(raw), raw.called())) == 3
+    assert "None is significant" in words and "No ordered pair is significant." in words
+    assert len(summary(CONTEXT, [looked_for(raw).check(Thresholds())])) == 3
 
 
-def test_only_checked_patterns_become_a_page() -> None:
-    _, record = RAW.check(Thresholds())
-    with pytest.raises(ValueError, match="checked"):
-        render(STORY, RAW, record, tally(RAW), PIXEL)
+def test_only_checked_products_become_a_page() -> None:
+    with pytest.raises(TypeError, match="checked products alone"):
+        render(CONTEXT, [RAW])  # type: ignore[list-item]
 
 
 def test_how_to_do_it_again_is_exact() -> None:
     words = text_of(page())
-    for part in (STORY.command, "r1", "gold.timeline@1 gold.vocabulary@1", "horizon_days = 1826", "Seed 7"):
+    for part in (CONTEXT.command, "r1", "gold.timeline@1 gold.vocabulary@1", "horizon_days = 1826", "Seed 7"):
         assert part in words
 
 
 def test_pictures_are_drawn_from_checked_tables() -> None:
-    checked, _ = RAW.check(Thresholds())
+    checked, _ = RAW.cleaned(Thresholds())
     z = np.random.default_rng(3).normal(size=500)
     pictures = draw(checked.table, checked.called(), z, FAIR)
     assert set(pictures) == {"volcano.png", "network.png", "calibration.png"}
@@ -177,7 +189,7 @@ def test_pictures_are_drawn_from_checked_tables() -> None:
 
 
 def test_pictures_of_nothing_are_still_pictures() -> None:
-    nothing = RAW.check(Thresholds())[0].table.slice(0, 0)
+    nothing = RAW.cleaned(Thresholds())[0].table.slice(0, 0)
     for figure in (volcano(nothing, nothing), chart(nothing), calibration(np.empty(0), FAIR)):
         assert png(figure).startswith(b"\x89PNG")
 
@@ -211,7 +223,7 @@ def test_no_two_boxes_share_a_place_and_arrows_run_to_the_right() -> None:
 
 
 def test_other_replications_and_a_needed_washout_stand_in_the_row() -> None:
-    checked, _ = RAW.check(Thresholds(5))
+    checked, _ = RAW.cleaned(Thresholds(5))
     called = checked.called().slice(0, 3)
     for name, values in {
         "replicated_person": [True, False, None],

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.products.base import Hypotheses
 from experiments.products.patterns import Patterns
 from experiments.run.hypothesis_ledger import enter, everything, over_everything
-from experiments.statistics.error_control.multiplicity import HypothesisTally
 from lakehouse.errors import DataError
 from tests.support.pattern_tables import code_names, meta, scan_table
 
@@ -19,7 +19,9 @@ def run(tmp_path: Path, **change: object) -> Patterns:
     """A run's patterns with q-values over the ledger."""
     codes, texts = code_names(40)
     raw = Patterns.from_scan(scan_table(40, seed=5), codes, texts, replace(meta(), **change))  # type: ignore[arg-type]
-    return over_everything(tmp_path, raw)
+    made = over_everything(tmp_path, raw)
+    assert isinstance(made, Patterns)
+    return made
 
 
 def column(patterns: Patterns, name: str) -> np.ndarray:
@@ -43,7 +45,7 @@ def test_the_same_run_again__tests_nothing_new_and_another_one_does(tmp_path: Pa
     first = run(tmp_path)
     again = run(tmp_path, run_id="another")
     assert np.array_equal(column(first, "q_study_bh"), column(again, "q_study_bh"))
-    enter(tmp_path, meta(job="mine_other"), HypothesisTally.of(np.full(100_000, -0.5)))
+    enter(tmp_path, Hypotheses(np.full(100_000, -0.5), ("mine_other",)))
     later = run(tmp_path)
     assert np.all(column(later, "q_study_bh") >= column(first, "q_study_bh"))
     assert column(later, "q_study_bh").min() > column(first, "q_study_bh").min()
@@ -51,7 +53,7 @@ def test_the_same_run_again__tests_nothing_new_and_another_one_does(tmp_path: Pa
 
 
 def test_a_damaged_entry__is_refused_not_forgotten(tmp_path: Path) -> None:
-    path = enter(tmp_path, meta(), HypothesisTally.of(np.array([-3.0])))
+    path = enter(tmp_path, Hypotheses(np.array([-3.0]), ("mine_pairs",)))
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(DataError, match="cannot be read"):
         everything(tmp_path)

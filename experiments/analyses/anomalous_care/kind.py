@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.presentation.wording import count, named, ratio, small_number, steps
-from experiments.products.kinds import Kind, Shown
+from experiments.products.kinds import COMPARABLE, FIRST_TIMES, RECORDED, REPLICATION, Kind, Shown
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -46,5 +46,9 @@ KIND = Kind(
     limits=(
         "Expected is what would follow if the effects of treatment and illness multiplied; a ratio is a place to "
         "look, since an illness may also be the reason why the treatment was chosen late or early.",
+        COMPARABLE,
+        FIRST_TIMES,
+        RECORDED,
+        REPLICATION,
     ),
 )

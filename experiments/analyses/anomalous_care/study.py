@@ -21,7 +21,9 @@ from experiments.findings import Findings
 from experiments.kernels.care import CareCounts, CarePass
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
+from experiments.products.base import Calibration
 from experiments.products.patterns import Patterns
+from experiments.products.search import Search
 from experiments.statistics.error_control.empirical_null import empirical_null
 from experiments.statistics.error_control.replication import replicate
 from experiments.statistics.observed_expected.unexpected_care import UnexpectedCare, unexpected
@@ -71,16 +73,24 @@ def scan_care(study: Study, params: Params, *, job: str = "mine_anomalous_care")
     counts: CareCounts = run(CarePass, {"settings": settings, "reference": reference, **chosen})
     found = unexpected(*counts.figures(), params.min_persons)
     table = care_table(counts, found, chosen, params)
-    return Findings(
-        patterns=Patterns.from_scan(
-            table, over.codes.names, over.codes.texts, origin(study, job, params), kind="care"
-        ),
-        null=empirical_null(found.z[found.tested & (found.expected >= 5)]),
-        persons=int(reference.persons.sum()),
+    search = Search(
         codes=len(over.codes.names),
         rule=f"a q-value of at most {params.q_level:g}",
         window=in_words(params.horizon_days),
+        calibration=Calibration(*empirical_null(found.z[found.tested & (found.expected >= 5)])),
         metrics={"treatments": len(treatments), "groups": len(groups), "outcomes": len(outcomes)},
+    )
+    found_patterns = Patterns.from_scan(
+        table,
+        over.codes.names,
+        over.codes.texts,
+        origin(study, job, params),
+        kind="care",
+        search=search,
+    )
+    return Findings(
+        products=(found_patterns,),
+        persons=int(reference.persons.sum()),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import count, ratio, small_number, steps, verdict
 from experiments.products.columns import PatternColumn, column
-from experiments.products.kinds import Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
 from lakehouse.governance.suppression.disclosure import Fact
 
 _F = pa.float64()
@@ -109,6 +109,9 @@ LIMITS = (
     "sets them apart is not seen.",
     "The adjusted p holds over every pattern tested in this run, however they overlap; patterns inside one another "
     "tell the same story several times.",
+    "What goes with an outcome is not what causes it; those who died or moved away before the landmark are not in it.",
+    RECORDED,
+    REPLICATION,
 )
 
 KIND = Kind(

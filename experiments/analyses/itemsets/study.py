@@ -20,6 +20,7 @@ from experiments.kernels.histories import Histories, HistoryPass, Landmark
 from experiments.kernels.sequences import ANY, Limits
 from experiments.kernels.spans import SpanPass
 from experiments.products.patterns import Patterns
+from experiments.products.search import Search
 from lakehouse.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -123,14 +124,23 @@ def _findings(
     least = study.permit.min_cell
     capped = f" {found.capped:,} persons with more than {params.most_codes} codes are left out."
     capped = capped if found.capped >= least else ""
-    return Findings(
-        patterns=Patterns.from_scan(found.table, read.codes.names, read.codes.texts, meta, kind=kind),
-        null=None,
-        persons=found.persons,
+    search = Search(
         codes=len(read.codes.names),
         rule=f"an adjusted p of at most {params.q_level:g}, over everything tested",
         window=told.window,
         metrics={"support": found.support, "outcomes": found.outcomes},
+    )
+    found_patterns = Patterns.from_scan(
+        found.table,
+        read.codes.names,
+        read.codes.texts,
+        meta,
+        kind=kind,
+        search=search,
+    )
+    return Findings(
+        products=(found_patterns,),
+        persons=found.persons,
         remarks=(
             f"The landmark is {_date(told.landmark.day)}: everybody seen before and without the outcome {told.outcome} "
             f"until then. Patterns of at least {found.support:,} persons were searched.{capped}",

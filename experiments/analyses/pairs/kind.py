@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from experiments.analyses.pairs.model import INPUT, OUTPUT, USED
+from experiments.analyses.pairs.page import CAPTIONS, pair_sections
 from experiments.presentation.wording import days, named, ratio
+from experiments.products.base import ModelSpec
 from experiments.products.columns import ORDERED_PAIR, WORD, column
-from experiments.products.kinds import Kind, ModelSpec
+from experiments.products.kinds import PAIR_LIMITS, Kind
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds, check_pairs
 
 
@@ -96,6 +98,9 @@ KIND = Kind(
     tests=tests,
     check=check,
     draw=draw,
+    captions=CAPTIONS,
+    sections=pair_sections,
+    limits=PAIR_LIMITS,
     model=ModelSpec(
         module="analyses/pairs/model.py",
         name="pattern_set",

@@ -12,7 +12,9 @@ from experiments.analyses.pairs.scan import ALL_AT_ONCE, scan
 from experiments.execution.timelines import READS, at_least_floor, in_words, origin, some_persons, timelines
 from experiments.findings import Findings
 from experiments.kernels.design import PairScanSettings
+from experiments.products.base import Calibration
 from experiments.products.patterns import Patterns
+from experiments.products.search import Search
 from lakehouse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,14 +92,19 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         kept.save()
     table, remarks = ask_again(study, over, timeline, options, found.table, params, asked)
     found_more = enrich(study, over, timeline, codes, table, params)
-    return Findings(
-        patterns=Patterns.from_scan(found_more.table, codes.names, codes.texts, origin(study, job, params)),
-        null=found.null,
-        persons=found.persons,
+    search = Search(
         codes=len(codes.names),
         rule=f"a q-value of at most {params.q_level:g}",
         window=in_words(params.horizon_days),
+        calibration=Calibration(*found.null),
         metrics={"exposures": found.exposures, "strata": found.strata, "codes.broken": found_more.broken},
+    )
+    pairs = Patterns.from_scan(
+        found_more.table, codes.names, codes.texts, origin(study, job, params, _asked(params)), search=search
+    )
+    return Findings(
+        products=(pairs,),
+        persons=found.persons,
         remarks=(*((kept.remark,) if kept else ()), *remarks, *found_more.remarks),
     )
 
@@ -110,6 +117,12 @@ def reads_of(params: Params) -> dict[str, list[str]]:
             for table, columns in more.items():
                 found[table] = [*dict.fromkeys([*found.get(table, []), *columns])]
     return found
+
+
+def _asked(params: Params) -> list[str]:
+    """The parameters that decide what is tested: the others look closer at what was found."""
+    washout = ["washout_days"] if getattr(params, "washout_days", 0) else []
+    return ["horizon_days", "min_persons", "level", "q_level", *washout]
 
 
 def _sensible(params: Params, floor: int) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import count, days, ratio, small_number, steps
 from experiments.products.columns import WORD, column
-from experiments.products.kinds import Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
 from lakehouse.governance.suppression.disclosure import Fact
 
 WORDS = {"follows": "one right after the other", "again": "done again", "course": "the whole course"}
@@ -69,6 +69,8 @@ KIND = Kind(
     limits=(
         "A pathway is judged after its window closed, among those alive then; what made a person go this way is "
         "known only as far as sex, age, year, earlier events and the number of steps tell.",
+        RECORDED,
+        REPLICATION,
     ),
     columns=(
         column("feature", WORD, "", "follows, again or course."),

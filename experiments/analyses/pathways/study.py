@@ -14,6 +14,7 @@ from experiments.execution.codes import MinedCodes
 from experiments.execution.timelines import VOCABULARY, at_least_floor, origin, timelines
 from experiments.findings import Findings
 from experiments.products.patterns import Patterns
+from experiments.products.search import Search
 from lakehouse.errors import DataError, UsageError
 from lakehouse.progress import current
 
@@ -79,16 +80,23 @@ def scan_pathways(study: Study, params: Params, *, job: str = "mine_pathways") -
         table = _table(found, totals.toArrow(), kept.toArrow(), params)
     for held in (case, stepped, course):
         held.unpersist()
-    return Findings(
-        patterns=Patterns.from_scan(
-            table, codes.names, codes.texts, origin(study, job, params), kind="pathway"
-        ),
-        null=None,
-        persons=persons,
+    search = Search(
         codes=len(codes.names),
         rule=f"a q-value of at most {params.q_level:g}",
         window=f"{params.outcome_days} days after a pathway of {params.window_days} days",
         metrics={"pathways": persons, "courses": len(found["course"]), "edges": len(found["follows"])},
+    )
+    found_patterns = Patterns.from_scan(
+        table,
+        codes.names,
+        codes.texts,
+        origin(study, job, params),
+        kind="pathway",
+        search=search,
+    )
+    return Findings(
+        products=(found_patterns,),
+        persons=persons,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import HIDDEN, count, ratio, small_number, steps
 from experiments.products.columns import column
-from experiments.products.kinds import Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
 from lakehouse.governance.suppression.disclosure import Fact
 
 
@@ -71,6 +71,10 @@ KIND = Kind(
     ),
     limits=(
         "Codes of one illness stand together by definition; a phenotype is a way to say it, not a cause.",
+        "What is expected is told by sex, five-year age group and the number of codes a person has; times and order of the "
+        "codes play no part.",
+        RECORDED,
+        REPLICATION,
     ),
     columns=(
         column(

@@ -14,6 +14,7 @@ from experiments.execution.timelines import READS, at_least_floor, origin, some_
 from experiments.findings import Findings
 from experiments.kernels.cohort import AGE, HALF, PRIOR, SEX, CohortRows, EverybodyPass
 from experiments.products.patterns import Patterns
+from experiments.products.search import Search
 from experiments.statistics.latent_structure.phenotypes import Phenotypes, find_phenotypes
 from lakehouse.errors import DataError, UsageError
 from lakehouse.progress import current
@@ -76,16 +77,23 @@ def scan_phenotypes(study: Study, params: Params, *, job: str = "mine_phenotypes
             seed=study.seed % 2**31,
         )
     table = phenotype_table(found, has, codes, params)
-    return Findings(
-        patterns=Patterns.from_scan(
-            table, over.codes.names, over.codes.texts, origin(study, job, params), kind="phenotype"
-        ),
-        null=None,
-        persons=len(rows.facts),
+    search = Search(
         codes=has.shape[1],
         rule=f"a q-value of at most {params.q_level:g} in the locked half, learned in the open one",
         window="whole timelines",
         metrics={"held_out_bits": found.gain, "drawn_share": share},
+    )
+    found_patterns = Patterns.from_scan(
+        table,
+        over.codes.names,
+        over.codes.texts,
+        origin(study, job, params),
+        kind="phenotype",
+        search=search,
+    )
+    return Findings(
+        products=(found_patterns,),
+        persons=len(rows.facts),
         remarks=(
             f"On codes held out from persons nothing was learned from, knowing a person's phenotypes gains "
             f"{found.gain:+.2f} bits a code over how frequent the codes are.",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import HIDDEN, count, named, ratio, small_number, told_days, verdict
 from experiments.products.columns import WORD, column
-from experiments.products.kinds import Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds
 from lakehouse.governance.suppression.row_cells import check_rows
 
@@ -180,5 +180,10 @@ KIND = Kind(
         "A medicine is given for a reason, and the reason may bring the event (indication); events that bring the "
         "medicine are flagged 'protopathic', not left out.",
         "Only first dispensings and first events count; what a person took and for how long is not known here.",
+        "The matched cohort compares with persons of the same sex, age group, calendar year, number of earlier events and "
+        "kind of place of treatment; the other designs compare a person with themselves, so what does not change in a "
+        "person cannot mislead them, and what changes can.",
+        RECORDED,
+        REPLICATION,
     ),
 )

@@ -10,7 +10,9 @@ from experiments.analyses.side_effects.designs import PIECES, SideEffectSettings
 from experiments.execution.timelines import READS, at_least_floor, in_words, origin, some_persons, timelines
 from experiments.findings import Findings
 from experiments.kernels.design import PairScanSettings
+from experiments.products.base import Calibration
 from experiments.products.patterns import Patterns
+from experiments.products.search import Search
 from experiments.statistics.designs.negative_controls import Scatter
 from lakehouse.errors import DataError, UsageError
 
@@ -85,14 +87,24 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
     some_persons(found.pairs.persons)
     table, names = with_branches(found.table, names, params.q_level, study.seed)
     texts = [*read.codes.texts, *[""] * (len(names) - len(read.codes.texts))]
-    return Findings(
-        patterns=Patterns.from_scan(table, names, texts, origin(study, job, params), kind="side_effect"),
-        null=found.pairs.null,
-        persons=found.pairs.persons,
+    search = Search(
         codes=len(read.codes.names),
         rule=f"a q-value of at most {params.q_level:g} that two of three designs see it",
         window=in_words(params.horizon_days),
+        calibration=Calibration(*found.pairs.null),
         metrics={"controls.mean": found.scatter.mean, "controls.spread": found.scatter.spread},
+    )
+    found_patterns = Patterns.from_scan(
+        table,
+        names,
+        texts,
+        origin(study, job, params),
+        kind="side_effect",
+        search=search,
+    )
+    return Findings(
+        products=(found_patterns,),
+        persons=found.pairs.persons,
         remarks=(told(found.scatter),),
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import HIDDEN, count, named, small_number, steps
 from experiments.products.columns import column
-from experiments.products.kinds import Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
 from lakehouse.governance.suppression.disclosure import Fact
 
 
@@ -88,6 +88,9 @@ KIND = Kind(
     limits=(
         "New users are compared as if, given their sex, age, year and earlier codes, the choice of treatment were "
         "chance; a reason that is in no code is not adjusted for.",
+        "The error rate holds over the whole search; a subgroup is where to look, not whom to treat.",
+        RECORDED,
+        REPLICATION,
     ),
     columns=(
         column("n_treated", pa.int32(), "persons", "Of the persons, those treated.", Fact.MARGIN),

@@ -13,6 +13,7 @@ from experiments.execution.timelines import READS_TO_LAST_DAY, Timelines, at_lea
 from experiments.findings import Findings
 from experiments.kernels.cohort import CohortPass, CohortRows
 from experiments.products.patterns import Patterns
+from experiments.products.search import Search
 from lakehouse.errors import DataError, UsageError
 from lakehouse.progress import current
 
@@ -81,14 +82,23 @@ def scan_subgroups(study: Study, params: Params, *, job: str = "mine_subgroups")
         )
     names, texts = [*over.codes.names, *FIXED], [*over.codes.texts, *TEXTS]
     table = subgroup_table(result, cohort, (treated, control), len(over.codes.names), params.error)
-    return Findings(
-        patterns=Patterns.from_scan(table, names, texts, origin(study, job, params), kind="subgroup"),
-        null=None,
-        persons=len(rows.facts),
+    search = Search(
         codes=cohort.holds.shape[1],
         rule=f"a family-wise error of at most {params.error:g} over the whole search",
         window=f"{params.horizon_days} days",
         metrics={"cohort": len(rows.facts), "effect": result.effect, "subgroups": len(result.found.z)},
+    )
+    found_patterns = Patterns.from_scan(
+        table,
+        names,
+        texts,
+        origin(study, job, params),
+        kind="subgroup",
+        search=search,
+    )
+    return Findings(
+        products=(found_patterns,),
+        persons=len(rows.facts),
         remarks=(
             f"{over.codes.names[treated]} against {over.codes.names[control]}: over all new users the risk of "
             f"the outcome differs by {100 * result.effect:+.2f} percentage points.",

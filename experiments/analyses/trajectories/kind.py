@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from experiments.analyses.trajectories.model import INPUT, OUTPUT, USED
+from experiments.presentation.trajectory_browser import browser_section
 from experiments.presentation.wording import (
     count,
     days,
@@ -22,8 +23,9 @@ from experiments.presentation.wording import (
     told_days,
     verdict,
 )
+from experiments.products.base import ModelSpec, Section
 from experiments.products.columns import column
-from experiments.products.kinds import Kind, ModelSpec, Shown
+from experiments.products.kinds import PAIR_LIMITS, Kind, Shown, View, picture_sections, table_section
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds
 from lakehouse.governance.suppression.row_cells import check_rows
 
@@ -163,6 +165,24 @@ SHOWN = (
     Shown("cluster", "Group", "Trajectories that share codes", lambda row: number(row["cluster"])),
 )
 
+CAPTIONS = {
+    "network.png": (
+        "Network of the trajectories' steps",
+        "All steps of the significant trajectories put together: an arrow leads from a code to the one that follows it.",
+    ),
+    "calibration.png": (
+        "Histogram of z of all ordered pairs",
+        "Is the comparison fair that the steps were chosen by? Most pairs have nothing to do with each other, so the grey "
+        "bars should fill the dashed curve. If they spread wider, ordinary differences between persons look like findings.",
+    ),
+}
+
+
+def trajectory_sections(view: View) -> tuple[Section, ...]:
+    """Table, browser from step to step, and pictures."""
+    return (table_section(view), *browser_section(view), *picture_sections(view))
+
+
 KIND = Kind(
     name="trajectory",
     one="trajectory",
@@ -182,9 +202,12 @@ KIND = Kind(
     check=check,
     order=longest_first,
     draw=draw,
+    captions=CAPTIONS,
+    sections=trajectory_sections,
     limits=(
         "A trajectory counts first events only, and only persons who had every step. That many walk it does not say "
         "that one step brings about the next.",
+        *PAIR_LIMITS,
     ),
     model=ModelSpec(
         module="analyses/trajectories/model.py",

@@ -10,7 +10,9 @@ from experiments.execution.timelines import READS, at_least_floor, in_words, ori
 from experiments.findings import Findings
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.trajectories import LONGEST
+from experiments.products.base import Calibration
 from experiments.products.patterns import Patterns
+from experiments.products.search import Search
 from lakehouse.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,20 +62,30 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
     )
     some_persons(found.pairs.persons)
     meta = origin(study, job, params)
-    return Findings(
-        patterns=Patterns.from_scan(found.table, names, read.codes.texts, meta, kind="trajectory"),
-        null=found.pairs.null,
-        persons=found.pairs.persons,
+    search = Search(
         codes=len(names),
         rule=f"a q-value of at most {params.q_level:g} and at least {params.support} persons",
         window=in_words(params.horizon_days),
+        calibration=Calibration(*found.pairs.null),
         metrics={
             "links": found.links,
             "pairs.tested": found.pairs.tested,
-            "pairs.called": found.pairs.significant,
+            "pairs.significant": found.pairs.significant,
         },
+    )
+    found_patterns = Patterns.from_scan(
+        found.table,
+        names,
+        read.codes.texts,
+        meta,
+        kind="trajectory",
+        search=search,
+    )
+    return Findings(
+        products=(found_patterns,),
+        persons=found.pairs.persons,
         remarks=(
-            f"Links are the {found.links:,} pairs of the pair scan that were called, more often than expected, "
+            f"Links are the {found.links:,} pairs of the pair scan that are significant, more often than expected, "
             "forward in time and found again in the locked half; a path is made of links alone.",
         ),
     )

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const source = document.getElementById("browser-data"), root = document.getElementById("browser");
+  const source = document.getElementById("data-browser"), root = document.getElementById("browser");
   if (!source || !root) return;
   const data = JSON.parse(source.textContent), codes = data.codes, steps = data.steps, paths = data.paths;
   const el = (id) => document.getElementById(id);

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-
 OF_THE_RUN = ("run_id", "code_version")
 """Columns that name the run rather than what it found."""
 

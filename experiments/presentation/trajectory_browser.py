@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from experiments.statistics.error_control.empirical_null import EmpiricalNull
+from experiments.products.base import Calibration, Interactive, Section
+from experiments.products.kinds import View
 
 MOST_EDGES, MOST_PATHS = 20_000, 5_000
 """Steps and paths a page holds, the strongest first; beyond, a page grows past what a mail takes."""
@@ -20,7 +21,7 @@ GROUPS = ("sex", "age")
 """Columns by which the browser filters, where a kind of pattern has them."""
 
 
-def content(called: pa.Table, null: EmpiricalNull | None) -> dict[str, Any] | None:
+def content(called: pa.Table, null: Calibration | None) -> dict[str, Any] | None:
     """The browser's data from checked, called patterns in their order; None when there is no step to show.
 
     ``codes`` are numbered by first use; ``steps`` are columns of equal length (a, b: numbers of codes; rr with
@@ -67,7 +68,9 @@ COLUMNS = (
     "code_a", "code_b", "text_a", "text_b", "items", "texts", "n_a", "n_b", "n_person", "n_walked", "O", "rr", "rr_low",
     "rr_high", "lag_q25", "lag_q50", "lag_q75", "q_bh", "q_empirical", "replicated_person", "flags", "share", *GROUPS,
 )  # fmt: skip
+
 STEP_KEYS = ("a", "b", "rr", "low", "high", "O", "lag", "lag25", "lag75", "q", "replicated", "flags")
+
 PATH_KEYS = ("items", "n_walked", "n_person", "rr", "low", "high", "lag")
 
 
@@ -130,3 +133,12 @@ def rounded(value: float | None, digits: int = DIGITS) -> float | None:
 def days(value: float | None) -> int | None:
     """Whole days."""
     return None if value is None or not math.isfinite(value) else round(value)
+
+
+def browser_section(view: View) -> tuple[Section, ...]:
+    """The browser as a section of the report; none where there is no step to show."""
+    data = content(view.significant, view.calibration)
+    if data is None:
+        return ()
+    part = Interactive("browser", {"groups": data["groups"]}, data)
+    return (Section("follow", "Follow a code: what comes before, what comes after", (part,)),)

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const source = document.getElementById("data"), table = document.getElementById("table");
+  const source = document.getElementById("data-pairs"), table = document.getElementById("table");
   if (!table) return;
   const data = JSON.parse(source.textContent), step = 50;
   const rows = data.code_a.map((_, i) => Object.fromEntries(Object.keys(data).map((key) => [key, data[key][i]])));
@@ -54,25 +54,6 @@
   [search, replicated, effect].forEach((control) => control.addEventListener("input", () => { limit = 25; show(); }));
   more.addEventListener("click", () => { limit += step; show(); });
   window.addEventListener("beforeprint", () => { limit = Math.max(limit, 40); show(); document.querySelectorAll("details").forEach((one) => { one.open = true; }); });
-  document.querySelector(".controls").hidden = false;
-  show();
-})();
-(() => {
-  /* The table of a kind that is no ordered pair: its rows are in the page; search narrows, 25 show at first. */
-  const table = document.getElementById("plain");
-  if (!table) return;
-  const el = (id) => document.getElementById(id), rows = [...table.tBodies[0].rows], step = 50;
-  const words = rows.map((row) => row.textContent.toLowerCase());
-  let limit = 25;
-  const show = () => {
-    const asked = el("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    let found = 0;
-    rows.forEach((row, i) => { row.hidden = !(asked.every((word) => words[i].includes(word)) && ++found <= limit); });
-    el("shown").textContent = found + (found === 1 ? " row" : " rows");
-    el("more").hidden = found <= limit;
-  };
-  el("search").addEventListener("input", () => { limit = 25; show(); });
-  el("more").addEventListener("click", () => { limit += step; show(); });
   document.querySelector(".controls").hidden = false;
   show();
 })();

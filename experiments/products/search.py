@@ -1,0 +1,32 @@
+"""How the patterns of a table were looked for, for whoever tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from experiments.products.base import (
+    Calibration,
+)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the patterns of a table were looked for, for whoever tells of them.
+
+    ``codes`` were looked at; ``calibration`` is None where a job has no z whose spread could be judged; ``rule`` says what
+    is significant, ``window`` over which time; ``metrics`` are numbers to compare runs by.
+    """
+
+    codes: int = 0
+    rule: str = "a q-value of at most 0.05, Benjamini-Hochberg"
+    window: str = "five years"
+    calibration: Calibration | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Search:
+        """From what ``asdict`` gave and JSON kept."""
+        given = stored.get("calibration")
+        return cls(**{**stored, "calibration": Calibration(*given) if given else None})
