@@ -145,4 +145,4 @@ dist: setup ## The wheel, and the same as .zip for spark-submit --py-files
 
 .PHONY: clean
 clean: ## Remove the environment and what builds left
-	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .coverage
