@@ -260,7 +260,7 @@ def test_e4_a_later_delivery_does_not_bring_her_back(erased: Erased, tmp_path: P
 def test_what_no_rule_can_clean_is_refused_by_name(erased: Erased, monkeypatch: pytest.MonkeyPatch) -> None:
     strange = erased.settings.home / "results" / "cut" / "model.pkl"
     strange.write_bytes(b"\x80\x05" + erased.tokens["carl"].encode())
-    monkeypatch.setattr(erasure, "token_tables", lambda spark, settings: [])
+    monkeypatch.setattr(erasure, "token_tables", lambda lake: [])
     monkeypatch.setattr(erasure, "bar", lambda settings, tokens: None)
     monkeypatch.setattr(erasure, "forget_in_vault", lambda settings, persons: True)
     monkeypatch.setattr(erasure, "scan", lambda root, needles: scan(strange.parent, needles))
