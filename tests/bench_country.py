@@ -218,7 +218,10 @@ def again(home: Path, codes: int) -> dict[str, Any]:
     table = timed("scan again", lambda: scan(from_kept, settings, memory=ALL_AT_ONCE)).table
     assert table.equals(whole.table), "mining again gave another table"
     fixed = steps["full scan"] - steps["counting"]
-    entries, held = len(kept.barred.what), sum(array.nbytes for array in kept.barred.to_arrays().values())
+    entries, held = (
+        len(kept.not_at_risk.what),
+        sum(array.nbytes for array in kept.not_at_risk.to_arrays().values()),
+    )
     return {"seconds": steps["adding"] + steps["scan again"], "fixed": fixed,
             "alike": fixed + steps["counting"] / (os.cpu_count() or 1), "entries": entries,
             "kept_gb": (held + kept.reference.cells.nbytes) / 1e9, **steps}  # fmt: skip

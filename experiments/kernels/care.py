@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings, without_washout
-from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.exposures import ExposureFinder, Exposures
 from experiments.kernels.pairs.reference import ReferenceCounts
 from experiments.kernels.passes import SummedCounts
 from experiments.kernels.persons import Persons
@@ -47,6 +47,14 @@ class CareCounts(SummedCounts):
         return Figures(seen[..., 0], seen[..., 1], sums[..., 0], sums[..., 1])
 
 
+class CareCodes(NamedTuple):
+    """Place of each code [code] among the treatments, the groups (from 1) and the outcomes; -1 where it is none."""
+
+    treatment: NDArray[np.int32]
+    group: NDArray[np.int32]
+    outcome: NDArray[np.int32]
+
+
 class CarePass:
     """Counts ``CareCounts`` over batches of persons, against a reference that has seen all of them."""
 
@@ -69,8 +77,9 @@ class CarePass:
             m[:, chosen], n[:, chosen], out=np.zeros((len(n), len(chosen))), where=n[:, chosen] > 0
         )
         n_codes = settings.n_codes
-        self._treatments, self._groups = _place(treatments, n_codes, 0), _place(groups, n_codes, 1)
-        self._outcomes = _place(outcomes, n_codes, 0)
+        self._codes = CareCodes(
+            _place(treatments, n_codes, 0), _place(groups, n_codes, 1), _place(outcomes, n_codes, 0)
+        )
         shape = (HALVES, len(treatments), len(groups) + 1, len(outcomes), 2)
         self._seen, self._expected = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
 
@@ -79,15 +88,11 @@ class CarePass:
         exposures = self._finder.find(persons)
         rows = self._strata.rows(exposures.keys)
         _count(
-            exposures.offsets,
-            exposures.codes,
-            exposures.days,
+            exposures,
             rows,
-            self._settings.horizon_days,
             persons.half,
-            self._treatments,
-            self._groups,
-            self._outcomes,
+            self._settings.horizon_days,
+            self._codes,
             self._p,
             self._seen,
             self._expected,
@@ -106,19 +111,17 @@ def _place(codes: NDArray[np.int32], n_codes: int, first: int) -> NDArray[np.int
 
 @compiled
 def _count(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
+    exposures: Exposures,
     rows: NDArray[np.int32],
-    horizon: int,
     halves: NDArray[np.int8],
-    treatment_at: NDArray[np.int32],
-    group_at: NDArray[np.int32],
-    outcome_at: NDArray[np.int32],
+    horizon: int,
+    places: CareCodes,
     p: NDArray[np.float64],
     seen: NDArray[np.int64],
     expected: NDArray[np.int64],
 ) -> None:
+    offsets, codes, days = exposures.offsets, exposures.codes, exposures.days
+    treatment_at, group_at, outcome_at = places
     n_outcomes = p.shape[1]
     lag = np.empty(n_outcomes, np.int64)
     for person in range(len(offsets) - 1):

@@ -58,17 +58,7 @@ class CasePass:
     def add(self, persons: Persons) -> None:
         """Look through a batch of whole persons."""
         room = np.empty((6, max(persons.count * len(self._pairs), 1)), np.int32)
-        found = _collect(
-            persons.offsets,
-            persons.codes,
-            persons.days,
-            persons.birth_year,
-            self._pairs,
-            self._terminal,
-            *self._span,
-            self._first,
-            room,
-        )
+        found = _collect(persons, self._pairs, self._terminal, self._span, self._first, room)
         self._parts.append(room[:, :found].copy())
 
     def result(self) -> Cases:
@@ -78,17 +68,15 @@ class CasePass:
 
 @compiled
 def _collect(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    birth_year: NDArray[np.int16],
+    persons: Persons,
     pairs: NDArray[np.int32],
     terminal: NDArray[np.bool_],
-    low: int,
-    high: int,
+    span: tuple[int, int],
     first: NDArray[np.int64],
     room: NDArray[np.int32],
 ) -> int:
+    offsets, codes, days, birth_year = persons.offsets, persons.codes, persons.days, persons.birth_year
+    low, high = span
     found = 0
     for person in range(len(offsets) - 1):
         start, end = offsets[person], offsets[person + 1]

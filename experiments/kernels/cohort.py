@@ -91,7 +91,7 @@ class CohortPass:
         facts = np.empty((persons.count, FACTS), np.int32)
         lengths = np.empty(persons.count, np.int64)
         codes = np.empty(len(persons.codes), np.int32)
-        rows, written = _collect(*persons, self._role, self._horizon, self._until, facts, lengths, codes)
+        rows, written = _collect(persons, self._role, self._horizon, self._until, facts, lengths, codes)
         offsets = np.concatenate([[0], np.cumsum(lengths[:rows])]).astype(np.int64)
         self._parts.append(CohortRows(facts[:rows].copy(), offsets, codes[:written].copy()))
 
@@ -117,7 +117,7 @@ class EverybodyPass:
         facts = np.zeros((persons.count, FACTS), np.int32)
         lengths = np.empty(persons.count, np.int64)
         codes = np.empty(len(persons.codes), np.int32)
-        written = _everybody(*persons, self._seen, self._persons, facts, lengths, codes)
+        written = _everybody(persons, self._seen, self._persons, facts, lengths, codes)
         self._persons += persons.count
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         self._parts.append(CohortRows(facts, offsets, codes[:written].copy()))
@@ -129,19 +129,15 @@ class EverybodyPass:
 
 @compiled
 def _everybody(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    settings: NDArray[np.int8],
-    sex: NDArray[np.int8],
-    birth_year: NDArray[np.int16],
-    half: NDArray[np.int8],
+    persons: Persons,
     seen: NDArray[np.int64],
     first_person: int,
     facts: NDArray[np.int32],
     lengths: NDArray[np.int64],
     out_codes: NDArray[np.int32],
 ) -> int:
+    offsets, codes, days = persons.offsets, persons.codes, persons.days
+    sex, birth_year, half = persons.sex, persons.birth_year, persons.half
     written = 0
     for person in range(len(offsets) - 1):
         start, end = offsets[person], offsets[person + 1]
@@ -163,13 +159,7 @@ def _everybody(
 
 @compiled
 def _collect(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    settings: NDArray[np.int8],
-    sex: NDArray[np.int8],
-    birth_year: NDArray[np.int16],
-    half: NDArray[np.int8],
+    persons: Persons,
     role: NDArray[np.int8],
     horizon: int,
     until: int,
@@ -177,6 +167,8 @@ def _collect(
     lengths: NDArray[np.int64],
     out_codes: NDArray[np.int32],
 ) -> tuple[int, int]:
+    offsets, codes, days = persons.offsets, persons.codes, persons.days
+    sex, birth_year, half = persons.sex, persons.birth_year, persons.half
     rows, written = 0, 0
     for person in range(len(offsets) - 1):
         start, end = offsets[person], offsets[person + 1]

@@ -44,13 +44,37 @@ class Exposures(NamedTuple):
         return counted
 
 
+class StratumRules(NamedTuple):
+    """How a stratum key is made of a person's day, and which first days are prevalent.
+
+    ``prior_bands`` [events before the day] and ``busy_bands`` [events of the day] are bands by count; age bands are
+    ``age_width`` years wide up to ``top_band``; ``washout_days`` as in :class:`PairScanSettings`; ``years`` [day]
+    is the calendar year of each day from ``first_day`` (days since 1970-01-01).
+    """
+
+    prior_bands: NDArray[np.int64]
+    busy_bands: NDArray[np.int64]
+    age_width: int
+    top_band: int
+    washout_days: int
+    years: NDArray[np.int16]
+    first_day: int
+
+
 class ExposureFinder:
     """Finds exposures batch by batch, with the working arrays kept between batches."""
 
     def __init__(self, settings: PairScanSettings) -> None:
         self._settings = settings
-        self._prior_bands = band_table(settings.prior_cuts)
-        self._busy_bands = band_table(settings.busy_cuts)
+        self._rules = StratumRules(
+            band_table(settings.prior_cuts),
+            band_table(settings.busy_cuts),
+            settings.age_width,
+            settings.top_band,
+            settings.washout_days,
+            _TABLE_YEARS,
+            _TABLE_START,
+        )
         self._seen = np.full(settings.n_codes, -1, np.int64)
         self._persons = 0
 
@@ -71,20 +95,7 @@ class ExposureFinder:
             np.empty(events, np.int64),
             np.empty(persons.count, np.int64),
         )
-        ordered = _find(
-            *persons[:-1],
-            self._prior_bands,
-            self._busy_bands,
-            self._settings.age_width,
-            self._settings.top_band,
-            self._settings.washout_days,
-            _TABLE_YEARS,
-            _TABLE_START,
-            self._seen,
-            self._persons,
-            *out,
-        )
-        if not ordered:
+        if not _find(persons, self._rules, self._seen, self._persons, out):
             raise ValueError("the days of a person must ascend")
         self._persons += persons.count
         found = int(out.offsets[-1])
@@ -109,28 +120,13 @@ def _clamp(value: int, low: int, high: int) -> int:
 
 @compiled
 def _find(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    settings: NDArray[np.int8],
-    sex: NDArray[np.int8],
-    birth_year: NDArray[np.int16],
-    prior_bands: NDArray[np.int64],
-    busy_bands: NDArray[np.int64],
-    age_width: int,
-    top_band: int,
-    washout: int,
-    table_years: NDArray[np.int16],
-    table_start: int,
-    seen: NDArray[np.int64],
-    first_person: int,
-    out_offsets: NDArray[np.int64],
-    out_codes: NDArray[np.int32],
-    out_days: NDArray[np.int32],
-    out_keys: NDArray[np.int64],
-    out_starts: NDArray[np.int64],
+    persons: Persons, rules: StratumRules, seen: NDArray[np.int64], first_person: int, out: Exposures
 ) -> bool:
-    """``seen[code]`` is the serial number of the person in whom the code was last met."""
+    """``seen[code]`` is the serial number of the person in whom the code was last met; False where days fall."""
+    offsets, codes, days, settings = persons.offsets, persons.codes, persons.days, persons.settings
+    sex, birth_year = persons.sex, persons.birth_year
+    prior_bands, busy_bands, age_width, top_band, washout, table_years, table_start = rules
+    out_offsets, out_codes, out_days, out_keys, out_starts = out
     found = 0
     out_offsets[0] = 0
     prior_top, busy_top = len(prior_bands) - 1, len(busy_bands) - 1

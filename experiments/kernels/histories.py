@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,22 +82,56 @@ class Histories:
         return cls(**arrays)  # type: ignore[arg-type]
 
 
+class Eligibility(NamedTuple):
+    """A :class:`Landmark` as arrays: ``kept`` and ``ending`` [code] say which codes belong in a history and which end a
+    person's time; days are since 1970-01-01 or in number; ``use_cuts`` are where the bands of use of care begin."""
+
+    kept: NDArray[np.bool_]
+    ending: NDArray[np.bool_]
+    day: int
+    lookback: int
+    horizon: int
+    outcome: int
+    most_codes: int
+    use_cuts: NDArray[np.int64]
+
+
+class _Rows(NamedTuple):
+    """Room for the histories of a batch; the fields are those of :class:`Histories`."""
+
+    offsets: NDArray[np.int64]
+    codes: NDArray[np.int32]
+    days: NDArray[np.int32]
+    label: NDArray[np.int8]
+    stratum: NDArray[np.int32]
+    half: NDArray[np.int8]
+
+
 class HistoryPass:
     """Collects :class:`Histories` over batches of persons; ``kept`` says which codes belong in a history."""
 
     COUNTS: ClassVar[type[Histories]] = Histories
 
     def __init__(self, landmark: Landmark, kept: NDArray[np.bool_]) -> None:
-        self._landmark, self._kept = landmark, np.ascontiguousarray(kept)
-        self._ending = np.zeros(len(kept), np.bool_)
-        self._ending[list(landmark.ending)] = True
+        ending = np.zeros(len(kept), np.bool_)
+        ending[list(landmark.ending)] = True
+        self._eligibility = Eligibility(
+            np.ascontiguousarray(kept),
+            ending,
+            landmark.day,
+            landmark.lookback,
+            landmark.horizon,
+            landmark.outcome,
+            landmark.most_codes,
+            np.array(USE_CUTS, np.int64),
+        )
         self._seen = np.full(len(kept), -1, np.int64)
         self._persons = 0
         self._parts: list[Histories] = []
 
     def add(self, persons: Persons) -> None:
         """Look through a batch of whole persons."""
-        room = (
+        room = _Rows(
             np.zeros(persons.count + 1, np.int64),
             np.empty(len(persons.codes), np.int32),
             np.empty(len(persons.codes), np.int32),
@@ -105,31 +139,17 @@ class HistoryPass:
             np.empty(persons.count, np.int32),
             np.empty(persons.count, np.int8),
         )
-        mark = self._landmark
-        found, capped = _collect(
-            *persons,
-            self._kept,
-            self._ending,
-            mark.day,
-            mark.lookback,
-            mark.horizon,
-            mark.outcome,
-            mark.most_codes,
-            np.array(USE_CUTS, np.int64),
-            self._seen,
-            self._persons,
-            *room,
-        )
+        found, capped = _collect(persons, self._eligibility, self._seen, self._persons, room)
         self._persons += persons.count
-        events = int(room[0][found])
+        events = int(room.offsets[found])
         self._parts.append(
             Histories(
-                room[0][: found + 1].copy(),
-                room[1][:events].copy(),
-                room[2][:events].copy(),
-                room[3][:found].copy(),
-                room[4][:found].copy(),
-                room[5][:found].copy(),
+                room.offsets[: found + 1].copy(),
+                room.codes[:events].copy(),
+                room.days[:events].copy(),
+                room.label[:found].copy(),
+                room.stratum[:found].copy(),
+                room.half[:found].copy(),
                 np.array([capped], np.int64),
             )
         )
@@ -158,31 +178,13 @@ def _marks(
 
 @compiled
 def _collect(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    settings: NDArray[np.int8],
-    sex: NDArray[np.int8],
-    birth_year: NDArray[np.int16],
-    halves: NDArray[np.int8],
-    kept: NDArray[np.bool_],
-    ending: NDArray[np.bool_],
-    day: int,
-    lookback: int,
-    horizon: int,
-    outcome: int,
-    most: int,
-    cuts: NDArray[np.int64],
-    seen: NDArray[np.int64],
-    first_person: int,
-    out_offsets: NDArray[np.int64],
-    out_codes: NDArray[np.int32],
-    out_days: NDArray[np.int32],
-    out_label: NDArray[np.int8],
-    out_stratum: NDArray[np.int32],
-    out_half: NDArray[np.int8],
+    persons: Persons, eligibility: Eligibility, seen: NDArray[np.int64], first_person: int, rows: _Rows
 ) -> tuple[int, int]:
     """Persons written and persons left out for their many codes."""
+    offsets, codes, days = persons.offsets, persons.codes, persons.days
+    sex, birth_year, halves = persons.sex, persons.birth_year, persons.half
+    kept, ending, day, lookback, horizon, outcome, most, cuts = eligibility
+    out_offsets, out_codes, out_days, out_label, out_stratum, out_half = rows
     found, capped, written = 0, 0, 0
     year = year_of(day)
     for person in range(len(offsets) - 1):

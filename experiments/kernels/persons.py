@@ -76,41 +76,34 @@ def roll_up(persons: Persons, code_map: NDArray[np.int32]) -> Persons:
     What becomes the same (day, code) is one event, with the smallest known setting of its records, and the
     events of a day are ordered by new code. Persons keep their place, even without any event left.
     """
-    codes = np.empty(len(persons.codes), np.int32)
-    days = np.empty(len(persons.codes), np.int32)
-    settings = np.empty(len(persons.codes), np.int8)
+    events = len(persons.codes)
     n_new = int(code_map.max(initial=-1)) + 1
-    offsets = np.empty(len(persons.offsets), np.int64)
-    _roll_up(
-        persons.offsets,
-        persons.codes,
-        persons.days,
-        persons.settings,
-        np.ascontiguousarray(code_map, np.int32),
-        np.full(max(n_new, 1), -1, np.int64),
-        offsets,
-        codes,
-        days,
-        settings,
+    rolled = persons._replace(
+        offsets=np.empty(len(persons.offsets), np.int64),
+        codes=np.empty(events, np.int32),
+        days=np.empty(events, np.int32),
+        settings=np.empty(events, np.int8),
     )
-    kept = int(offsets[-1])
-    return persons._replace(offsets=offsets, codes=codes[:kept], days=days[:kept], settings=settings[:kept])
+    place = np.full(max(n_new, 1), -1, np.int64)
+    _roll_up(persons, np.ascontiguousarray(code_map, np.int32), place, rolled)
+    kept = int(rolled.offsets[-1])
+    return rolled._replace(
+        codes=rolled.codes[:kept], days=rolled.days[:kept], settings=rolled.settings[:kept]
+    )
 
 
 @compiled
 def _roll_up(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    settings: NDArray[np.int8],
-    code_map: NDArray[np.int32],
-    place: NDArray[np.int64],
-    new_offsets: NDArray[np.int64],
-    new_codes: NDArray[np.int32],
-    new_days: NDArray[np.int32],
-    new_settings: NDArray[np.int8],
+    persons: Persons, code_map: NDArray[np.int32], place: NDArray[np.int64], rolled: Persons
 ) -> None:
     """``place[code]`` is where the code was last written: at or after the day's first place, a repeat."""
+    offsets, codes, days, settings = persons.offsets, persons.codes, persons.days, persons.settings
+    new_offsets, new_codes, new_days, new_settings = (
+        rolled.offsets,
+        rolled.codes,
+        rolled.days,
+        rolled.settings,
+    )
     written = 0
     new_offsets[0] = 0
     for person in range(len(offsets) - 1):

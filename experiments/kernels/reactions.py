@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,35 @@ class ReactionCounts(SummedCounts):
     first_event: NDArray[np.int32]
 
 
+class _Codes(NamedTuple):
+    """Place of each code [code] among medicines and among events, -1 where it is none; which codes end a time."""
+
+    medicine: NDArray[np.int64]
+    event: NDArray[np.int64]
+    terminal: NDArray[np.bool_]
+
+
+class _Times(NamedTuple):
+    """Days of :class:`ReactionSettings`: ``windows`` [window, (first, last)], from the first to the last day seen."""
+
+    windows: NDArray[np.int64]
+    order_days: int
+    compared_days: int
+    first_day: int
+    last_day: int
+
+
+class _Counters(NamedTuple):
+    """What a pass counts into; axes as in :class:`ReactionCounts`."""
+
+    order: NDArray[np.int32]
+    near: NDArray[np.int32]
+    started: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    first_medicine: NDArray[np.int32]
+    first_event: NDArray[np.int32]
+
+
 class ReactionPass:
     """Counts ``ReactionCounts`` over batches of persons.
 
@@ -66,17 +95,19 @@ class ReactionPass:
     def __init__(self, settings: ReactionSettings, redate: int = 0) -> None:
         self._settings, self._redate = settings, redate
         medicines, events = (np.array(each, np.int64) for each in (settings.medicines, settings.events))
-        self._row, self._column = np.full((2, settings.n_codes), -1, np.int64)
-        self._row[medicines], self._column[events] = np.arange(len(medicines)), np.arange(len(events))
-        self._terminal = np.zeros(settings.n_codes, np.bool_)
-        self._terminal[list(settings.terminal)] = True
-        self._windows = np.array(settings.windows, np.int64).reshape(-1, 2)
+        row, column = np.full((2, settings.n_codes), -1, np.int64)
+        row[medicines], column[events] = np.arange(len(medicines)), np.arange(len(events))
+        terminal = np.zeros(settings.n_codes, np.bool_)
+        terminal[list(settings.terminal)] = True
+        self._codes = _Codes(row, column, terminal)
+        windows = np.array(settings.windows, np.int64).reshape(-1, 2)
+        self._times = _Times(windows, settings.order_days, settings.compared_days, *settings.span)
         days = settings.span[1] - settings.span[0] + 1
         shape = (len(medicines), len(events))
-        self._counts = ReactionCounts(
+        self._counters = _Counters(
             np.zeros((*shape, 3), np.int32),
-            np.zeros((*shape, len(self._windows)), np.int32),
-            np.zeros((shape[0], 1 + len(self._windows)), np.int64),
+            np.zeros((*shape, len(windows)), np.int32),
+            np.zeros((shape[0], 1 + len(windows)), np.int64),
             np.zeros((shape[0], 2), np.int64),
             np.zeros((shape[0], days), np.int32),
             np.zeros((shape[1], days), np.int32),
@@ -88,34 +119,11 @@ class ReactionPass:
         low, high = self._settings.span
         if len(persons.days) and not low <= int(persons.days.min()) <= int(persons.days.max()) <= high:
             raise ValueError("a day lies outside the span")
-        counts = self._counts
-        _count(
-            persons.offsets,
-            persons.codes,
-            persons.days,
-            persons.sex,
-            persons.birth_year,
-            self._row,
-            self._column,
-            self._terminal,
-            self._windows,
-            self._settings.order_days,
-            self._settings.compared_days,
-            low,
-            high,
-            self._redate,
-            self._first,
-            counts.order,
-            counts.near,
-            counts.started,
-            counts.seen,
-            counts.first_medicine,
-            counts.first_event,
-        )
+        _count(persons, self._codes, self._times, self._redate, self._first, self._counters)
 
     def result(self) -> ReactionCounts:
         """Everything counted so far."""
-        return self._counts
+        return ReactionCounts(*self._counters)
 
 
 @compiled
@@ -131,29 +139,19 @@ def mixed(a: int, b: int, c: int, d: int) -> int:
 
 @compiled
 def _count(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    sex: NDArray[np.int8],
-    birth_year: NDArray[np.int16],
-    row: NDArray[np.int64],
-    column: NDArray[np.int64],
-    terminal: NDArray[np.bool_],
-    windows: NDArray[np.int64],
-    order_days: int,
-    compared: int,
-    low: int,
-    high: int,
+    persons: Persons,
+    places: _Codes,
+    times: _Times,
     redate: int,
     first: NDArray[np.int64],
-    order: NDArray[np.int32],
-    near: NDArray[np.int32],
-    started: NDArray[np.int64],
-    seen: NDArray[np.int64],
-    first_medicine: NDArray[np.int32],
-    first_event: NDArray[np.int32],
+    counters: _Counters,
 ) -> None:
     """``first[code]`` is the code's first day of this person (moved, for medicines, where redated)."""
+    offsets, codes, days = persons.offsets, persons.codes, persons.days
+    sex, birth_year = persons.sex, persons.birth_year
+    row, column, terminal = places
+    windows, order_days, compared, low, high = times
+    order, near, started, seen, first_medicine, first_event = counters
     none = -(2**31)
     mine = np.empty(codes.shape[0], np.int64)
     for person in range(len(offsets) - 1):

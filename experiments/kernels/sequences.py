@@ -41,6 +41,22 @@ class Sequence(NamedTuple):
         return tuple(code for step in self.steps for code in step)
 
 
+class Matches(NamedTuple):
+    """Matches of a sequence: index of the last event of each, ascending, and the latest first day (days since 1970)."""
+
+    ends: NDArray[np.int64]
+    starts: NDArray[np.int32]
+
+
+class NextStep(NamedTuple):
+    """Where the next code may stand: on the same day or on a later one, and the limits in days."""
+
+    same_day: bool
+    least_gap: int
+    most_gap: int
+    most_span: int
+
+
 class Events(NamedTuple):
     """Persons' events in order of day and code; ``owner`` is the person of each event."""
 
@@ -66,24 +82,24 @@ def mine_sequences(events: Events, n_codes: int, least: int, limits: Limits) -> 
     rows: list[Bits] = []
     persons = len(events.offsets) - 1
     counts = _first_counts(events.offsets, events.codes, n_codes)
-    pending: list[tuple[tuple[tuple[int, ...], ...], NDArray[np.int64], NDArray[np.int32]]] = []
+    pending: list[tuple[tuple[tuple[int, ...], ...], Matches]] = []
     for code in np.flatnonzero(counts >= least).tolist()[::-1]:
         ends = np.flatnonzero(events.codes == code)
-        pending.append((((code,),), ends, events.days[ends]))
+        pending.append((((code,),), Matches(ends, events.days[ends])))
     while pending:
-        steps, ends, starts = pending.pop()
+        steps, matches = pending.pop()
         who = np.zeros(words_for(persons), np.uint64)
-        found.append(Sequence(steps, int(_mark(events.owner, ends, who))))
+        found.append(Sequence(steps, int(_mark(events.owner, matches.ends, who))))
         rows.append(who)
         if sum(len(step) for step in steps) >= limits.longest:
             continue
         for same_day in (True, False) if limits.together else (False,):
-            within = (same_day, limits.least_gap, limits.most_gap, limits.most_span)
-            counts = _extensions(*events, ends, starts, *within, n_codes)
+            step = NextStep(same_day, limits.least_gap, limits.most_gap, limits.most_span)
+            counts = _extensions(events, matches, step, n_codes)
             for code in np.flatnonzero(counts >= least).tolist()[::-1]:
-                more = _grow(*events, ends, starts, code, *within)
+                more = Matches(*_grow(events, matches, code, step))
                 longer = (*steps[:-1], (*steps[-1], code)) if same_day else (*steps, (code,))
-                pending.append((longer, *more))
+                pending.append((longer, more))
     return found, np.stack(rows) if rows else np.zeros((0, words_for(persons)), np.uint64)
 
 
@@ -131,43 +147,29 @@ def _fits(
     end_day: int,
     end_code: int,
     start: int,
-    same_day: bool,
-    least_gap: int,
-    most_gap: int,
-    most_span: int,
+    step: NextStep,
 ) -> bool:
-    if same_day:
+    if step.same_day:
         return day == end_day and code > end_code
-    return least_gap <= day - end_day <= most_gap and day - start <= most_span
+    return step.least_gap <= day - end_day <= step.most_gap and day - start <= step.most_span
 
 
 @compiled
-def _extensions(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    owner: NDArray[np.int32],
-    ends: NDArray[np.int64],
-    starts: NDArray[np.int32],
-    same_day: bool,
-    least_gap: int,
-    most_gap: int,
-    most_span: int,
-    n_codes: int,
-) -> NDArray[np.int64]:
+def _extensions(events: Events, matches: Matches, step: NextStep, n_codes: int) -> NDArray[np.int64]:
     """Persons in whom each code extends a match."""
+    offsets, codes, days, owner = events
+    ends, starts = matches
+    furthest = 0 if step.same_day else step.most_gap
     counts, seen = np.zeros(n_codes, np.int64), np.full(n_codes, -1, np.int64)
     for match in range(len(ends)):
         end = ends[match]
         person = owner[end]
         for at in range(end + 1, offsets[person + 1]):
             day = int(days[at])
-            if day - days[end] > (0 if same_day else most_gap) or day - starts[match] > most_span:
+            if day - days[end] > furthest or day - starts[match] > step.most_span:
                 break
             code = codes[at]
-            if seen[code] != person and _fits(
-                day, code, days[end], codes[end], starts[match], same_day, least_gap, most_gap, most_span
-            ):
+            if seen[code] != person and _fits(day, code, days[end], codes[end], starts[match], step):
                 seen[code] = person
                 counts[code] += 1
     return counts
@@ -175,19 +177,12 @@ def _extensions(
 
 @compiled
 def _grow(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    owner: NDArray[np.int32],
-    ends: NDArray[np.int64],
-    starts: NDArray[np.int32],
-    wanted: int,
-    same_day: bool,
-    least_gap: int,
-    most_gap: int,
-    most_span: int,
+    events: Events, matches: Matches, wanted: int, step: NextStep
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Matches of the longer sequence: last event and latest first day, in order of the event."""
+    offsets, codes, days, owner = events
+    ends, starts = matches
+    furthest = 0 if step.same_day else step.most_gap
     room = 0
     latest = np.full(len(codes), -(2**31), np.int64)
     low, high = len(codes), 0
@@ -195,11 +190,9 @@ def _grow(
         end = ends[match]
         for at in range(end + 1, offsets[owner[end] + 1]):
             day = int(days[at])
-            if day - days[end] > (0 if same_day else most_gap) or day - starts[match] > most_span:
+            if day - days[end] > furthest or day - starts[match] > step.most_span:
                 break
-            if codes[at] == wanted and _fits(
-                day, wanted, days[end], codes[end], starts[match], same_day, least_gap, most_gap, most_span
-            ):
+            if codes[at] == wanted and _fits(day, wanted, days[end], codes[end], starts[match], step):
                 if latest[at] == -(2**31):
                     room += 1
                     low, high = min(low, at), max(high, at)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings, without_washout
-from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.exposures import ExposureFinder, Exposures
 from experiments.kernels.pairs.reference import PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.passes import SummedCounts
 from experiments.kernels.persons import Persons
@@ -39,6 +39,45 @@ class PathCounts(SummedCounts):
     times: NDArray[np.int32]
 
 
+class PathTree(NamedTuple):
+    """Paths as a prefix tree: ``roots`` [code] is the node a path of that code begins at, -1 for none; then by node its
+    code, the path that ends there (-1: none), and its children ``first_child`` to ``end_child``, side by side."""
+
+    roots: NDArray[np.int64]
+    code: NDArray[np.int64]
+    path: NDArray[np.int64]
+    first_child: NDArray[np.int64]
+    end_child: NDArray[np.int64]
+
+
+class StepRisk(NamedTuple):
+    """How often a last code follows comparable exposures: ``p`` [stratum, column], ``column`` [code]; ``rounder`` rounds
+    p(1-p) to the grid that p lies on."""
+
+    column: NDArray[np.int64]
+    p: NDArray[np.float64]
+    rounder: float
+
+
+class StepTimes(NamedTuple):
+    """Days: within which a step must follow, the last day anybody could be seen, the width of a bin; and the codes
+    (``terminal`` [code]) that end a person's time."""
+
+    horizon: int
+    last_day: int
+    bin_days: int
+    terminal: NDArray[np.bool_]
+
+
+class _Counters(NamedTuple):
+    """What a pass counts into; axes as in :class:`PathCounts`."""
+
+    at_risk: NDArray[np.int64]
+    stepped: NDArray[np.int64]
+    expected: NDArray[np.float64]
+    times: NDArray[np.int32]
+
+
 class PathPass:
     """Counts ``PathCounts`` of ``paths`` [n, length] (codes, rows in lexicographic order) over batches of persons.
 
@@ -57,19 +96,20 @@ class PathPass:
         terminal: tuple[int, ...] = (),
         bin_days: int = 7,
     ) -> None:
-        self._settings, self._last_day, self._bin_days = without_washout(settings), last_day, bin_days
-        self._terminal = np.zeros(settings.n_codes, np.bool_)
-        self._terminal[list(terminal)] = True
+        final = np.zeros(settings.n_codes, np.bool_)
+        final[list(terminal)] = True
+        self._times = StepTimes(without_washout(settings).horizon_days, last_day, bin_days, final)
         self._tree = _tree(np.ascontiguousarray(paths, np.int32), settings.n_codes)
         self._finder, self._strata = ExposureFinder(settings), StrataIndex(reference.keys)
         shift = min(_FINEST_SHIFT, _DOUBLE_BITS - int(reference.persons.sum()).bit_length())
-        self._rounder = 1.5 * 2.0 ** (_DOUBLE_BITS - shift)
+        rounder = 1.5 * 2.0 ** (_DOUBLE_BITS - shift)
         lasts = np.unique(paths[:, -1])
-        self._column = np.full(settings.n_codes, -1, np.int64)
-        self._column[lasts] = np.arange(len(lasts))
-        self._p = np.ascontiguousarray(reference.probabilities(rounder=self._rounder)[:, lasts])
+        column = np.full(settings.n_codes, -1, np.int64)
+        column[lasts] = np.arange(len(lasts))
+        p = np.ascontiguousarray(reference.probabilities(rounder=rounder)[:, lasts])
+        self._risk = StepRisk(column, p, rounder)
         n, bins = len(paths), settings.horizon_days // bin_days + 1
-        self._counts = PathCounts(
+        self._counters = _Counters(
             np.zeros((n, HALVES), np.int64),
             np.zeros((n, HALVES), np.int64),
             np.zeros((n, HALVES, 2)),
@@ -79,48 +119,30 @@ class PathPass:
 
     def add(self, persons: Persons) -> None:
         """Count a batch of whole persons, all of whom the reference has seen."""
-        roots, code, path, first, end = self._tree
         for start in range(0, persons.count, PERSONS_AT_ONCE):
             part = persons.part(start, min(start + PERSONS_AT_ONCE, persons.count))
             exposures = self._finder.find(part)
             rows = self._strata.rows(exposures.keys)
-            if self._strata.count > len(self._p):
+            if self._strata.count > len(self._risk.p):
                 raise ValueError("the reference was counted over other persons: a stratum is missing")
             _walk(
-                exposures.offsets,
-                exposures.codes,
-                exposures.days,
+                exposures,
                 rows,
                 part.half,
-                roots,
-                code,
-                path,
-                first,
-                end,
-                self._terminal,
-                self._column,
-                self._p,
+                self._tree,
+                self._risk,
+                self._times,
                 self._place,
-                self._settings.horizon_days,
-                self._last_day,
-                self._bin_days,
-                self._rounder,
-                self._counts.at_risk,
-                self._counts.stepped,
-                self._counts.expected,
-                self._counts.times,
+                self._counters,
             )
 
     def result(self) -> PathCounts:
         """Everything counted so far."""
-        return self._counts
+        return PathCounts(*self._counters)
 
 
-def _tree(paths: NDArray[np.int32], n_codes: int) -> tuple[NDArray[np.int64], ...]:
-    """Paths as a prefix tree: root of each code, then code, path (-1: none), first child and end by node.
-
-    Children of a node lie side by side.
-    """
+def _tree(paths: NDArray[np.int32], n_codes: int) -> PathTree:
+    """Paths [n, length] in lexicographic order as a prefix tree; ValueError where they are in another order."""
     n, length = paths.shape
     if n and (np.lexsort(paths.T[::-1]) != np.arange(n)).any():
         raise ValueError("paths must be in lexicographic order")
@@ -146,7 +168,7 @@ def _tree(paths: NDArray[np.int32], n_codes: int) -> tuple[NDArray[np.int64], ..
             first.append(base + np.searchsorted(starts[depth + 1], here))
             last.append(base + np.searchsorted(starts[depth + 1], ends))
         made = base
-    return roots, *(np.concatenate(parts) for parts in (code, path, first, last))
+    return PathTree(roots, *(np.concatenate(parts) for parts in (code, path, first, last)))
 
 
 def _new(columns: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -158,30 +180,21 @@ def _new(columns: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 @compiled
 def _walk(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
+    exposures: Exposures,
     rows: NDArray[np.int32],
     halves: NDArray[np.int8],
-    roots: NDArray[np.int64],
-    node_code: NDArray[np.int64],
-    node_path: NDArray[np.int64],
-    first_child: NDArray[np.int64],
-    end_child: NDArray[np.int64],
-    terminal: NDArray[np.bool_],
-    column: NDArray[np.int64],
-    p: NDArray[np.float64],
+    tree: PathTree,
+    risk: StepRisk,
+    within: StepTimes,
     place: NDArray[np.int64],
-    horizon: int,
-    last_day: int,
-    bin_days: int,
-    rounder: float,
-    at_risk: NDArray[np.int64],
-    stepped: NDArray[np.int64],
-    expected: NDArray[np.float64],
-    times: NDArray[np.int32],
+    counters: _Counters,
 ) -> None:
     """``place[code]`` is where the code's first day stands among this person's, -1 where there is none."""
+    offsets, codes, days = exposures.offsets, exposures.codes, exposures.days
+    roots, node_code, node_path, first_child, end_child = tree
+    column, p, rounder = risk
+    horizon, last_day, bin_days, terminal = within
+    at_risk, stepped, expected, times = counters
     nodes, standing, nexts = np.empty(16, np.int64), np.empty(16, np.int64), np.empty(16, np.int64)
     for person in range(len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], halves[person]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.pairs.significant_counts import Entries, tally
+from experiments.kernels.pairs.significant_counts import Entries, PairNumbers, Records, tally
 from experiments.kernels.persons import Persons
 
 DEATH, CENSORED = 0, 1
@@ -28,6 +28,22 @@ class FollowUp(NamedTuple):
     deaths: tuple[int, ...]
     end: int
     washout_days: int = 0
+
+
+class _FollowUpEnds(NamedTuple):
+    """A :class:`FollowUp` as a kernel needs it; ``final`` [code] says which codes are deaths."""
+
+    horizon: int
+    end_code: int
+    washout: int
+    final: NDArray[np.bool_]
+
+
+class _Margins(NamedTuple):
+    """What is counted of the exposures; axes as in :class:`CompetingCounts`."""
+
+    exposed: NDArray[np.int64]
+    margins: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -102,15 +118,18 @@ class CompetingPass:
         self._pairs = np.ascontiguousarray(pairs, np.int32).reshape(-1, 2)
         self._codes = np.unique(self._pairs[:, 0]).astype(np.int32)
         n = follow_up.n_codes
-        self._place = np.full(n, -1, np.int32)
-        self._place[self._codes] = np.arange(len(self._codes))
-        self._number = np.full((len(self._codes), n), -1, np.int32)
-        self._number[self._place[self._pairs[:, 0]], self._pairs[:, 1]] = np.arange(len(self._pairs))
-        self._final = np.zeros(n, bool)
-        self._final[list(follow_up.deaths)] = True
+        place = np.full(n, -1, np.int32)
+        place[self._codes] = np.arange(len(self._codes))
+        number = np.full((len(self._codes), n), -1, np.int32)
+        number[place[self._pairs[:, 0]], self._pairs[:, 1]] = np.arange(len(self._pairs))
+        self._numbers = PairNumbers(place, number)
+        final = np.zeros(n, bool)
+        final[list(follow_up.deaths)] = True
+        self._ends = _FollowUpEnds(follow_up.horizon_days, follow_up.end, follow_up.washout_days, final)
         self._days = follow_up.horizon_days + 1
-        self._exposed = np.zeros(len(self._codes), np.int64)
-        self._margins = np.zeros((len(self._codes), 2, self._days), np.int64)
+        self._margins = _Margins(
+            np.zeros(len(self._codes), np.int64), np.zeros((len(self._codes), 2, self._days), np.int64)
+        )
         self._parts: list[Entries] = []
         self._held = 0
 
@@ -121,26 +140,12 @@ class CompetingPass:
         first, order = np.full(self._follow_up.n_codes, -1, np.int32), np.empty(most, np.int32)
         while person < persons.count:
             room = max(1 << 20, 2 * most * most)
-            pairs, places = np.empty(room, np.int32), np.empty(room, np.int32)
+            records = Records(np.empty(room, np.int32), np.empty(room, np.int32))
             person, size = _record(
-                person,
-                persons.offsets,
-                persons.codes,
-                persons.days,
-                self._follow_up.horizon_days,
-                self._follow_up.end,
-                self._follow_up.washout_days,
-                self._final,
-                self._place,
-                self._number,
-                first,
-                order,
-                self._exposed,
-                self._margins,
-                pairs,
-                places,
+                person, persons, self._ends, self._numbers, first, order, self._margins, records
             )
-            self._parts.append((pairs[:size].copy(), places[:size].copy(), np.ones(size, np.int32)))
+            pairs, places = records.pairs[:size].copy(), records.places[:size].copy()
+            self._parts.append((pairs, places, np.ones(size, np.int32)))
             self._held += size
             if self._held > _RECORDS_HELD:
                 self._compact()
@@ -150,7 +155,7 @@ class CompetingPass:
         self._compact()
         pair, place, number = self._parts[0]
         entries = np.stack([pair, place // self._days, place % self._days])
-        return CompetingCounts(self._pairs, self._codes, self._exposed, self._margins, entries, number)
+        return CompetingCounts(self._pairs, self._codes, *self._margins, entries, number)
 
     def _compact(self) -> None:
         empty = np.empty(0, np.int32)
@@ -161,26 +166,23 @@ class CompetingPass:
 @compiled
 def _record(
     first_person: int,
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    horizon: int,
-    end_code: int,
-    washout: int,
-    final: NDArray[np.bool_],
-    place: NDArray[np.int32],
-    number: NDArray[np.int32],
+    persons: Persons,
+    ends: _FollowUpEnds,
+    numbers: PairNumbers,
     first: NDArray[np.int32],
     met: NDArray[np.int32],
-    exposed: NDArray[np.int64],
-    margins: NDArray[np.int64],
-    out_pairs: NDArray[np.int32],
-    out_places: NDArray[np.int32],
+    counts: _Margins,
+    records: Records,
 ) -> tuple[int, int]:
     """Stops before a person whose records might not fit; returns that person and the records written.
 
     ``first[code]`` holds a person's first day of each code met, -1 between persons (as a day, one is added).
     """
+    offsets, codes, days = persons.offsets, persons.codes, persons.days
+    horizon, end_code, washout, final = ends
+    place, number = numbers
+    exposed, margins = counts
+    out_pairs, out_places = records
     size, width = 0, horizon + 1
     for person in range(first_person, len(offsets) - 1):
         start, stop = offsets[person], offsets[person + 1]

@@ -131,7 +131,7 @@ def fingerprints(persons: Persons, words: NDArray[np.uint64], key: np.uint64) ->
     Two different persons share one with probability 2**-64; among ten million that happens once in 400,000 lakes.
     """
     prints = np.empty(persons.count, np.uint64)
-    _fingerprints(*persons, words, key, prints)
+    _fingerprints(persons, words, key, prints)
     return prints
 
 
@@ -146,17 +146,10 @@ def _mixed(state: np.uint64, more: np.uint64) -> np.uint64:
 
 @compiled
 def _fingerprints(
-    offsets: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    settings: NDArray[np.int8],
-    sex: NDArray[np.int8],
-    birth_year: NDArray[np.int16],
-    half: NDArray[np.int8],
-    words: NDArray[np.uint64],
-    key: np.uint64,
-    prints: NDArray[np.uint64],
+    persons: Persons, words: NDArray[np.uint64], key: np.uint64, prints: NDArray[np.uint64]
 ) -> None:
+    offsets, codes, days, settings = persons.offsets, persons.codes, persons.days, persons.settings
+    sex, birth_year, half = persons.sex, persons.birth_year, persons.half
     for person in range(len(prints)):
         facts = (
             np.int64(birth_year[person]) << 16 | (np.int64(sex[person]) & 0xFF) << 8 | np.int64(half[person])

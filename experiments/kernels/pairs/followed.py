@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
 from experiments.kernels.exposures import ExposureFinder
 from experiments.kernels.pairs.baseline import Baseline
-from experiments.kernels.pairs.grouping import batch_of, order_by
+from experiments.kernels.pairs.grouping import Batch, batch_of, order_by
 from experiments.kernels.pairs.reference import PERSONS_AT_ONCE
 from experiments.kernels.persons import Persons
 from experiments.kernels.strata import StrataIndex
@@ -71,6 +71,14 @@ class PairCounts:
         return cls(**{**arrays, "shift": int(arrays["shift"][0])})  # type: ignore[arg-type]
 
 
+class _Counters(NamedTuple):
+    """What a pass counts into; axes as in :class:`PairCounts`."""
+
+    preceded: NDArray[np.int32]
+    beside: NDArray[np.int32]
+    not_at_risk: NDArray[np.float64]
+
+
 class PairPass:
     """Counts ``PairCounts`` over batches of persons, against the baseline of all of them and for its outcomes."""
 
@@ -82,9 +90,11 @@ class PairPass:
         self._finder = ExposureFinder(settings)
         self._baseline = baseline
         self._strata = StrataIndex(baseline.keys)
-        self._preceded = np.zeros((outcomes, n, HALVES), np.int32)
-        self._beside = np.zeros((outcomes, n), np.int32)
-        self._not_at_risk = np.zeros((outcomes, n, 4))
+        self._counters = _Counters(
+            np.zeros((outcomes, n, HALVES), np.int32),
+            np.zeros((outcomes, n), np.int32),
+            np.zeros((outcomes, n, 4)),
+        )
 
     def add(self, persons: Persons) -> None:
         """Count a batch of whole persons, all of whom the reference has seen.
@@ -106,19 +116,15 @@ class PairPass:
                 order,
                 starts[low : high + 1],
                 np.uint32(low),
-                batch.facts,
-                batch.codes,
-                batch.rows,
+                batch,
                 self._baseline.probabilities(known),
                 self._baseline.rounder,
-                self._preceded,
-                self._beside,
-                self._not_at_risk,
+                self._counters,
             )
 
     def result(self) -> PairCounts:
         """Everything counted so far."""
-        return PairCounts(self._preceded, self._beside, self._not_at_risk, self._baseline.shift)
+        return PairCounts(*self._counters, self._baseline.shift)
 
 
 def _sum(arrays: list[NDArray[Any]]) -> NDArray[Any]:
@@ -134,14 +140,10 @@ def _count(
     order: NDArray[np.uint32],
     starts: NDArray[np.int64],
     low: np.uint32,
-    facts: NDArray[np.uint32],
-    codes: NDArray[np.uint32],
-    rows: NDArray[np.uint32],
+    batch: Batch,
     probabilities: NDArray[np.float64],
     rounder: float,
-    preceded: NDArray[np.int32],
-    beside: NDArray[np.int32],
-    not_at_risk: NDArray[np.float64],
+    counters: _Counters,
 ) -> None:
     """Every ordered pair of a person's first days once, by the code of the later one.
 
@@ -149,6 +151,8 @@ def _count(
     at risk of it any more; of what is prevalent the latter alone are left. Adding and taking off
     ``rounder`` rounds a p(1-p) to the grid that p already lies on.
     """
+    facts, codes, rows = batch
+    preceded, beside, not_at_risk = counters
     for code in range(len(starts) - 1):
         p, sums, before, same = probabilities[code], not_at_risk[code], preceded[code], beside[code]
         for at in range(starts[code], starts[code + 1]):

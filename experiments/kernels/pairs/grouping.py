@@ -55,8 +55,7 @@ def batch_of(
     codes = exposures.codes.view(np.uint32)
     facts = np.empty((len(codes), 8), np.uint32)
     since = exposures.starts if looking_back else exposures.offsets[:-1]
-    arrays = (exposures.offsets, since, codes, exposures.days, rows, half.view(np.uint8))
-    _describe(*arrays, horizon, looking_back, facts)
+    _describe(exposures._replace(codes=codes), since, rows, half.view(np.uint8), horizon, looking_back, facts)  # type: ignore[arg-type]
     return Batch(facts, codes, rows.view(np.uint32))
 
 
@@ -91,16 +90,15 @@ def _place(keys: NDArray[np.uint32], filled: NDArray[np.int64], order: NDArray[n
 
 @compiled
 def _describe(
-    offsets: NDArray[np.int64],
+    exposures: Exposures,
     since: NDArray[np.int64],
-    codes: NDArray[np.uint32],
-    days: NDArray[np.int32],
     rows: NDArray[np.int32],
     halves: NDArray[np.uint8],
     horizon: int,
     looking_back: bool,
     facts: NDArray[np.uint32],
 ) -> None:
+    offsets, codes, days = exposures.offsets, exposures.codes, exposures.days
     for person in range(len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], halves[person]
         first, reach, back, least = start, start, since[person], since[person]

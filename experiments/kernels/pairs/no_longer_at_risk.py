@@ -4,20 +4,46 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
-from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.exposures import ExposureFinder, Exposures
 from experiments.kernels.pairs.reference import NOT_AT_RISK, OUTCOMES, PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.persons import Persons
 
 MOST_CODES = 1 << 15
 _HELD = 1 << 24
 _OUTCOMES_AT_ONCE = 32
+
+
+class GroupedCells(NamedTuple):
+    """Sparse counts in groups: ``groups`` [g] ascending, each with the entries ``starts[i]`` to ``starts[i + 1]`` of
+    ``what`` [m] and ``numbers`` [m]; see :class:`NoLongerAtRiskCounts` for what they say."""
+
+    groups: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    what: NDArray[np.uint16]
+    numbers: NDArray[np.int32]
+
+    @classmethod
+    def room(cls, groups: int, entries: int) -> GroupedCells:
+        """Empty arrays for at most so many groups and entries."""
+        return cls(
+            np.empty(groups, np.int64),
+            np.zeros(groups + 1, np.int64),
+            np.empty(entries, np.uint16),
+            np.empty(entries, np.int32),
+        )
+
+    def filled(self, groups: int, entries: int) -> GroupedCells:
+        """The first groups and entries, sharing memory."""
+        return GroupedCells(
+            self.groups[:groups], self.starts[: groups + 1], self.what[:entries], self.numbers[:entries]
+        )
 
 
 @dataclass(frozen=True)
@@ -38,6 +64,11 @@ class NoLongerAtRiskCounts:
     what: NDArray[np.uint16]
     numbers: NDArray[np.int32]
 
+    @property
+    def cells(self) -> GroupedCells:
+        """The sparse part."""
+        return GroupedCells(self.groups, self.starts, self.what, self.numbers)
+
     @staticmethod
     def merge(counts: list[NoLongerAtRiskCounts]) -> NoLongerAtRiskCounts:
         """Sum of counts over disjoint sets of persons."""
@@ -51,19 +82,10 @@ class NoLongerAtRiskCounts:
 
     def plus(self, other: NoLongerAtRiskCounts, sign: int = 1) -> NoLongerAtRiskCounts:
         """With the persons of ``other``, or (``sign`` -1) without them; cells that come to 0 are gone."""
-        groups = np.empty(len(self.groups) + len(other.groups), np.int64)
-        starts = np.zeros(len(groups) + 1, np.int64)
-        what = np.empty(len(self.what) + len(other.what), np.uint16)
-        numbers = np.empty(len(what), np.int32)
-        mine, theirs = ((each.groups, each.starts, each.what, each.numbers) for each in (self, other))
-        used, cells = _merge(*mine, *theirs, sign, groups, starts, what, numbers)
+        room = GroupedCells.room(len(self.groups) + len(other.groups), len(self.what) + len(other.what))
+        filled = room.filled(*_merge(self.cells, other.cells, sign, room))
         return NoLongerAtRiskCounts(
-            self.preceded + sign * other.preceded,
-            self.beside + sign * other.beside,
-            groups[:used],
-            starts[: used + 1],
-            what[:cells],
-            numbers[:cells],
+            self.preceded + sign * other.preceded, self.beside + sign * other.beside, *filled
         )
 
     def renumbered(self, places: NDArray[np.int64], n_codes: int) -> NoLongerAtRiskCounts:
@@ -112,8 +134,8 @@ def weighed(
         _chances(reference.cells, reference.every, first, rounder, p)
         for part in parts:
             low, high = np.searchsorted(part.groups, [first << 32, last << 32])
-            arrays = (part.groups[low:high], part.starts[low : high + 1], part.what, part.numbers)
-            _weigh(*arrays, reference.keys, first, p, rounder, out)
+            cells = part.cells._replace(groups=part.groups[low:high], starts=part.starts[low : high + 1])
+            _weigh(cells, reference.keys, first, p, rounder, out)
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(weigh, range(0, n, _OUTCOMES_AT_ONCE)))
@@ -171,11 +193,7 @@ class NoLongerAtRiskPass:
         sizes = np.diff(exposures.offsets)
         out = np.empty(int((sizes * sizes).sum()), np.int64)
         found = _count(
-            exposures.offsets,
-            exposures.starts,
-            exposures.codes,
-            exposures.days,
-            exposures.keys,
+            exposures,
             persons.half,
             self._settings.horizon_days,
             self._preceded,
@@ -194,17 +212,11 @@ class NoLongerAtRiskPass:
         cells = np.concatenate(self._loose)
         self._loose, self._held = [], 0
         cells.sort()
-        groups, starts = np.empty(len(cells), np.int64), np.zeros(len(cells) + 1, np.int64)
-        what, numbers = np.empty(len(cells), np.uint16), np.empty(len(cells), np.int32)
-        used, count = _run_lengths(cells, groups, starts, what, numbers)
-        run = replace(
-            _nothing(),
-            groups=groups[:used].copy(),
-            starts=starts[: used + 1].copy(),
-            what=what[:count].copy(),
-            numbers=numbers[:count].copy(),
+        room = GroupedCells.room(len(cells), len(cells))
+        filled = room.filled(*_run_lengths(cells, room))
+        self._runs.append(
+            replace(_nothing(), **{name: array.copy() for name, array in filled._asdict().items()})
         )
-        self._runs.append(run)
         while len(self._runs) > 1 and len(self._runs[-2].what) <= 2 * len(self._runs[-1].what):
             last = self._runs.pop()
             self._runs.append(self._runs.pop().plus(last))
@@ -212,23 +224,13 @@ class NoLongerAtRiskPass:
 
 def _nothing() -> NoLongerAtRiskCounts:
     """Counts of nobody, of no code."""
-    return NoLongerAtRiskCounts(
-        np.zeros((0, 0, HALVES), np.int32),
-        np.zeros((0, 0), np.int32),
-        np.empty(0, np.int64),
-        np.zeros(1, np.int64),
-        np.empty(0, np.uint16),
-        np.empty(0, np.int32),
-    )
+    none = GroupedCells.room(0, 0)
+    return NoLongerAtRiskCounts(np.zeros((0, 0, HALVES), np.int32), np.zeros((0, 0), np.int32), *none)
 
 
 @compiled
 def _count(
-    offsets: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    codes: NDArray[np.int32],
-    days: NDArray[np.int32],
-    keys: NDArray[np.int64],
+    exposures: Exposures,
     halves: NDArray[np.int8],
     horizon: int,
     preceded: NDArray[np.int32],
@@ -236,6 +238,7 @@ def _count(
     out: NDArray[np.int64],
 ) -> int:
     """Cells one by one: outcome, stratum key, exposure and half in one integer."""
+    offsets, codes, days, keys, starts = exposures
     found = 0
     for person in range(len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], np.int64(halves[person])
@@ -256,14 +259,9 @@ def _count(
 
 
 @compiled
-def _run_lengths(
-    cells: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    what: NDArray[np.uint16],
-    numbers: NDArray[np.int32],
-) -> tuple[int, int]:
+def _run_lengths(cells: NDArray[np.int64], out: GroupedCells) -> tuple[int, int]:
     """Sorted cells as groups of counted entries; how many of both."""
+    groups, starts, what, numbers = out
     used, count = 0, 0
     last, group = np.int64(-1), np.int64(-1)
     for at in range(len(cells)):
@@ -284,21 +282,12 @@ def _run_lengths(
 
 @compiled
 def _merge(
-    groups_1: NDArray[np.int64],
-    starts_1: NDArray[np.int64],
-    what_1: NDArray[np.uint16],
-    numbers_1: NDArray[np.int32],
-    groups_2: NDArray[np.int64],
-    starts_2: NDArray[np.int64],
-    what_2: NDArray[np.uint16],
-    numbers_2: NDArray[np.int32],
-    sign: int,
-    groups: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    what: NDArray[np.uint16],
-    numbers: NDArray[np.int32],
+    first_cells: GroupedCells, second_cells: GroupedCells, sign: int, out: GroupedCells
 ) -> tuple[int, int]:
     """Both in one walk; groups that only the first has, up to the next of the second, are copied together."""
+    groups_1, starts_1, what_1, numbers_1 = first_cells
+    groups_2, starts_2, what_2, numbers_2 = second_cells
+    groups, starts, what, numbers = out
     used, count, one, two = 0, 0, 0, 0
     while one < len(groups_1) or two < len(groups_2):
         if two == len(groups_2) or (one < len(groups_1) and groups_1[one] < groups_2[two]):
@@ -363,10 +352,7 @@ def _chances(
 
 @compiled
 def _weigh(
-    groups: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    what: NDArray[np.uint16],
-    numbers: NDArray[np.int32],
+    cells: GroupedCells,
     keys: NDArray[np.int64],
     first: int,
     p: NDArray[np.float64],
@@ -378,6 +364,7 @@ def _weigh(
     Both halves add four numbers, the locked one zeros to the open half's sums: halves alternate without a pattern,
     and a wrongly guessed branch would cost more than both additions.
     """
+    groups, starts, what, numbers = cells
     row, last = 0, -1
     weights = np.zeros((HALVES, 4))
     for group in range(len(groups)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,26 @@ from experiments.kernels.pairs.significant_counts import (
 _OUTCOMES_AT_ONCE = 16
 ALL, LOCKED, EARLY, LATE = range(4)
 """Whose exposures: everybody's, the locked half's against its own reference, those of earlier or of later strata."""
+
+
+class ExposureStrata(NamedTuple):
+    """Strata in which each code has exposures: those of code i are ``rows[starts[i]:starts[i + 1]]``.
+
+    ``own`` [at, half, 0 exposures of it, 1 exposures of any code by persons who have had it by that day].
+    """
+
+    starts: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    own: NDArray[np.int64]
+
+
+class PairCells(NamedTuple):
+    """Cells of pair i are ``starts[i]`` to ``starts[i + 1]`` of ``cells`` [4, m] and ``counts`` [m], which are those of
+    :class:`SignificantCounts`."""
+
+    starts: NDArray[np.int64]
+    cells: NDArray[np.int32]
+    counts: NDArray[np.int32]
 
 
 def exposed_removed(
@@ -49,6 +70,7 @@ def exposed_removed(
     exposures = reference.every
     period = np.full(len(cells), EARLY) if late is None else np.where(late, LATE, EARLY)
     starts = np.searchsorted(counts.cells[0], np.arange(len(pairs) + 1))
+    entries = PairCells(starts, counts.cells, counts.cell_counts)
     codes_a, place_a = np.unique(pairs[:, 0], return_inverse=True)
     by_outcome = np.argsort(pairs[:, 1], kind="stable")
     ordered = pairs[by_outcome, 1]
@@ -67,12 +89,10 @@ def exposed_removed(
             chosen,
             places,
             place_a[chosen],
-            *strata,
+            strata,
             period,
             others,
-            starts,
-            counts.cells,
-            counts.cell_counts,
+            entries,
             sums,
         )
 
@@ -81,21 +101,15 @@ def exposed_removed(
     return sums
 
 
-def _strata_with(
-    cells: NDArray[np.signedinteger], codes: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Strata in which each code has exposures, one list after another.
-
-    Returns where each list starts, the strata, and what the reference says of the code there [at, half,
-    0 exposures of it, 1 exposures of any code by persons who have had it by that day].
-    """
+def _strata_with(cells: NDArray[np.signedinteger], codes: NDArray[np.int64]) -> ExposureStrata:
+    """Strata in which each of the codes has exposures, with what the reference says of the code there."""
     present = np.count_nonzero(cells[:, :, EXPOSED].any(axis=1), axis=0)[codes]
     starts = np.zeros(len(codes) + 1, np.int64)
     np.cumsum(present, out=starts[1:])
     rows = np.empty(starts[-1], np.int64)
     own = np.empty((starts[-1], HALVES, 2), np.int64)
     _fill(cells, codes, starts[:-1].copy(), rows, own)
-    return starts, rows, own
+    return ExposureStrata(starts, rows, own)
 
 
 @compiled
@@ -123,17 +137,15 @@ def _remove(
     chosen: NDArray[np.int64],
     places_b: NDArray[np.int64],
     places_a: NDArray[np.int64],
-    strata_starts: NDArray[np.int64],
-    strata: NDArray[np.int64],
-    with_a: NDArray[np.int64],
+    exposure_strata: ExposureStrata,
     period: NDArray[np.int64],
     reference: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    entries: NDArray[np.int32],
-    numbers: NDArray[np.int32],
+    pair_cells: PairCells,
     sums: NDArray[np.float64],
 ) -> None:
     """Pairs whose outcomes lie in one block of the reference: [outcome, stratum, half, (outcomes, at risk)]."""
+    strata_starts, strata, with_a = exposure_strata
+    starts, entries, numbers = pair_cells
     own = np.zeros((reference.shape[1], HALVES, WHAT), np.int64)
     for at in range(len(chosen)):
         pair, block = chosen[at], reference[places_b[at]]

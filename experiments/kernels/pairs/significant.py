@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
-from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.exposures import ExposureFinder, Exposures
 from experiments.kernels.pairs.reference import EXPOSED, PERSONS_AT_ONCE, ReferenceCounts
 from experiments.kernels.pairs.significant_counts import (
     EXPOSED_FOLLOWED,
@@ -20,6 +20,8 @@ from experiments.kernels.pairs.significant_counts import (
     PLACES,
     WHAT,
     Entries,
+    PairNumbers,
+    Records,
     SignificantCounts,
     add_incidence,
     cells_of,
@@ -65,11 +67,12 @@ class SignificantPass:
         self._finder = ExposureFinder(settings)
         self._codes = np.unique(self._pairs)
         self._present = present.bits
-        self._place = np.full(n, -1, np.int32)
-        self._place[self._codes] = np.arange(len(self._codes))
-        self._number = np.full((len(self._codes), len(self._codes)), -1, np.int32)
-        a, b = self._place[self._pairs.T]
-        self._number[a, b] = np.arange(len(self._pairs))
+        place = np.full(n, -1, np.int32)
+        place[self._codes] = np.arange(len(self._codes))
+        number = np.full((len(self._codes), len(self._codes)), -1, np.int32)
+        a, b = place[self._pairs.T]
+        number[a, b] = np.arange(len(self._pairs))
+        self._numbers = PairNumbers(place, number)
         self._incidence = (0, np.zeros((len(self._codes), 0), np.int32))
         self._cells: list[Entries] = []
         self._lags: list[Entries] = []
@@ -106,27 +109,25 @@ class SignificantPass:
         counted = exposures.counted if self._settings.washout_days else slice(None)
         self._count_incidence(exposures.codes[counted], exposures.days[counted])
         person, exposure, most = 0, 0, int(np.diff(exposures.offsets).max(initial=0))
+        unsigned = exposures._replace(codes=exposures.codes.view(np.uint32))  # type: ignore[arg-type]
         while person < persons.count:
             room = max(_RECORDS_AT_ONCE, most * (most + 1))
-            pairs, places, lags = (np.empty(room, np.int32) for _ in range(3))
+            records, lags = (
+                Records(np.empty(room, np.int32), np.empty(room, np.int32)),
+                np.empty(room, np.int32),
+            )
             person, exposure, size = _record(
-                person,
-                exposure,
-                exposures.offsets,
-                exposures.starts,
-                exposures.codes.view(np.uint32),
-                exposures.days,
+                (person, exposure),
+                unsigned,
                 rows,
                 persons.half,
                 self._settings.horizon_days,
-                self._place,
-                self._number,
+                self._numbers,
                 self._present,
-                pairs,
-                places,
+                records,
                 lags,
             )
-            self._keep(pairs[:size], places[:size], lags[:size])
+            self._keep(records.pairs[:size], records.places[:size], lags[:size])
 
     def _keep(self, pairs: NDArray[np.int32], places: NDArray[np.int32], lags: NDArray[np.int32]) -> None:
         ones = np.ones(len(pairs), np.int32)
@@ -138,7 +139,7 @@ class SignificantPass:
             self._compact()
 
     def _count_incidence(self, codes: NDArray[np.int32], days: NDArray[np.int32]) -> None:
-        place = self._place[codes]
+        place = self._numbers.place[codes]
         wanted = place >= 0
         if not wanted.any():
             return
@@ -160,26 +161,24 @@ class SignificantPass:
 
 @compiled
 def _record(
-    first_person: int,
-    first_exposure: int,
-    offsets: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    codes: NDArray[np.uint32],
-    days: NDArray[np.int32],
+    begin: tuple[int, int],
+    exposures: Exposures,
     rows: NDArray[np.int32],
     halves: NDArray[np.int8],
     horizon: int,
-    place: NDArray[np.int32],
-    number: NDArray[np.int32],
+    numbers: PairNumbers,
     present: NDArray[np.uint8],
-    pairs: NDArray[np.int32],
-    places: NDArray[np.int32],
+    records: Records,
     lags: NDArray[np.int32],
 ) -> tuple[int, int, int]:
     """Records of the significant pairs persons have both codes of; lag -1 where a record tells of no lag.
 
     Stops before an exposure whose records might not fit. Returns where to go on and the records written.
     """
+    first_person, first_exposure = begin
+    offsets, codes, days, _, starts = exposures
+    place, number = numbers
+    pairs, places = records
     size = 0
     for person in range(first_person, len(offsets) - 1):
         start, end, half = offsets[person], offsets[person + 1], np.int64(halves[person])

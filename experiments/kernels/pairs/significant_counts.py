@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,21 @@ class SignificantCounts:
     def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> SignificantCounts:
         """Counts from what ``to_arrays`` gave."""
         return cls(**{**arrays, "first_day": int(arrays["first_day"][0])})  # type: ignore[arg-type]
+
+
+class PairNumbers(NamedTuple):
+    """Numbers of pairs (a, b): ``number[place[a], column of b]``, -1 where the pair is none; ``place`` [code] is -1 for
+    codes of no pair. The column of b is ``place[b]`` or, where outcomes are not numbered apart, b itself."""
+
+    place: NDArray[np.int32]
+    number: NDArray[np.int32]
+
+
+class Records(NamedTuple):
+    """Room for what is written of pairs [record]: number of the pair, and what was counted there as one number."""
+
+    pairs: NDArray[np.int32]
+    places: NDArray[np.int32]
 
 
 Entries = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
