@@ -109,7 +109,7 @@ class SignificantPass:
         counted = exposures.counted if self._settings.washout_days else slice(None)
         self._count_incidence(exposures.codes[counted], exposures.days[counted])
         person, exposure, most = 0, 0, int(np.diff(exposures.offsets).max(initial=0))
-        unsigned = exposures._replace(codes=exposures.codes.view(np.uint32))  # type: ignore[arg-type]
+        unsigned = exposures._replace(codes=exposures.codes.view(np.uint32))
         while person < persons.count:
             room = max(_RECORDS_AT_ONCE, most * (most + 1))
             records, lags = (
