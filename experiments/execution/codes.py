@@ -37,6 +37,9 @@ def mined_codes(vocabulary: pa.Table, level: str) -> MinedCodes:
     """The codes of ``gold.vocabulary`` at a level, in the order of their names.
 
     A rolled-up code takes its text from the entry that is itself that code, else from its first child.
+
+    Raises :class:`DataError` where the vocabulary is empty, and what ``parse_level`` raises where the level
+    is none.
     """
     if level not in LEVELS:
         parse_level(level)

@@ -78,7 +78,10 @@ def persons_of(batch: pa.RecordBatch) -> Persons:
 def shipped(
     task: int, arrays: Mapping[str, NDArray[np.generic]], memory: SharedMemory | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Counted arrays as Arrow rows, one block a batch; of those in shared memory the rows say only where."""
+    """Counted arrays as Arrow rows, one block a batch; of those in shared memory the rows say only where.
+
+    Arrays may have any shape and type; blocks are of at most :data:`BLOCK` bytes.
+    """
     for index, part in enumerate(pack(arrays)):
         if memory and part.content and (path := memory.put(f"{task}-{index}", [part.content])):
             part = part._replace(layout=SHARED + part.layout, content=str(path).encode())

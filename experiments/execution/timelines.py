@@ -128,7 +128,10 @@ def origin(study: Study, job: str, params: Any, asked: Sequence[str] | None = No
 
 
 def at_least_floor(name: str, persons: int, floor: int) -> None:
-    """Refuse a support under the permit's small-cell floor."""
+    """Refuse a support under the permit's small-cell floor.
+
+    Raises :class:`UsageError` where ``persons``, the parameter ``name``, lies under ``floor``.
+    """
     if persons < floor:
         raise UsageError(
             f"{name}={persons} is under the permit's floor of {floor}.",
@@ -138,7 +141,10 @@ def at_least_floor(name: str, persons: int, floor: int) -> None:
 
 
 def some_persons(persons: float) -> None:
-    """Refuse a study in which nobody is left (``persons`` is 0 or false)."""
+    """Refuse a study in which nobody is left (``persons`` is 0 or false).
+
+    Raises :class:`DataError` there.
+    """
     if not persons:
         raise DataError(
             "The study has no timeline to mine.",

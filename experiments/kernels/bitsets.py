@@ -24,7 +24,10 @@ def as_bits(flags: NDArray[np.bool_]) -> Bits:
 
 
 def as_flags(bits: Bits, persons: int) -> NDArray[np.bool_]:
-    """Rows of flags from bits."""
+    """Rows of flags from bits.
+
+    ``bits`` [.., word] become flags [.., person].
+    """
     return np.unpackbits(bits.view(np.uint8), axis=-1, bitorder="little")[..., :persons].astype(bool)
 
 
@@ -39,7 +42,10 @@ def ones(word: np.uint64) -> int:
 
 @compiled
 def common(one: Bits, other: Bits) -> int:
-    """Persons in both."""
+    """Persons in both.
+
+    Both [word], over the same persons.
+    """
     total = 0
     for at in range(len(one)):
         total += ones(one[at] & other[at])

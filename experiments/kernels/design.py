@@ -59,20 +59,29 @@ def without_washout(settings: PairScanSettings) -> PairScanSettings:
 
 
 def band_table(cuts: tuple[int, ...]) -> NDArray[np.int64]:
-    """Band of every count up to the last cut; higher counts fall into the last band."""
+    """Band of every count up to the last cut; higher counts fall into the last band.
+
+    Returns [count], from 0 to the last cut.
+    """
     counts = np.arange(cuts[-1] + 1)
     return np.maximum(np.searchsorted(np.asarray(cuts), counts, side="right") - 1, 0).astype(np.int64)
 
 
 def calendar() -> tuple[int, NDArray[np.int16]]:
-    """First day of the table and the calendar year of each day from there, 1600 to 2399."""
+    """First day of the table and the calendar year of each day from there, 1600 to 2399.
+
+    Years [day since the first]; days count from 1970-01-01.
+    """
     days = np.arange(np.datetime64("1600-01-01"), np.datetime64("2400-01-01"))
     years = days.astype("datetime64[Y]").astype(np.int64) + 1970
     return int(days[0].astype(np.int64)), years.astype(np.int16)
 
 
 def describe_strata(keys: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """Read stratum keys back: sex, age band, calendar year, prior-event band and setting class."""
+    """Read stratum keys back: sex, age band, calendar year, prior-event band and setting class.
+
+    ``keys`` [stratum]; each of the five arrays is [stratum].
+    """
     return {
         "sex": keys >> 30,
         "age_band": (keys >> 24) & 63,

@@ -37,7 +37,10 @@ class Exposures(NamedTuple):
 
     @property
     def counted(self) -> NDArray[np.bool_]:
-        """Which entries are exposures."""
+        """Which entries are exposures.
+
+        [entry], true from the person's ``starts`` on.
+        """
         counted: NDArray[np.bool_] = np.arange(len(self.codes)) >= np.repeat(
             self.starts, np.diff(self.offsets)
         )

@@ -40,6 +40,8 @@ def mine_itemsets(bits: Bits, least: int, longest: int = DEEPEST, closed: bool =
     With ``closed`` only those to which no item can be added without losing a person: by prefix-preserving closure
     extension (Uno et al. 2004), each is met once, and nothing need be remembered. A closed set of more than
     ``longest`` items is not given, nor is a shorter one in its stead.
+
+    ``bits`` [item, word] as :func:`persons_by_item` gives them.
     """
     support = np.array([sum_bits(row) for row in bits], np.int64)
     frequent = np.flatnonzero(support >= max(least, 1))
@@ -73,7 +75,10 @@ def persons_with(sets: Itemsets, bits: Bits) -> Bits:
 
 @compiled
 def sum_bits(row: Bits) -> int:
-    """Persons in a set."""
+    """Persons in a set.
+
+    ``row`` [word].
+    """
     total = 0
     for at in range(len(row)):
         total += ones(row[at])

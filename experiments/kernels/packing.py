@@ -34,7 +34,10 @@ def pack(arrays: Mapping[str, NDArray[np.generic]]) -> list[Packed]:
 
 
 def unpack(packed: Iterable[Packed]) -> dict[str, NDArray[np.generic]]:
-    """The arrays that were packed."""
+    """The arrays that were packed.
+
+    Each array has the shape and type it had when it was packed.
+    """
     return {part.name: _unpack(Packed(*part)) for part in packed}
 
 
@@ -54,7 +57,10 @@ def _pack(name: str, array: NDArray[np.generic]) -> Packed:
 
 @compiled
 def shrink(values: NDArray[Any], small: NDArray[np.uint8], places: NDArray[np.int64]) -> int:
-    """One byte a value, ``ESCAPE`` for those at ``places``; returns how many these are, -1 where too many for it."""
+    """One byte a value, ``ESCAPE`` for those at ``places``; returns how many these are, -1 where too many for it.
+
+    ``values`` and ``small`` [value]; ``places`` [escaped value] is filled from the front.
+    """
     count = 0
     for at in range(len(values)):
         if 0 <= values[at] < ESCAPE:
@@ -68,7 +74,10 @@ def shrink(values: NDArray[Any], small: NDArray[np.uint8], places: NDArray[np.in
 
 
 def escaped(part: Packed) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[Any]] | None:
-    """One byte a value, where the larger values stand, and these; None for an array packed as it is. Nothing is copied."""
+    """One byte a value, where the larger values stand, and these; None for an array packed as it is. Nothing is copied.
+
+    Arrays [value], [escaped value] and [escaped value], all flat.
+    """
     if part.layout == "plain":
         return None
     kind = np.dtype(part.dtype)

@@ -47,7 +47,10 @@ class Persons(NamedTuple):
         )
 
     def take(self, order: NDArray[np.int64]) -> Persons:
-        """The persons named, in that order, as a copy."""
+        """The persons named, in that order, as a copy.
+
+        ``order`` [person taken] are numbers of persons.
+        """
         lengths = np.diff(self.offsets)[order]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         source = np.repeat(self.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])

@@ -67,7 +67,10 @@ class Events(NamedTuple):
 
 
 def events_of(offsets: NDArray[np.int64], codes: NDArray[np.int32], days: NDArray[np.int32]) -> Events:
-    """Events with their owners."""
+    """Events with their owners.
+
+    ``offsets`` [person + 1], ``codes`` and ``days`` [event], days since 1970-01-01.
+    """
     owner = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
     return Events(offsets, codes, days, owner)
 
@@ -104,7 +107,10 @@ def mine_sequences(events: Events, n_codes: int, least: int, limits: Limits) -> 
 
 
 def closed_only(found: list[Sequence]) -> NDArray[np.bool_]:
-    """Which sequences no sequence one code longer holds in as many persons; the longest searched for count as closed."""
+    """Which sequences no sequence one code longer holds in as many persons; the longest searched for count as closed.
+
+    Returns [sequence].
+    """
     support = {each.steps: each.support for each in found}
     kept = dict.fromkeys(support, True)
     for steps, persons in support.items():

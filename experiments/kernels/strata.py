@@ -23,11 +23,17 @@ class StrataIndex:
 
     @property
     def keys(self) -> NDArray[np.int64]:
-        """Keys by row number."""
+        """Keys by row number.
+
+        [row].
+        """
         return self._keys[: self.count]
 
     def rows(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Row number of each key; keys not met before are given the next numbers."""
+        """Row number of each key; keys not met before are given the next numbers.
+
+        ``keys`` [exposure], returns [exposure].
+        """
         rows = np.empty(len(keys), np.int32)
         done = 0
         while True:

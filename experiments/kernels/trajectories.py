@@ -118,7 +118,10 @@ class PathPass:
         self._place = np.full(settings.n_codes, -1, np.int64)
 
     def add(self, persons: Persons) -> None:
-        """Count a batch of whole persons, all of whom the reference has seen."""
+        """Count a batch of whole persons, all of whom the reference has seen.
+
+        Raises :class:`ValueError` where a person falls into a stratum the reference does not know.
+        """
         for start in range(0, persons.count, PERSONS_AT_ONCE):
             part = persons.part(start, min(start + PERSONS_AT_ONCE, persons.count))
             exposures = self._finder.find(part)

@@ -23,7 +23,11 @@ def tree_of(name: str, family: str) -> tuple[str, str]:
 def call_by_tree(
     table: pa.Table, names: Sequence[str], families: Sequence[str], level: float
 ) -> NDArray[np.bool_]:
-    """Pairs significant by families: chapter × chapter first, then block × block within the chosen, then the pairs."""
+    """Pairs significant by families: chapter × chapter first, then block × block within the chosen, then the pairs.
+
+    ``table`` has a row a pair, ``names`` and ``families`` [code]; returns [row of ``table``]. Hierarchical BH
+    by :func:`tree_bh`.
+    """
     tested = np.asarray(table.column("tested"))
     significant = np.zeros(table.num_rows, bool)
     if not tested.any():

@@ -104,7 +104,10 @@ class IncrementalCounts:
         return PairCounts(preceded, beside, not_at_risk, shift_for(persons))
 
     def significant_counts(self, everybody: RunPass, pairs: NDArray[np.int32]) -> SignificantCounts:
-        """The third pass for pairs: those never looked at before are counted over ``everybody``."""
+        """The third pass for pairs: those never looked at before are counted over ``everybody``.
+
+        ``pairs`` [pair, (a, b)].
+        """
         keys, known = self.reference.keys, self.significant
         have = set() if known is None else set(map(tuple, known.pairs.tolist()))
         missing = np.array([pair for pair in pairs.tolist() if tuple(pair) not in have], np.int32)
@@ -135,7 +138,10 @@ class _FromIncrementalCounts:
 def count_significant(
     run_pass: RunPass, settings: PairScanSettings, keys: NDArray[np.int64], pairs: NDArray[np.int32]
 ) -> SignificantCounts:
-    """The third pass for pairs, in every stratum: also in those where the first code has no exposure yet."""
+    """The third pass for pairs, in every stratum: also in those where the first code has no exposure yet.
+
+    ``keys`` [stratum] are those of the reference, ``pairs`` [pair, (a, b)].
+    """
     present = Present.everywhere(keys, settings.n_codes)
     arguments = {"settings": settings, "present": present, "pairs": pairs}
     return cast("SignificantCounts", run_pass(SignificantPass, arguments))
@@ -144,7 +150,10 @@ def count_significant(
 def combine(
     one: SignificantCounts, other: SignificantCounts, keys: NDArray[np.int64], sign: int
 ) -> SignificantCounts:
-    """Counts of the same pairs added (``sign`` 1) or taken off (-1), by the strata ``keys``."""
+    """Counts of the same pairs added (``sign`` 1) or taken off (-1), by the strata ``keys``.
+
+    ``keys`` [stratum] ascend; cells in other strata are dropped.
+    """
     width = PLACES * len(keys)
     cells, lags = [], []
     for counts, factor in ((one, 1), (other, sign)):
@@ -202,7 +211,10 @@ def joined(one: SignificantCounts, other: SignificantCounts) -> SignificantCount
 
 
 def chosen(counts: SignificantCounts, pairs: NDArray[np.int32]) -> SignificantCounts:
-    """The counts of some of the pairs, in the order asked for."""
+    """The counts of some of the pairs, in the order asked for.
+
+    ``pairs`` [pair, (a, b)] are among those counted.
+    """
     number = {tuple(pair): at for at, pair in enumerate(counts.pairs.tolist())}
     place = np.full(len(counts.pairs), -1, np.int32)
     place[[number[tuple(pair)] for pair in pairs.tolist()]] = np.arange(len(pairs))

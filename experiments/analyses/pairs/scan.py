@@ -79,6 +79,9 @@ def scan(
     can follow death); it is significant where its BH q-value is at most ``level``. Codes with the same number in
     ``family`` (-1: none) are flagged as overlapping. Where the counters of all codes would take more than
     ``memory`` bytes in one process, persons are passed over once for each block of outcomes: the same table.
+
+    ``family`` [code]; ``level`` is a false discovery rate; an outcome counts within
+    ``settings.horizon_days``.
     """
     reference = count_reference(run_pass, settings, memory)
     n, rounder = settings.n_codes, rounder_for(reference.persons)
@@ -227,6 +230,9 @@ def closer_counts(
 
     Each gives which of the pairs it looked at, what it counted, and the reference to hold that against. ``records``
     are the persons who have both codes of a pair.
+
+    ``pairs`` [pair, (a, b)], ``records`` [pair]; which pairs a batch looked at is [pair of the batch],
+    indices into ``pairs``.
     """
     exposures = int(reference.every.sum())
     entries = records * (1 + exposures / max(1, reference.persons.sum()))

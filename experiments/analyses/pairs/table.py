@@ -33,7 +33,11 @@ def pair_table(
     level: float,
     family: NDArray[np.int64] | None,
 ) -> pa.Table:
-    """Columns as declared in ``experiments.products.patterns``, codes as numbers; null where one does not apply."""
+    """Columns as declared in ``experiments.products.patterns``, codes as numbers; null where one does not apply.
+
+    ``persons_with`` and ``family`` [code]; ``significant`` has an entry for each pair with q at most
+    ``level``, in order of the rows.
+    """
     a, b = found.pairs.T
     observed = counts.followed.sum(axis=2, dtype=np.int32)
     before, after, same_day = observed[a, b], observed[b, a], counts.same_day[a, b]
@@ -141,7 +145,10 @@ class PairSums(NamedTuple):
     def of(
         cls, counts: SignificantCounts, reference: ReferenceCounts, late: NDArray[np.bool_], window: int
     ) -> PairSums:
-        """From its counts; ``late`` marks the later strata, ``window`` are the days over which trends are looked at."""
+        """From its counts; ``late`` marks the later strata, ``window`` are the days over which trends are looked at.
+
+        ``late`` [stratum of ``reference``]; ``window`` in days.
+        """
         lags = lag_quantiles(counts.lags, counts.lag_counts, len(counts.pairs))
         return cls(exposed_removed(reference, counts, late), lags, _null_ratios(counts, window))
 
@@ -180,14 +187,20 @@ def _null_ratios(counts: SignificantCounts, window: int) -> NDArray[np.float64]:
 
 
 def later_strata(keys: NDArray[np.int64], exposures: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which strata, of these keys and numbers of exposures, lie in the later period; each period is held against its own."""
+    """Which strata, of these keys and numbers of exposures, lie in the later period; each period is held against its own.
+
+    ``keys`` and ``exposures`` [stratum]; returns [stratum].
+    """
     years = describe_strata(keys)["year"]
     later: NDArray[np.bool_] = years >= middle_year(exposures, years)
     return later
 
 
 def middle_year(exposures: NDArray[np.int64], years: NDArray[np.int64]) -> int:
-    """First year of the later period: half of all exposures lie in the years before, as nearly as whole years allow."""
+    """First year of the later period: half of all exposures lie in the years before, as nearly as whole years allow.
+
+    ``exposures`` and ``years`` [stratum].
+    """
     names, place = np.unique(years, return_inverse=True)
     running = np.cumsum(np.bincount(place, weights=exposures))
     if len(names) < 2:

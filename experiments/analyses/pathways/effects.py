@@ -71,7 +71,10 @@ def merged(
     n: NDArray[np.float64],
     m: NDArray[np.float64],
 ) -> Strata:
-    """One entry for each feature and stratum, the halves of it added up; ``n`` and ``m`` are of the whole stratum."""
+    """One entry for each feature and stratum, the halves of it added up; ``n`` and ``m`` are of the whole stratum.
+
+    All arrays [cell], a cell being a feature, stratum and half; returns arrays [feature and stratum].
+    """
     key = feature * (int(stratum.max(initial=0)) + 1) + stratum
     names, first, place = np.unique(key, return_index=True, return_inverse=True)
     with_it, met = (np.bincount(place, values, len(names)).astype(np.float64) for values in (n1, a))

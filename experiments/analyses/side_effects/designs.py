@@ -88,7 +88,10 @@ def find_side_effects(
     seed: int = 0,
     memory: int = MEMORY,
 ) -> SideEffects:
-    """All medicine-event pairs by all designs."""
+    """All medicine-event pairs by all designs.
+
+    ``family`` [code] numbers groups of overlapping codes; ``memory`` is in bytes a process.
+    """
     pairs = scan(
         run_pass,
         settings,
@@ -175,6 +178,8 @@ def two_of_three(log10_p: NDArray[np.float64]) -> NDArray[np.float64]:
     """log10 of p that at least two designs see an effect (Benjamini and Heller 2008): twice the second smallest.
 
     Valid however the designs depend on one another; a design that could not tell counts as 1.
+
+    ``log10_p`` [pair, design]; returns [pair].
     """
     ordered = np.sort(np.nan_to_num(log10_p, nan=0.0), axis=1)
     combined: NDArray[np.float64] = np.minimum(ordered[:, 1] + np.log10(DESIGNS - 1), 0.0)
@@ -193,7 +198,10 @@ def near_rates(counts: ReactionCounts) -> NDArray[np.float64]:
 
 
 def shortlist(designs: Designs, wanted: SideEffectSettings) -> NDArray[np.int64]:
-    """Significant pairs, the strongest first, for the case series."""
+    """Significant pairs, the strongest first, for the case series.
+
+    Returns row numbers into ``designs.pairs`` [pair of the shortlist], at most ``wanted.shortlist``.
+    """
     significant = np.flatnonzero(np.nan_to_num(designs.q_bh, nan=1.0) <= wanted.level)
     return significant[np.argsort(designs.log10_p[significant], kind="stable")][: wanted.shortlist]
 

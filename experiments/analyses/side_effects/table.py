@@ -42,7 +42,11 @@ class Designs:
     series: NDArray[np.float64] | None = None
 
     def with_case_series(self, rows: NDArray[np.int64], found: NDArray[np.float64]) -> Designs:
-        """The same with the case series of some rows."""
+        """The same with the case series of some rows.
+
+        ``rows`` [case] are row numbers, ``found`` [case, 4] what ``series`` says of them; NaN in all other
+        rows.
+        """
         series = np.full((len(self.pairs), 4), np.nan)
         series[rows] = found
         return replace(self, series=series)

@@ -31,7 +31,10 @@ class Cohort(NamedTuple):
     codes: NDArray[np.int32]
 
     def part(self, chosen: NDArray[np.bool_]) -> Cohort:
-        """Some of the persons."""
+        """Some of the persons.
+
+        ``chosen`` [person].
+        """
         arms = (self.treated[chosen], self.outcome[chosen], self.locked[chosen])
         return Cohort(self.holds[chosen], self.known[chosen], *arms, self.codes)
 

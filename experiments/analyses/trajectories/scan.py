@@ -65,7 +65,10 @@ class PathTotals:
 
     @staticmethod
     def of(paths: NDArray[np.int32], parts: list[PathCounts], support: int) -> PathTotals:
-        """Join what several batches counted; paths with fewer than ``support`` persons need no times."""
+        """Join what several batches counted; paths with fewer than ``support`` persons need no times.
+
+        ``paths`` [path, code] in the order the parts counted them.
+        """
         stepped = np.concatenate([part.stepped for part in parts])
         kept = stepped.sum(axis=1) >= support
         cuts = np.cumsum([len(part.stepped) for part in parts])[:-1]
@@ -112,7 +115,10 @@ def find_trajectories(
     family: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> TrajectoryScan:
-    """Links by the pair scan, then all paths of links with enough persons, tested and clustered."""
+    """Links by the pair scan, then all paths of links with enough persons, tested and clustered.
+
+    ``family`` [code] numbers groups of overlapping codes.
+    """
     remembering = _CachedPasses(run_pass)
     pairs = scan(
         remembering,
@@ -134,7 +140,10 @@ def find_trajectories(
 
 
 def links_of(table: pa.Table) -> NDArray[np.int32]:
-    """Ordered pairs fit to be links: significant, more often than expected, forward in time, replicated; in order."""
+    """Ordered pairs fit to be links: significant, more often than expected, forward in time, replicated; in order.
+
+    ``table`` is a pair scan's; returns [link, (a, b)].
+    """
     wanted = pc.and_(
         pc.fill_null(table.column("called"), False), pc.fill_null(table.column("replicated_person"), False)
     )
@@ -150,7 +159,10 @@ def links_of(table: pa.Table) -> NDArray[np.int32]:
 def count_lengths(
     run_pass: RunPass, shared: dict[str, Any], links: NDArray[np.int32], wanted: Steps
 ) -> list[PathTotals]:
-    """Candidate paths and their counts, length by length, as long as enough persons walk one."""
+    """Candidate paths and their counts, length by length, as long as enough persons walk one.
+
+    ``links`` [link, (a, b)].
+    """
     lengths: list[PathTotals] = []
     candidates = links
     while len(candidates):
@@ -166,7 +178,10 @@ def count_lengths(
 
 
 def longer(paths: NDArray[np.int32], links: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Paths one code longer, both ends of which are paths themselves: nobody walks the whole without the parts."""
+    """Paths one code longer, both ends of which are paths themselves: nobody walks the whole without the parts.
+
+    ``paths`` [path, code] and ``links`` [link, (a, b)] in lexicographic order; returns [longer path, code].
+    """
     known = {tuple(path) for path in paths.tolist()}
     following: dict[int, list[int]] = {}
     for a, b in links.tolist():
@@ -270,7 +285,10 @@ def _quantiles(days: NDArray[np.int32]) -> NDArray[np.float64]:
 
 
 def clusters(paths: list[tuple[int, ...]], significant: NDArray[np.bool_], seed: int) -> pa.Array:
-    """Significant paths that share codes (Jaccard index at least ``ALIKE``), by Louvain communities numbered by size."""
+    """Significant paths that share codes (Jaccard index at least ``ALIKE``), by Louvain communities numbered by size.
+
+    ``significant`` [path]; returns a number [path], null for paths that are not significant.
+    """
     chosen = np.flatnonzero(significant).tolist()
     sets = {row: frozenset(paths[row]) for row in chosen}
     having: dict[int, list[int]] = {}

@@ -66,7 +66,10 @@ class CompetingCounts:
 
     @staticmethod
     def merge(counts: list[CompetingCounts]) -> CompetingCounts:
-        """Sum of counts over disjoint sets of persons, for the same pairs."""
+        """Sum of counts over disjoint sets of persons, for the same pairs.
+
+        Raises :class:`ValueError` where the pairs differ.
+        """
         head = counts[0]
         if any(not np.array_equal(part.pairs, head.pairs) for part in counts):
             raise ValueError("counts of different pairs do not add up")

@@ -34,7 +34,10 @@ class Fingerprints:
         return cls(**arrays)
 
     def less(self, other: Fingerprints) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """Fingerprints that stand here more often than there, and how many times more often."""
+        """Fingerprints that stand here more often than there, and how many times more often.
+
+        Both arrays [distinct fingerprint], ascending.
+        """
         mine, count = np.unique(self.values, return_counts=True)
         theirs = np.searchsorted(other.values, mine, "right") - np.searchsorted(other.values, mine, "left")
         more = count - theirs
@@ -82,7 +85,10 @@ class ChosenPersons:
         return cls(Persons(**{name: arrays[name] for name in Persons._fields}), arrays["prints"])
 
     def limited(self, wanted: NDArray[np.uint64], times: NDArray[np.int64]) -> Persons | None:
-        """As many persons of each wanted fingerprint as ``times`` says; None where there are not so many."""
+        """As many persons of each wanted fingerprint as ``times`` says; None where there are not so many.
+
+        ``wanted`` and ``times`` [distinct fingerprint].
+        """
         order = np.argsort(self.prints, kind="stable")
         first = np.searchsorted(self.prints[order], wanted, "left")
         if np.any(np.searchsorted(self.prints[order], wanted, "right") - first < times):
@@ -129,6 +135,8 @@ def fingerprints(persons: Persons, words: NDArray[np.uint64], key: np.uint64) ->
     """One number a person from everything a scan counts of them: sex, birth year, half, and each code, day, setting.
 
     Two different persons share one with probability 2**-64; among ten million that happens once in 400,000 lakes.
+
+    ``words`` [code]; returns [person]. Words are mixed as in SplitMix64 (Steele, Lea & Flood 2014).
     """
     prints = np.empty(persons.count, np.uint64)
     _fingerprints(persons, words, key, prints)

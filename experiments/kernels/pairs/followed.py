@@ -46,7 +46,10 @@ class PairCounts:
 
     @staticmethod
     def merge(counts: list[PairCounts]) -> PairCounts:
-        """Sum of counts over disjoint sets of persons, made against one reference."""
+        """Sum of counts over disjoint sets of persons, made against one reference.
+
+        Raises :class:`ValueError` where the references differed.
+        """
         if len({part.shift for part in counts}) != 1:
             raise ValueError("pair counts made against different references do not add up")
         return PairCounts(

@@ -51,6 +51,8 @@ def batch_of(
     ``looking_back`` puts the first exposure of the horizon before the day where the person's start would be, and
     lets no run of indices begin before the person's first exposure: what is prevalent was followed by nothing, but
     takes every later exposure out of the risk set.
+
+    ``rows`` [entry of ``exposures``] are stratum numbers, ``half`` [person]; ``horizon`` in days.
     """
     codes = exposures.codes.view(np.uint32)
     facts = np.empty((len(codes), 8), np.uint32)
@@ -73,7 +75,10 @@ def within(batch: Batch, block: Block) -> Batch:
 
 
 def order_by(keys: NDArray[np.uint32], groups: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Indices sorted by key (0 .. groups − 1), equal ones in their order, and where each key's begin."""
+    """Indices sorted by key (0 .. groups − 1), equal ones in their order, and where each key's begin.
+
+    ``keys`` [item]; returns the order [item] and the starts [group + 1].
+    """
     starts = np.zeros(groups + 1, np.int64)
     np.cumsum(np.bincount(keys, minlength=groups), out=starts[1:])
     order = np.empty(len(keys), np.uint32)

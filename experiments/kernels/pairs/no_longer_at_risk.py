@@ -145,7 +145,10 @@ def weighed(
 def add_up(
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sum of sparse counts: cells that occur, ascending, and their numbers; those that come to 0 are gone."""
+    """Sum of sparse counts: cells that occur, ascending, and their numbers; those that come to 0 are gone.
+
+    Each part is (cells [entry], numbers [entry]), and so is what is returned.
+    """
     cells = np.concatenate([part[0] for part in parts])
     numbers = np.concatenate([part[1] for part in parts])
     order = np.argsort(cells, kind="stable")

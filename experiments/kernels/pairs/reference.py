@@ -74,7 +74,10 @@ class ReferenceCounts:
         return p
 
     def persons_with(self, half: int | None = None) -> NDArray[np.int64]:
-        """Persons who have each code, of one half or of both."""
+        """Persons who have each code, of one half or of both.
+
+        Returns [code].
+        """
         persons: NDArray[np.int64] = self._of(EXPOSED, half).sum(axis=0)
         return persons
 

@@ -65,7 +65,10 @@ class ReferenceBlocks:
         return self._whole or ReferenceCounts.merge_packed([self._packed[number]])
 
     def of(self, codes: NDArray[np.integer]) -> ReferenceCounts:
-        """The counts of some codes (ascending), as if they were all."""
+        """The counts of some codes (ascending), as if they were all.
+
+        ``codes`` [chosen code]; the last axis of the counts is theirs.
+        """
         kind = np.int32 if self.every.sum() < 2**31 else np.int64
         cells = np.empty((len(self.keys), 2, 3, len(codes)), kind)
         for number, (low, high) in enumerate(self.blocks):

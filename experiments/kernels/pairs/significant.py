@@ -49,7 +49,10 @@ class Present(NamedTuple):
 
     @classmethod
     def everywhere(cls, keys: NDArray[np.int64], n_codes: int) -> Present:
-        """Every code in every stratum: nothing counted is left out."""
+        """Every code in every stratum: nothing counted is left out.
+
+        ``keys`` [stratum].
+        """
         return cls(keys, np.full((len(keys), (n_codes + 7) // 8), 255, np.uint8))
 
 

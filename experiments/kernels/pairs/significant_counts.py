@@ -42,7 +42,10 @@ class SignificantCounts:
 
     @staticmethod
     def merge(counts: list[SignificantCounts]) -> SignificantCounts:
-        """Sum of counts over disjoint sets of persons, for the same pairs against the same reference."""
+        """Sum of counts over disjoint sets of persons, for the same pairs against the same reference.
+
+        Raises :class:`ValueError` where the pairs or the strata of the references differ.
+        """
         head = counts[0]
         if any(not np.array_equal(part.pairs, head.pairs) for part in counts):
             raise ValueError("counts of different pairs do not add up")
@@ -101,7 +104,10 @@ def _place(cells: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def cells_of(pair: NDArray[np.int32], place: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Pair, stratum, half and what, from the number that holds the last three."""
+    """Pair, stratum, half and what, from the number that holds the last three.
+
+    ``pair`` and ``place`` [entry]; returns [4, entry].
+    """
     return np.stack([pair, place // PLACES, place // WHAT % HALVES, place % WHAT])
 
 
@@ -123,7 +129,10 @@ def tally(entries: list[Entries], n_pairs: int, n_places: int) -> Entries:
 
 
 def add_incidence(parts: list[tuple[int, NDArray[np.int32]]]) -> tuple[int, NDArray[np.int32]]:
-    """Sum of day-by-day counts that begin on different days."""
+    """Sum of day-by-day counts that begin on different days.
+
+    Each part is (first day, counts [code, day]), days counted from 1970-01-01; so is the sum.
+    """
     seen = [(day, table) for day, table in parts if table.shape[1]]
     if not seen:
         return parts[0]

@@ -22,7 +22,10 @@ FEWEST = 20
 
 
 def fit_scatter(log_ratio: NDArray[np.float64], error: NDArray[np.float64]) -> Scatter:
-    """Mean and spread that make the controls most likely, each being N(mean, spread² + error²) (Schuemie et al. 2014)."""
+    """Mean and spread that make the controls most likely, each being N(mean, spread² + error²) (Schuemie et al. 2014).
+
+    ``log_ratio`` and ``error`` (its standard error) [control], natural logarithms.
+    """
     known = np.isfinite(log_ratio) & np.isfinite(error) & (error > 0)
     y, se = log_ratio[known], error[known]
     if len(y) < FEWEST:
@@ -40,7 +43,10 @@ def fit_scatter(log_ratio: NDArray[np.float64], error: NDArray[np.float64]) -> S
 def calibrated_p(
     log_ratio: NDArray[np.float64], error: NDArray[np.float64], scatter: Scatter
 ) -> NDArray[np.float64]:
-    """One-sided p that an estimate lies so far above the controls by chance and systematic error."""
+    """One-sided p that an estimate lies so far above the controls by chance and systematic error.
+
+    ``log_ratio`` and ``error`` [estimate], natural logarithms; returns [estimate].
+    """
     z = (log_ratio - scatter.mean) / np.sqrt(scatter.spread**2 + error**2)
     p: NDArray[np.float64] = stats.norm.sf(z)
     return p

@@ -32,6 +32,8 @@ def self_controlled_cohort(
     """Rate ratio of a self-controlled cohort (Ryan et al. 2013): given their sum, events after are binomial.
 
     NaN where nothing happened or no time was seen. Limits are those of Clopper and Pearson for the share.
+
+    Events and person-days after and before the start, all [pair]; ``level`` of the interval.
     """
     known = (after + before > 0) & (days_after > 0) & (days_before > 0)
     a, b, t, s = (np.where(known, each, 1.0) for each in (after, before, days_after, days_before))

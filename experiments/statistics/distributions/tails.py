@@ -32,6 +32,8 @@ def mid_p_tails(
     """Natural logarithms of the lower and the upper mid-p tail of each whole ``observed`` count.
 
     The two probabilities add up to 1. Where nothing is expected both are 1/2.
+
+    All arrays of one shape, any: [test] as a rule; so are both results.
     """
     lower, upper = np.empty(len(observed)), np.empty(len(observed))
     cuts = np.linspace(0, len(observed), 4 * threads + 1).astype(int)
@@ -49,7 +51,10 @@ def mid_p_tails(
 
 
 def two_sided_log10(lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log10 of the two-sided p-value from both tails: twice the smaller, never above 1."""
+    """log10 of the two-sided p-value from both tails: twice the smaller, never above 1.
+
+    ``lower`` and ``upper`` are natural logarithms of one shape, [test] as a rule; so is the result.
+    """
     result: NDArray[np.float64] = np.minimum((math.log(2.0) + np.minimum(lower, upper)) / _LN10, 0.0)
     return result
 

@@ -33,6 +33,8 @@ def empirical_null(z: NDArray[np.float64]) -> EmpiricalNull:
     """Match a normal law to the middle half of ``z`` (Efron 2004, central matching).
 
     The quartiles leave out what lies in the tails, where true findings are.
+
+    ``z`` [test].
     """
     if len(z) < FEWEST:
         return EmpiricalNull(0.0, 1.0, len(z))
@@ -47,6 +49,8 @@ def calibrated_log10_p(
 
     The smaller tail becomes a normal deviate, is shifted and scaled by the null, and read back. A spread
     under 1 is taken as 1: calibration makes no finding stronger.
+
+    ``lower`` and ``upper`` [test], natural logarithms; returns [test].
     """
     smaller = special.ndtri_exp(np.minimum(lower, upper))
     deviate = np.where(upper < lower, -smaller, smaller)

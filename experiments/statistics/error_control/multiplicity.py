@@ -13,6 +13,8 @@ def q_values(log10_p: NDArray[np.float64], tested: NDArray[np.bool_]) -> tuple[N
     """q-values (BH, BY) among the ``tested``; NaN for the rest, which took part in no test.
 
     BH holds under independence and positive dependence, BY under any (dearer by 1 + 1/2 + … + 1/m).
+
+    ``log10_p`` [test]; each result is [test]. Benjamini & Hochberg 1995, Benjamini & Yekutieli 2001.
     """
     bh, by = np.full(len(log10_p), np.nan), np.full(len(log10_p), np.nan)
     chosen = np.flatnonzero(tested)
@@ -39,7 +41,10 @@ class HypothesisTally(NamedTuple):
 
     @classmethod
     def of(cls, log10_p: NDArray[np.float64]) -> HypothesisTally:
-        """The tests of one run."""
+        """The tests of one run.
+
+        ``log10_p`` [test].
+        """
         return cls(len(log10_p), np.sort(log10_p[log10_p <= np.log10(KEPT)]))
 
     @classmethod
@@ -56,6 +61,8 @@ class HypothesisTally(NamedTuple):
 
         q-values up to ``KEPT`` are exact; a larger one is given as a bound not below ``KEPT``. BY costs
         1 + 1/2 + … + 1/total more and holds under any dependence, which repeated looks at one population need.
+
+        ``log10_p`` [test]; each result is [test]. Benjamini & Hochberg 1995, Benjamini & Yekutieli 2001.
         """
         if not self.total or not len(self.small):
             ones = np.ones(len(log10_p))

@@ -14,6 +14,8 @@ def simes(
     """Simes' combined log10 p of each parent's children, and how many children it has; 0 where it has none.
 
     min over i of m p(i) / i tests that no child is true, under independence and positive dependence.
+
+    ``log10_p`` and ``parent`` [child]; returns two arrays [parent] (Simes 1986).
     """
     sizes = np.bincount(parent, minlength=parents)
     rank = _ranks(np.argsort(log10_p), parent, parents)
@@ -42,6 +44,9 @@ def tree_bh(
     lies in one node of the level before. A node is tested by Simes over its children. Benjamini-Hochberg runs
     within each family whose parent was selected, at ``level`` times the shares selected on the way down
     (Bogomolov, Peterson, Benjamini & Sabatti 2021), so an error counts in the family it was made in.
+
+    ``log10_p`` and the first result are [hypothesis], each of the others [node of that level]. Raises
+    :class:`ValueError` where a node lies in two nodes above it.
     """
     depth = groups.shape[1]
     p_values, parents = [log10_p], []

@@ -34,6 +34,8 @@ def relative_risk(
     later and had the outcome after that, so it already carries the effect: at rate r the count has the mean
     r x ``before`` + ``after``, hence RR = (O - ``after``) / ``before``. ``variance`` is that of the count
     among the exposed, ``uncertainty`` that of the expected count, which comes from a finite reference.
+
+    All arrays [pair]; so are the ratio and its limits.
     """
     out = RelativeRisk(*(np.full(len(observed), np.nan) for _ in range(3)))
     lack = before + after - variance - uncertainty

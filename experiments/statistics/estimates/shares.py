@@ -10,7 +10,11 @@ from scipy import stats
 def share_with_interval(
     part: NDArray[np.float64], whole: NDArray[np.float64], level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """part / whole and the limits of Clopper and Pearson; NaN where the whole is empty."""
+    """part / whole and the limits of Clopper and Pearson; NaN where the whole is empty.
+
+    ``part`` and ``whole`` of one shape, [group] as a rule; returns share, lower and upper limit (Clopper &
+    Pearson 1934).
+    """
     tail = (1.0 - level) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         share = part / whole

@@ -26,6 +26,8 @@ def scores(treated: NDArray[np.bool_], outcome: NDArray[np.bool_], known: NDArra
 
     If the effect is the same for everybody, product − effect × weight is centred on 0 in every subgroup, however
     the subgroup changes the chance of treatment or of the outcome.
+
+    ``treated`` and ``outcome`` [person], ``known`` [person, covariate].
     """
     residual_t = treated - logistic_fit(known, treated)
     residual_y = outcome - logistic_fit(known, outcome)
@@ -36,7 +38,10 @@ def scores(treated: NDArray[np.bool_], outcome: NDArray[np.bool_], known: NDArra
 def logistic_fit(
     known: NDArray[np.floating], label: NDArray[np.bool_], rounds: int = 12
 ) -> NDArray[np.float64]:
-    """Fitted probabilities of a ridge logistic regression (Newton's method, intercept free)."""
+    """Fitted probabilities of a ridge logistic regression (Newton's method, intercept free).
+
+    ``known`` [person, covariate], ``label`` [person]; returns [person].
+    """
     x = np.concatenate([np.ones((len(known), 1)), np.asarray(known, np.float64)], axis=1)
     penalty = np.full(x.shape[1], RIDGE)
     penalty[0] = 1e-6
@@ -107,7 +112,11 @@ def search(
 def effect_in(
     holds: NDArray[np.bool_], scored: Scores, conditions: tuple[int, ...]
 ) -> tuple[float, float, float]:
-    """Effect inside and outside a subgroup, and the standard error of their difference (each with its own centre)."""
+    """Effect inside and outside a subgroup, and the standard error of their difference (each with its own centre).
+
+    ``holds`` [person, condition]; ``conditions`` are its columns that must all hold; effects are differences
+    in risk.
+    """
     member = holds[:, list(conditions)].all(axis=1)
     effects, variances = [], []
     for part in (member, ~member):

@@ -72,7 +72,10 @@ def screen_half(
     tested: NDArray[np.bool_],
     occurs: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """BH q-values of one half of the persons, and where O exceeds E; pairs in the order of :func:`screen`."""
+    """BH q-values of one half of the persons, and where O exceeds E; pairs in the order of :func:`screen`.
+
+    ``followed``, ``expected``, ``variance`` and ``tested`` [a, b], ``occurs`` [code]; both results [pair].
+    """
     wanted = _ordered_pairs(occurs)
     o, e = followed[wanted].astype(np.float64), expected[wanted]
     log10_p = two_sided_log10(*mid_p_tails(o, e, variance[wanted]))

@@ -65,13 +65,19 @@ def associations(hit: NDArray[np.int64], having: NDArray[np.int64], strata: Stra
 
 
 def log10_two_sided(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log10 of the two-sided p of a normal deviate."""
+    """log10 of the two-sided p of a normal deviate.
+
+    ``z`` [test].
+    """
     p: NDArray[np.float64] = (special.log_ndtr(-np.abs(z)) + np.log(2.0)) / np.log(10.0)
     return p
 
 
 def smallest_log10_p(having: NDArray[np.int64], strata: Strata) -> NDArray[np.float64]:
-    """log10 of the smallest p a set could ever reach, whoever had the outcome (Tarone 1990; Papaxanthos et al. 2016)."""
+    """log10 of the smallest p a set could ever reach, whoever had the outcome (Tarone 1990; Papaxanthos et al. 2016).
+
+    ``having`` [set, stratum]; returns [set].
+    """
     expected, variance = moments(having, strata)
     most = np.minimum(having, strata.outcomes).sum(axis=1)
     fewest = np.maximum(having + strata.outcomes - strata.persons, 0).sum(axis=1)
@@ -83,6 +89,8 @@ def able(smallest: NDArray[np.float64], level: float) -> NDArray[np.bool_]:
     """Sets that may be tested at all, by the smallest p they could reach (Tarone 1990).
 
     With k the smallest number for which at most k sets can reach level / k, those are the sets.
+
+    ``smallest`` [set], log10 of p; returns [set].
     """
     if not len(smallest):
         return np.zeros(0, bool)

@@ -78,13 +78,19 @@ def climb(has: sparse.csr_matrix, begun: Factors, rounds: int) -> Factors:
 
 
 def shares(has: sparse.csr_matrix) -> NDArray[np.float64]:
-    """How frequent each code is among all codes of all persons."""
+    """How frequent each code is among all codes of all persons.
+
+    ``has`` [person, code]; returns [code].
+    """
     total: NDArray[np.float64] = np.asarray(has.sum(axis=0)).ravel() / max(float(has.sum()), 1.0)
     return total
 
 
 def likelihood(has: sparse.csr_matrix, w: NDArray[np.float64], h: NDArray[np.float64]) -> float:
-    """Poisson log-likelihood of the matrix, without terms that do not depend on the factors."""
+    """Poisson log-likelihood of the matrix, without terms that do not depend on the factors.
+
+    ``has`` [person, code], ``w`` [person, factor], ``h`` [factor, code].
+    """
     return float(np.log(_at(w, h, *has.nonzero())).sum() - (w.sum(axis=0) * h.sum(axis=1)).sum())
 
 
@@ -98,7 +104,10 @@ def _at(
 def mixtures(
     has: sparse.csr_matrix, h: NDArray[np.float64], weights: NDArray[np.float64], rounds: int = 40
 ) -> NDArray[np.float64]:
-    """Each person's mixture of given factors, whose ``weights`` over everybody are known; rows add up to 1."""
+    """Each person's mixture of given factors, whose ``weights`` over everybody are known; rows add up to 1.
+
+    ``has`` [person, code], ``h`` [factor, code], ``weights`` [factor]; returns [person, factor].
+    """
     w = np.tile(weights, (has.shape[0], 1))
     row, column = has.nonzero()
     for _ in range(rounds):
@@ -119,6 +128,8 @@ def held_out_gain(
 
     Of persons the factors were not learned from, every code is kept or held out by a coin; the kept ones give
     the person's mixture, the held-out ones are judged.
+
+    ``has`` [person, code], ``h`` [factor, code], ``weights`` [factor], ``share`` [code].
     """
     rng = np.random.default_rng(seed)
     row, column = has.nonzero()
@@ -133,7 +144,10 @@ def held_out_gain(
 
 
 def matched(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine of each factor of ``one`` with its partner in ``other``, partners chosen to agree best in all."""
+    """Cosine of each factor of ``one`` with its partner in ``other``, partners chosen to agree best in all.
+
+    Both [factor, code]; returns [factor of ``one``].
+    """
     cosine = (one / np.linalg.norm(one, axis=1, keepdims=True)) @ (
         other / np.linalg.norm(other, axis=1, keepdims=True)
     ).T
@@ -161,6 +175,9 @@ def together(
     The strata hold sex, age and how many codes a person has in all. If every code's holders were drawn anew
     within each, independently of all other codes, the joint holders of two codes would be hypergeometric, and any
     two such counts uncorrelated: mean and variance of their sum are exact.
+
+    ``has`` [person, code], ``strata`` [person]; each group lists the columns of its codes; returns arrays
+    [group].
     """
     _, stratum = np.unique(strata, return_inverse=True)
     sizes = np.bincount(stratum).astype(np.float64)
@@ -209,7 +226,10 @@ def find_phenotypes(
     seeds: int = 4,
     seed: int = 0,
 ) -> Phenotypes:
-    """Learn on the open half (the likeliest of several starts); test on the locked one, whose ``strata`` are given."""
+    """Learn on the open half (the likeliest of several starts); test on the locked one, whose ``strata`` are given.
+
+    ``opened`` and ``locked`` [person, code], ``strata`` [person of ``locked``].
+    """
     best, *others = likeliest(opened, factors, seed, seeds)
     h = best[1][:-1]
     again = [matched(h, fit[1][:-1]) for fit in others]

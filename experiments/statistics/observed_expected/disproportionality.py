@@ -15,6 +15,8 @@ def information_component(
     """IC = log2((O + ½) / (E + ½)) with the limits of a Gamma(O + ½, rate E + ½) (Norén et al. 2013).
 
     Quantiles are looked up once a distinct count, so millions of pairs cost no more than thousands.
+
+    ``observed`` and ``expected`` [pair]; returns IC, lower and upper limit [pair], in bits.
     """
     counts, place = np.unique(observed, return_inverse=True)
     tail = (1.0 - level) / 2
@@ -35,7 +37,10 @@ class Prior(NamedTuple):
 
 
 def fit_prior(count: NDArray[np.float64], expected: NDArray[np.float64]) -> Prior:
-    """Prior that makes the counts most likely: each is a mixture of two negative binomials."""
+    """Prior that makes the counts most likely: each is a mixture of two negative binomials.
+
+    ``count`` and ``expected`` [pair] (DuMouchel 1999).
+    """
     n, e = count[expected > 0], expected[expected > 0]
 
     def lack(theta: NDArray[np.float64]) -> float:
@@ -49,7 +54,10 @@ def fit_prior(count: NDArray[np.float64], expected: NDArray[np.float64]) -> Prio
 def ebgm(
     count: NDArray[np.float64], expected: NDArray[np.float64], prior: Prior, level: float = 0.90
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Empirical-Bayes geometric mean of the relative rate, and the ends of its interval (EB05 and EB95)."""
+    """Empirical-Bayes geometric mean of the relative rate, and the ends of its interval (EB05 and EB95).
+
+    ``count`` and ``expected`` [pair]; returns mean, lower and upper end [pair] (DuMouchel 1999).
+    """
     share = special.expit(-np.subtract(*_log_marginals(prior, count, expected)[::-1]))
     laws = [(prior.alpha1 + count, prior.beta1 + expected), (prior.alpha2 + count, prior.beta2 + expected)]
     logs = [special.digamma(shape) - np.log(rate) for shape, rate in laws]

@@ -54,6 +54,9 @@ def judge_order(
 
     ``harmful`` says whether b is more frequent after a: then a should come first more often than the trend
     has it, else less often.
+
+    ``first`` and ``second`` (persons with a first, with b first), ``nsr`` and ``harmful`` [pair]; so is every
+    result.
     """
     total = first + second
     with np.errstate(divide="ignore", invalid="ignore"):
