@@ -138,6 +138,14 @@ def mixed(a: int, b: int, c: int, d: int) -> int:
 
 
 @compiled
+def _redated(day: int, low: int, until: int, turn: int) -> int:
+    """Another day of the same 365 days from ``low``, none after ``until``; ``turn`` is a random whole number."""
+    base = low + (day - low) // 365 * 365
+    width = min(base + 364, until) - base + 1
+    return base + turn % max(width, 1)
+
+
+@compiled
 def _count(
     persons: Persons,
     places: _Codes,
@@ -170,13 +178,10 @@ def _count(
                 code = mine[at]
                 if row[code] >= 0:
                     who = int(sex[person]) * 100_000 + int(birth_year[person])
-                    days_of_year = 365
-                    base = low + (first[code] - low) // days_of_year * days_of_year
-                    width = min(base + days_of_year - 1, until) - base + 1
                     turn = mixed(
                         redate, who, code * 65_536 + first[code], days[start] * 4_096 + (end - start)
                     )
-                    first[code] = base + turn % max(width, 1)
+                    first[code] = _redated(first[code], low, until, turn)
         for at in range(found):
             code = mine[at]
             if row[code] >= 0:

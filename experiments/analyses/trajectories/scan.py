@@ -180,7 +180,7 @@ def count_lengths(
 def longer(paths: NDArray[np.int32], links: NDArray[np.int32]) -> NDArray[np.int32]:
     """Paths one code longer, both ends of which are paths themselves: nobody walks the whole without the parts.
 
-    ``paths`` [path, code] and ``links`` [link, (a, b)] in lexicographic order; returns [longer path, code].
+    ``paths`` [path, code] and ``links`` [link, (a, b)]; returns [longer path, code] in lexicographic order.
     """
     known = {tuple(path) for path in paths.tolist()}
     following: dict[int, list[int]] = {}

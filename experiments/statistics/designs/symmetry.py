@@ -52,7 +52,7 @@ def symmetry(
     The interval is that of Jeffreys for the share of medicine first, Beta(a + ½, b + ½), as odds over NSR; p is the
     mid-p of so many or more against NSR / (1 + NSR).
 
-    Persons with either order and the null-effect ratio, all of one shape, [medicine, event] as a rule.
+    Persons with either order and the null-effect ratio, all [pair].
     """
     tail = (1.0 - level) / 2
     known = (first + second > 0) & np.isfinite(nsr) & (nsr > 0)
