@@ -181,7 +181,7 @@ def _count(
                     turn = mixed(
                         redate, who, code * 65_536 + first[code], days[start] * 4_096 + (end - start)
                     )
-                    first[code] = _redated(first[code], low, until, turn)
+                    first[code] = _redated(first[code], low, int(until), turn)
         for at in range(found):
             code = mine[at]
             if row[code] >= 0:
