@@ -21,7 +21,7 @@ class Params:
     horizon_days: int = 365  # within so many days of the first treatment
     min_persons: int = 20  # at risk inside and outside the group
     level: str = "default"  # level of the vocabulary
-    q_level: float = 0.05  # false discovery rate at which a cell is called
+    q_level: float = 0.05  # false discovery rate at which a cell is significant
 
 
 @job(use_case="D1", reads=READS, params=Params, gives=patterns("care"))

@@ -20,12 +20,12 @@ class Params:
     level: str = "default"  # default: ICD-10 3 characters, ATC 5; full; or as in lakehouse.gold.levels
     artefacts: bool = True  # look for breaks in coding and flag the pairs of such codes
     artefacts_by_place: bool = False  # the same hospital by hospital (gold.event, gold.place must be granted)
-    incidence: bool = True  # cumulative incidence of called pairs, death competing
+    incidence: bool = True  # cumulative incidence of significant pairs, death competing
     emigration: bool = False  # gold.observation_period (must be granted) ends follow-up too
     sites: bool = False  # look for findings again in other municipalities (gold.person must be granted)
     keep: bool = False  # keep counts in the study: a later run counts only whose timelines changed since
     washout_days: int = 0  # a first time so soon after a person's first event is neither exposure nor outcome
-    q_level: float = 0.05  # false discovery rate at which a pair is called
+    q_level: float = 0.05  # false discovery rate at which a pair is significant
 
 
 @job(use_case="D1", reads=reads_of, params=Params, gives=patterns("pair"))

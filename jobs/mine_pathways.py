@@ -22,7 +22,7 @@ class Params:
     activities: int = 60  # the most frequent codes are its steps
     min_persons: int = 20  # a feature of fewer pathways is not tested
     level: str = "default"  # level of the vocabulary
-    q_level: float = 0.05  # false discovery rate at which a feature is called
+    q_level: float = 0.05  # false discovery rate at which a feature is significant
 
 
 @job(use_case="D1", reads=READS, params=Params, gives=patterns("pathway"))

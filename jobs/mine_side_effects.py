@@ -21,7 +21,7 @@ class Params:
     risk_days: int = 30  # self-controlled cohort and case series: 30, 90, 180 or 360
     min_persons: int = 20  # a code rarer than this is not tested; never under the permit's floor
     level: str = "default"  # default: ICD-10 3 characters, ATC 5; full: codes as they stand
-    q_level: float = 0.05  # false discovery rate at which a pair is called
+    q_level: float = 0.05  # false discovery rate at which a pair is significant
 
 
 @job(use_case="D1", reads=READS, params=Params, gives=patterns("side_effect"))

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 DPI = 200
 LABELLED = 8
-"""Called pairs named in the volcano plot."""
+"""Significant pairs named in the volcano plot."""
 
 Floats = NDArray[np.float64]
 
 
-def draw(checked: pa.Table, called: pa.Table, z: Floats, null: Calibration) -> dict[str, bytes]:
+def draw(checked: pa.Table, significant: pa.Table, z: Floats, null: Calibration) -> dict[str, bytes]:
     """All pictures as PNG by file name.
 
-    ``checked`` and ``called`` are checked tables; ``z`` holds z of every tested pair with E ≥ 5, of which only
+    ``checked`` and ``significant`` are checked tables; ``z`` holds z of every tested pair with E ≥ 5, of which only
     the numbers of pairs in a bin are drawn.
     """
     return {
-        "volcano.png": png(volcano(checked, called)),
-        "network.png": png(chart(called)),
+        "volcano.png": png(volcano(checked, significant)),
+        "network.png": png(chart(significant)),
         "calibration.png": png(calibration(z, null)),
     }
 
@@ -45,13 +45,15 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def volcano(checked: pa.Table, called: pa.Table) -> Figure:
-    """Relative risk against −log10 p of every shown pair; called ones stand out, the strongest are named."""
+def volcano(checked: pa.Table, significant: pa.Table) -> Figure:
+    """Relative risk against −log10 p of every shown pair; significant ones stand out, the strongest are named."""
     figure, axes = canvas(8.4, 5.2)
     rr, strength = _thinned(*_points(checked)[:2])
-    axes.scatter(rr, strength, s=6, color=GREY, linewidths=0, alpha=0.55, rasterized=True, label="not called")
-    found_rr, found_strength, shown = _points(called)
-    kinds = ((True, "^", RUST, "called, more often"), (False, "v", BLUE, "called, less often"))
+    axes.scatter(
+        rr, strength, s=6, color=GREY, linewidths=0, alpha=0.55, rasterized=True, label="not significant"
+    )
+    found_rr, found_strength, shown = _points(significant)
+    kinds = ((True, "^", RUST, "significant, more often"), (False, "v", BLUE, "significant, less often"))
     for harmful, marker, colour, label in kinds:
         chosen = (found_rr > 1) == harmful
         axes.scatter(
@@ -66,7 +68,7 @@ def volcano(checked: pa.Table, called: pa.Table) -> Figure:
     names = [
         f"{short(text_a or code_a, 24)} → {short(text_b or code_b, 24)}"
         for code_a, text_a, code_b, text_b in zip(
-            *(called.column(name).to_pylist() for name in ("code_a", "text_a", "code_b", "text_b")),
+            *(significant.column(name).to_pylist() for name in ("code_a", "text_a", "code_b", "text_b")),
             strict=True,
         )
     ]
@@ -122,7 +124,7 @@ def _root(values: Floats) -> Floats:
 
 
 def _points(table: pa.Table) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Relative risk (O/E of pairs that were not called), −log10 p, and which rows show both; within the plot."""
+    """Relative risk (O/E of pairs that were not significant), −log10 p, and which rows show both; within the plot."""
     rr = np.asarray(table.column("rr"), dtype=float)
     observed, expected = (np.asarray(table.column(name), dtype=float) for name in ("O", "E"))
     rough = np.divide(observed, expected, out=np.full_like(observed, np.nan), where=expected > 0)
@@ -140,7 +142,7 @@ def _thinned(rr: Floats, strength: Floats) -> tuple[Floats, Floats]:
 
 
 def _name_points(axes: Axes, rr: Floats, strength: Floats, names: Sequence[str]) -> None:
-    """Name the first points, each where its name covers neither another name nor a called point."""
+    """Name the first points, each where its name covers neither another name nor a significant point."""
     figure: Any = axes.figure
     figure.draw_without_rendering()
     renderer = figure.canvas.get_renderer()

@@ -32,13 +32,13 @@ class Place:
     row: float
 
 
-def chart(called: pa.Table) -> Figure:
+def chart(significant: pa.Table) -> Figure:
     """Arrows from each code to the one that follows more often; thicker means a larger relative risk.
 
-    ``called`` is checked and ordered by strength. At most 40 codes, 45 arrows and chains of four are drawn, the
+    ``significant`` is checked and ordered by strength. At most 40 codes, 45 arrows and chains of four are drawn, the
     strongest first; of a pair found both ways the stronger way.
     """
-    graph, texts = strongest(called)
+    graph, texts = strongest(significant)
     if not graph:
         figure, axes = canvas(8.4, 1.2)
         axes.set_axis_off()
@@ -64,14 +64,16 @@ def chart(called: pa.Table) -> Figure:
     return figure
 
 
-def strongest(called: pa.Table) -> tuple[Any, dict[str, str]]:
+def strongest(significant: pa.Table) -> tuple[Any, dict[str, str]]:
     """Graph of the strongest pairs without cycles or over-long chains, and the names of its codes."""
     import networkx as nx
 
     graph: Any = nx.DiGraph()
     texts: dict[str, str] = {}
     names = ("code_a", "code_b", "text_a", "text_b", "rr")
-    for a, b, text_a, text_b, rr in zip(*(called.column(name).to_pylist() for name in names), strict=True):
+    for a, b, text_a, text_b, rr in zip(
+        *(significant.column(name).to_pylist() for name in names), strict=True
+    ):
         if rr is None or rr <= 1 or graph.number_of_edges() >= MOST_EDGES:
             continue
         if len(graph) + len({a, b} - set(graph)) > MOST_NODES or (

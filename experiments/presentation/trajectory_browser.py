@@ -21,16 +21,16 @@ GROUPS = ("sex", "age")
 """Columns by which the browser filters, where a kind of pattern has them."""
 
 
-def content(called: pa.Table, null: Calibration | None) -> dict[str, Any] | None:
-    """The browser's data from checked, called patterns in their order; None when there is no step to show.
+def content(significant: pa.Table, null: Calibration | None) -> dict[str, Any] | None:
+    """The browser's data from checked, significant patterns in their order; None when there is no step to show.
 
     ``codes`` are numbered by first use; ``steps`` are columns of equal length (a, b: numbers of codes; rr with
     interval; O: persons who took the step; lag with quartiles, days; q; replicated; flags), ``paths`` hold longer
     trajectories as lists of code numbers with the persons who came so far and went on.
     """
-    names = called.column_names
+    names = significant.column_names
     wanted = [name for name in COLUMNS if name in names]
-    rows = called.slice(0, MOST_EDGES).select(wanted).to_pylist()
+    rows = significant.slice(0, MOST_EDGES).select(wanted).to_pylist()
     codes = Codes()
     steps: dict[tuple[Any, ...], dict[str, Any]] = {}
     paths: list[dict[str, Any]] = []
@@ -60,7 +60,7 @@ def content(called: pa.Table, null: Calibration | None) -> dict[str, Any] | None
         "steps": {key: [step[key] for step in listed] for key in (*STEP_KEYS, *groups)},
         "paths": {key: [path[key] for path in paths] for key in PATH_KEYS},
         "groups": groups,
-        "total": called.num_rows,
+        "total": significant.num_rows,
     }
 
 

@@ -1,7 +1,7 @@
 """What a job may hand over: one protocol for every product, so that nothing behind a job needs to know which kind it is.
 
 A *product* is made in the study and stays there as it is (``write``). What may be shown of it comes from
-``check`` alone, as :class:`Checked`: files with their descriptions for the output gate, sentences, sections of the
+``check`` alone, as :class:`CheckedProduct`: files with their descriptions for the output gate, sentences, sections of the
 report, limits, metrics. A product whose audience is :attr:`Audience.NAMED` singles out persons: it has no checked
 form, so MLflow, report and release cannot get it; it leaves by a desk alone.
 """
@@ -137,7 +137,7 @@ class ProductModel:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedProduct:
     """What may be shown of a product, and what was hidden.
 
     ``files`` write themselves to a path, by name; ``described`` says for the output gate what each table among them
@@ -225,7 +225,7 @@ class Product(ABC):
         raise NotImplementedError(f"{type(self).__name__} has tests and does not take their q-values.")
 
     @abstractmethod
-    def check(self, thresholds: Thresholds) -> Checked:
+    def check(self, thresholds: Thresholds) -> CheckedProduct:
         """What may be shown: without small cells and whatever would give them away.
 
         Raises :class:`DisclosureRefused` where nothing of it may be shown to anybody but a desk.
@@ -237,7 +237,7 @@ class NamedProduct(Product):
 
     audience = Audience.NAMED
 
-    def check(self, thresholds: Thresholds) -> Checked:
+    def check(self, thresholds: Thresholds) -> CheckedProduct:
         """Always refused: rows about single persons are for a desk, never for MLflow, a report or a release."""
         raise DisclosureRefused(
             f"'{self.name}' singles out persons and cannot be shown.",

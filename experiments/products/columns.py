@@ -32,7 +32,7 @@ def column(name: str, type_: pa.DataType, unit: str, about: str, fact: Fact = Fa
 _I, _F, _D, _B = pa.int32(), pa.float64(), pa.float32(), pa.bool_()
 
 COLUMNS: tuple[PatternColumn, ...] = (
-    column("kind", WORD, "", "What the row is about; each kind has a file in experiments/kinds."),
+    column("kind", WORD, "", "What the row is about; each kind has a file in experiments/analyses."),
     column("code_a", NAME, "", "First code, system//code."),
     column("code_b", NAME, "", "Second code, system//code."),
     column("text_a", NAME, "", "Name of the first code."),
@@ -84,7 +84,7 @@ COLUMNS: tuple[PatternColumn, ...] = (
     column("replicated_site", _B, "", "Found again among persons of other municipalities.", Fact.OUTCOME),
     column("flags", NAME, "", "Warnings: overlap, artefact, protopathic; empty when none."),
     column("tested", _B, "", "Tested, decided by how often the two codes occur, never by the joint count."),
-    column("called", _B, "", "Called a finding by the job's rule.", Fact.OUTCOME),
+    column("called", _B, "", "Significant by the job's rule.", Fact.OUTCOME),
     column("small_cell", WORD, "", "Facts hidden because few persons stand behind them; empty when none."),
     column("job", WORD, "", "Job that made the row."),
     column("study", WORD, "", "Study it ran in."),

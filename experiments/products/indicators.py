@@ -20,7 +20,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from experiments.products.base import Audience, Checked, PageTable, Product, ProductKind, Section, TableColumn
+from experiments.products.base import (
+    Audience,
+    CheckedProduct,
+    PageTable,
+    Product,
+    ProductKind,
+    Section,
+    TableColumn,
+)
 from experiments.products.result_hash import table_hash
 from lakehouse.errors import DataError
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Suppression, Thresholds
@@ -105,7 +113,7 @@ class Indicators(Product):
         """Hash of the rows."""
         return table_hash(self.table)
 
-    def check(self, thresholds: Thresholds) -> Checked:
+    def check(self, thresholds: Thresholds) -> CheckedProduct:
         """Codes that enough persons have, groups with their numbers where these single out nobody; a file for each cut."""
         clean, record = without_small_cells(self.table, self.persons, thresholds)
         codes = clean.filter(pc.equal(clean.column("by"), EVERYBODY)).sort_by([("persons", "descending")])
@@ -117,7 +125,7 @@ class Indicators(Product):
                 files[file] = partial(_write, part)
                 described[file] = {"kind": "counts", "dimensions": ["code", cut], "count": "persons"}
         kept = codes.num_rows
-        return Checked(
+        return CheckedProduct(
             name=self.name,
             kind=self.kind,
             record=record,

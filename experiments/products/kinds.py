@@ -35,7 +35,7 @@ MOST_ROWS = 2_000
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportColumn:
     """A column of the report's table: ``text`` gives the words of a checked row; ``key`` sorts where it can."""
 
     key: str
@@ -65,12 +65,12 @@ PAIR_LIMITS = (NOT_A_CAUSE, COMPARABLE, FIRST_TIMES, RECORDED, REPLICATION)
 """What no search can tell that compares days after a first code with comparable persons' comparable days."""
 
 
-def by_interval(called: pa.Table) -> NDArray[np.int64]:
+def by_interval(significant: pa.Table) -> NDArray[np.int64]:
     """Strongest first: by the end of the interval nearest to 1.
 
     That end is what the data vouch for, so a large but uncertain relative risk does not lead the list.
     """
-    low, high = (np.asarray(called.column(name), dtype=float) for name in ("rr_low", "rr_high"))
+    low, high = (np.asarray(significant.column(name), dtype=float) for name in ("rr_low", "rr_high"))
     with np.errstate(divide="ignore", invalid="ignore"):
         strength = np.nan_to_num(np.fmax(low, 1 / high), nan=0.0)
     return np.argsort(-strength, kind="stable")
@@ -141,7 +141,7 @@ class Kind:
     sentence: Callable[[Mapping[str, Any]], str]
     tests: Callable[[int], str]
     needs: tuple[str, ...] = ("rr",)
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[ReportColumn, ...] = ()
     about: str = ""
     limits: tuple[str, ...] = ()
     columns: tuple[PatternColumn, ...] = ()
@@ -191,7 +191,7 @@ def kind_of(name: str) -> Kind:
     found = kinds()
     if name not in found:
         raise DataError(
-            f"There is no kind of pattern called '{name}'.",
+            f"There is no kind of pattern with the name '{name}'.",
             "A kind says how its rows are checked before they leave.",
             f"Known: {', '.join(sorted(found))}; a new one is a module in experiments/analyses/<analysis>.",
         )

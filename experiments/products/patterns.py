@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from experiments.products.base import (
     Audience,
-    Checked,
+    CheckedProduct,
     Hypotheses,
     Product,
     ProductKind,
@@ -216,14 +216,14 @@ class Patterns(Product):
         checked, record = self.form.check(self.table, self.form.facts, thresholds)
         return replace(self, table=checked, meta=replace(self.meta, checked=True)), record
 
-    def check(self, thresholds: Thresholds) -> Checked:
+    def check(self, thresholds: Thresholds) -> CheckedProduct:
         """What may be shown: the cleaned table with its pictures, sentences, sections and model."""
         clean, record = self.cleaned(thresholds)
-        form, search, significant, tally = self.form, self.search, clean.called(), self.tally()
+        form, search, significant, tally = self.form, self.search, clean.significant(), self.tally()
         pictures = form.draw(clean.table, significant, self.z_of_tested(), search.calibration)
         view = View(form, significant, search.calibration, record.threshold, search.window, pictures)
         file = f"{self.name}.parquet"
-        return Checked(
+        return CheckedProduct(
             name=self.name,
             kind=self.kind,
             record=record,
@@ -257,7 +257,7 @@ class Patterns(Product):
         wanted = pc.and_(tested, pc.greater_equal(self.table.column("E"), 5.0))
         return np.asarray(pc.drop_null(self.table.filter(wanted).column("z")))
 
-    def called(self) -> pa.Table:
+    def significant(self) -> pa.Table:
         """The significant patterns (column ``called``), strongest first as their kind has it."""
         table = self.table.filter(pc.fill_null(self.table.column("called"), False))
         return table.take(pa.array(self.form.order(table)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from experiments.products.base import Checked
+from experiments.products.base import CheckedProduct
 from lakehouse.governance.suppression.disclosure import Thresholds
 from lakehouse.governance.suppression.totals import clean_scope, differ_by_few, rounded
 
@@ -49,7 +49,7 @@ class ReportContext:
         return replace(self, scope=scope, attrition=attrition, persons=rounded(self.persons, thresholds))
 
 
-def summary(context: ReportContext, products: Sequence[Checked]) -> list[str]:
+def summary(context: ReportContext, products: Sequence[CheckedProduct]) -> list[str]:
     """The answer in a few sentences: each product's own, the first with the persons it is of."""
     told: list[str] = []
     for product in products:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments.products.base import Checked
+from experiments.products.base import CheckedProduct
 from experiments.report.context import ReportContext
 
 NOT_FOR = (
@@ -14,7 +14,7 @@ NOT_FOR = (
 )
 
 
-def card(context: ReportContext, product: Checked, facts: Mapping[str, str]) -> str:
+def card(context: ReportContext, product: CheckedProduct, facts: Mapping[str, str]) -> str:
     """Markdown, made of a checked product and the run's own facts (its tags)."""
     record = product.record
     lines = [

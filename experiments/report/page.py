@@ -8,20 +8,20 @@ from importlib.resources import files
 from typing import Any
 
 from experiments.presentation.wording import HIDDEN
-from experiments.products.base import Checked, Interactive, PageTable, Picture, Section
+from experiments.products.base import CheckedProduct, Interactive, PageTable, Picture, Section
 from experiments.report.context import ReportContext, summary
 from lakehouse.governance.suppression.totals import merge_steps
 
 
-def render(context: ReportContext, products: Sequence[Checked]) -> str:
+def render(context: ReportContext, products: Sequence[CheckedProduct]) -> str:
     """The page as HTML, of checked products alone.
 
-    Raises TypeError for anything that is no :class:`Checked`: a product itself, raw or of single persons, is never shown.
+    Raises TypeError for anything but a :class:`CheckedProduct`: a raw product, or one of single persons, is never shown.
     """
     from jinja2 import DictLoader, Environment, StrictUndefined
     from markupsafe import Markup
 
-    if strange := [type(each).__name__ for each in products if not isinstance(each, Checked)]:
+    if strange := [type(each).__name__ for each in products if not isinstance(each, CheckedProduct)]:
         raise TypeError(f"A report is made of checked products alone, not of {', '.join(strange)}.")
     sections = [_section(section) for product in products for section in product.sections]
     forms = list(dict.fromkeys(part["form"] for section in sections for part in section["parts"]))
@@ -72,7 +72,7 @@ def _part(part: PageTable | Picture | Interactive | str) -> dict[str, Any]:
 
 
 def _content(
-    context: ReportContext, products: Sequence[Checked], sections: list[dict[str, Any]]
+    context: ReportContext, products: Sequence[CheckedProduct], sections: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Everything the template shows."""
     threshold = max(product.record.threshold for product in products) if products else 0
@@ -104,7 +104,7 @@ def _content(
     }
 
 
-def _attrition(context: ReportContext, products: Sequence[Checked]) -> list[dict[str, Any]]:
+def _attrition(context: ReportContext, products: Sequence[CheckedProduct]) -> list[dict[str, Any]]:
     """From the lake to the persons counted; steps that few persons make are told together."""
     if not products:
         return []
@@ -147,13 +147,13 @@ def _scope_box(context: ReportContext) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _hidden(product: Checked, several: bool) -> dict[str, Any]:
+def _hidden(product: CheckedProduct, several: bool) -> dict[str, Any]:
     """What was hidden of a product, in a sentence and by reason; its name where there are several."""
     rules = [{"why": hidden.why, "pairs": f"{hidden.pairs:,}"} for hidden in product.record.hidden]
     return {"name": product.name if several else "", "sentence": product.hidden, "rules": rules}
 
 
-def _facts(context: ReportContext, products: Sequence[Checked]) -> list[dict[str, str]]:
+def _facts(context: ReportContext, products: Sequence[CheckedProduct]) -> list[dict[str, str]]:
     permit = context.scope.get("permit", "")
     facts = {
         "Run": context.run_id,

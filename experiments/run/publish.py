@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.findings import Findings
-from experiments.products.base import Audience, Checked, Product
+from experiments.products.base import Audience, CheckedProduct, Product
 from experiments.report.context import ReportContext, summary
 from experiments.report.model_card import card
 from experiments.report.page import render
@@ -36,7 +36,7 @@ class Outcome:
     run_id: str
     state: str
     products: tuple[Product, ...]
-    checked: tuple[Checked, ...] = ()
+    checked: tuple[CheckedProduct, ...] = ()
     report: Path | None = None
 
 
@@ -95,7 +95,7 @@ def digest_of(products: Sequence[Product]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _metrics(context: ReportContext, checked: Sequence[Checked]) -> dict[str, float]:
+def _metrics(context: ReportContext, checked: Sequence[CheckedProduct]) -> dict[str, float]:
     """The metrics that mean the same in every job, and those of the products."""
     tallies = [each.tally for each in checked if each.tally]
     judged = next((each.calibration for each in checked if each.calibration), None)
@@ -115,7 +115,7 @@ def _metrics(context: ReportContext, checked: Sequence[Checked]) -> dict[str, fl
     return {**{name: value for each in checked for name, value in each.metrics.items()}, **shared}
 
 
-def _publish(run: RunRecord, context: ReportContext, checked: Sequence[Checked]) -> Path:
+def _publish(run: RunRecord, context: ReportContext, checked: Sequence[CheckedProduct]) -> Path:
     """Write what is checked into one folder, look through it once more, keep it for the release desk, and log it.
 
     The path of the page in the run's folder.
@@ -138,7 +138,7 @@ def _publish(run: RunRecord, context: ReportContext, checked: Sequence[Checked])
 
 
 def write_checked(
-    folder: Path, context: ReportContext, checked: Sequence[Checked], facts: Mapping[str, str]
+    folder: Path, context: ReportContext, checked: Sequence[CheckedProduct], facts: Mapping[str, str]
 ) -> str:
     """Everything of a run that may be shown, as files of a folder; the page as it was written.
 
@@ -167,7 +167,7 @@ def through_the_gate(run: RunRecord) -> None:
     verdict.require()
 
 
-def where_to_look(run: RunRecord, products: Sequence[Product], checked: Sequence[Checked]) -> str:
+def where_to_look(run: RunRecord, products: Sequence[Product], checked: Sequence[CheckedProduct]) -> str:
     """What a reviewer asks next, below the answer on the run's page."""
     facts = run.facts
     counted = [f"{label}: {value}" for each in checked for label, value in each.figures]

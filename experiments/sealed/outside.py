@@ -1,4 +1,4 @@
-"""A sealed run from outside: the extract is held fresh, the job gets a room, and what it leaves is observed and checked."""
+"""A sealed run from outside: the extract must be fresh, the job gets a sandbox, what it leaves is observed and checked."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def delta_jars() -> list[Path]:
 
 
 @contextmanager
-def room_for(settings: Settings, extract: Extract, job: Path) -> Iterator[tuple[sandbox.Room, Path]]:
-    """The room of one run, and the folder outside in which its output and its event log appear."""
+def sandbox_for(settings: Settings, extract: Extract, job: Path) -> Iterator[tuple[sandbox.Sandbox, Path]]:
+    """The sandbox of one run, and the folder outside in which its output and its event log appear."""
     settings.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.scratch, prefix="sealed-") as place:
         work, cut = Path(place), extract_folder(settings, extract.study)
@@ -104,7 +104,7 @@ def room_for(settings: Settings, extract: Extract, job: Path) -> Iterator[tuple[
             "PATTERNLAKE_HOME": HOME, "PATTERNLAKE_CONF": CONF, "PATTERNLAKE_PROFILE": "sealed", "PATTERNLAKE_VERBOSE": "1",
             "NUMBA_CACHE_DIR": f"{HOME}/tmp/numba", "MPLCONFIGDIR": f"{HOME}/tmp", "NUMBA_DISABLE_CACHING": "0",
         }  # fmt: skip
-        yield sandbox.Room(
+        yield sandbox.Sandbox(
             read={
                 f"{HOME}/lake": cut / "lake", f"{HOME}/conf": cut / "conf", CONF: work / "conf",
                 f"/sealed/job/{job.name}": job, **code, **jars, **own,
@@ -137,7 +137,7 @@ def _configuration(settings: Settings, folder: Path, jars: list[str]) -> None:
 
 
 def observe(watched: Path) -> EventLogReads:
-    """What Spark's event log shows, read outside the room."""
+    """What Spark's event log shows, read outside the sandbox."""
     logs = [path for path in watched.iterdir() if not path.name.startswith(".")]
     if len(logs) != 1:
         raise DataError(f"{len(logs)} event logs instead of one.", "The run cannot be accounted for.", "")
@@ -168,7 +168,7 @@ def reconcile(scope: dict[str, Any], logged: EventLogReads, extract: Extract) ->
 
 
 @dataclass(frozen=True)
-class Left:
+class SealedOutcome:
     """What a sealed job left behind, as it was found outside; no findings when it failed with ``code``."""
 
     code: int
@@ -178,11 +178,11 @@ class Left:
     definitions: dict[str, str] = field(default_factory=dict)
 
 
-def ask_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: Any) -> Left:
-    """Run the job in its room, and look at what it left."""
+def ask_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: Any) -> SealedOutcome:
+    """Run the job in its sandbox, and look at what it left."""
     actor = getpass.getuser()
     extract = fresh_extract(settings, study_id, actor)
-    with room_for(settings, extract, file) as (room, work):
+    with sandbox_for(settings, extract, file) as (confined, work):
         command = [
             sys.executable,
             "-m",
@@ -192,15 +192,15 @@ def ask_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: 
             study_id,
         ]
         command += ["--actor", actor, "--params", json.dumps(asdict(params)), "--out", OUT]
-        code = sandbox.run(room, command)
+        code = sandbox.run(confined, command)
         scope = _json(work / "out" / SCOPE) if (work / "out" / SCOPE).is_file() else {}
         scope = reconcile(scope, observe(work / "watched"), extract)
         if code or not (work / "out" / FINDINGS).is_file():
-            return Left(code or DataError.exit_code, scope)
+            return SealedOutcome(code or DataError.exit_code, scope)
         facts = _json(work / "out" / FINDINGS)
         attrition = [(str(rule), int(persons)) for rule, persons in facts["attrition"]]
         used = {str(name): str(digest) for name, digest in facts["definitions"].items()}
-        return Left(0, scope, findings_of(work / "out", facts, job, study_id), attrition, used)
+        return SealedOutcome(0, scope, findings_of(work / "out", facts, job, study_id), attrition, used)
 
 
 def findings_of(out: Path, facts: Mapping[str, Any], job: Job, study_id: str) -> Findings:
@@ -230,7 +230,7 @@ def findings_of(out: Path, facts: Mapping[str, Any], job: Job, study_id: str) ->
 
 
 def run_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: Any) -> str:
-    """A whole sealed run: intent, room, observation, check, report, receipt; the MLflow run's id."""
+    """A whole sealed run: intent, sandbox, observation, check, report, receipt; the MLflow run's id."""
     from experiments.run.publish import ACCOUNTED, conclude
     from experiments.run.runner import command_line, record_definitions, report_context
     from experiments.tracking import mlflow_runs

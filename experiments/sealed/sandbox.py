@@ -1,4 +1,4 @@
-"""A room for a job: no network and no files but those it is given; made by bubblewrap, or by root's own tools."""
+"""A sandbox for a job: no network and no files but those it is given; made by bubblewrap, or by root's own tools."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LINKS = ("bin", "lib", "lib64", "sbin")
 
 
 @dataclass(frozen=True)
-class Room:
+class Sandbox:
     """What exists for a job: folders it may read, folders it may write, its environment; nothing else.
 
     Both maps go from the place inside to the folder outside.
@@ -50,7 +50,7 @@ def method() -> str:
         return "unshare"
     raise ConfigurationError(
         "A job cannot be sealed on this machine.",
-        "Neither bubblewrap nor root's unshare and setpriv can give it a room without network and other files.",
+        "Neither bubblewrap nor root's unshare and setpriv can give it a sandbox without network and other files.",
         "Install bubblewrap (apt-get install bubblewrap), or run the Sealed level on a cluster as SECURITY.md says.",
     )
 
@@ -59,16 +59,16 @@ def _works(command: Sequence[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def run(room: Room, command: Sequence[str], by: str | None = None) -> int:
-    """Run a command in the room and return its exit code; ``by`` chooses the method (default: what is there)."""
+def run(sandbox: Sandbox, command: Sequence[str], by: str | None = None) -> int:
+    """Run a command in the sandbox and return its exit code; ``by`` chooses the method (default: what is there)."""
     chosen = by or method()
-    with tempfile.TemporaryDirectory(prefix="patternlake-room-") as place:
+    with tempfile.TemporaryDirectory(prefix="patternlake-sandbox-") as place:
         folder = Path(place)
         for name, text in (("passwd", PASSWD), ("hosts", HOSTS)):
             (folder / name).write_text(text)
         build = bubblewrapped if chosen == "bubblewrap" else unshared
-        argv = build(room, command, folder)
-        process = subprocess.Popen(argv, env=dict(room.environment), stdin=subprocess.DEVNULL)
+        argv = build(sandbox, command, folder)
+        process = subprocess.Popen(argv, env=dict(sandbox.environment), stdin=subprocess.DEVNULL)
         try:
             return process.wait()
         except KeyboardInterrupt:
@@ -76,8 +76,8 @@ def run(room: Room, command: Sequence[str], by: str | None = None) -> int:
             return process.wait()
 
 
-def bubblewrapped(room: Room, command: Sequence[str], folder: Path) -> list[str]:
-    """Arguments for bubblewrap. It starts under the room's environment alone: its own is readable in /proc/1."""
+def bubblewrapped(sandbox: Sandbox, command: Sequence[str], folder: Path) -> list[str]:
+    """Arguments for bubblewrap. It starts under the sandbox's environment alone: its own is readable in /proc/1."""
     argv = [
         str(shutil.which("bwrap")),
         "--unshare-all",
@@ -101,21 +101,21 @@ def bubblewrapped(room: Room, command: Sequence[str], folder: Path) -> list[str]
         str(folder / "hosts"),
         "/etc/hosts",
     ]
-    for inside, outside in room.write.items():
+    for inside, outside in sandbox.write.items():
         argv += ["--bind", str(outside), inside]
-    for inside, outside in room.read.items():
+    for inside, outside in sandbox.read.items():
         argv += ["--ro-bind", str(outside), inside]
     return [*argv, "--chdir", "/tmp", *command]
 
 
-def unshared(room: Room, command: Sequence[str], folder: Path) -> list[str]:
-    """Arguments for root: new namespaces, a root of nothing but the room, then an account without any power."""
-    root, path = folder / "root", room.environment.get("PATH", "/usr/bin:/bin")
+def unshared(sandbox: Sandbox, command: Sequence[str], folder: Path) -> list[str]:
+    """Arguments for root: new namespaces, a root of nothing but the sandbox, then an account without any power."""
+    root, path = folder / "root", sandbox.environment.get("PATH", "/usr/bin:/bin")
     lines = [
         "set -e",
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
         f"mkdir -p {root}",
-        f"mount -t tmpfs -o mode=0755 room {root}",
+        f"mount -t tmpfs -o mode=0755 sandbox {root}",
         f"cd {root}",
     ]
     lines += [f"ln -s usr/{link} {link}" for link in LINKS]
@@ -130,15 +130,15 @@ def unshared(room: Room, command: Sequence[str], folder: Path) -> list[str]:
         f"cp {folder}/passwd {folder}/hosts etc/",
         f"chown {NOBODY} home/job",
     ]
-    read = {place: Path(place) for place in SYSTEM if Path(place).exists()} | dict(room.read)
-    for inside, outside in [*room.write.items(), *read.items()]:
+    read = {place: Path(place) for place in SYSTEM if Path(place).exists()} | dict(sandbox.read)
+    for inside, outside in [*sandbox.write.items(), *read.items()]:
         target, source = shlex.quote(inside.lstrip("/")), shlex.quote(str(outside))
         if outside.is_dir():
             lines.append(f"mkdir -p {target}")
         else:
             lines.append(f"mkdir -p {shlex.quote(str(Path(inside.lstrip('/')).parent))} && touch {target}")
         lines.append(f"mount --bind {source} {target}")
-        if inside in room.write:
+        if inside in sandbox.write:
             lines.append(f"chown {NOBODY} {target}")
         else:
             lines.append(f"mount -o remount,ro,bind {target}")

@@ -505,7 +505,7 @@ def _(w: World) -> Any:
     return w.table("gold.vocabulary").collect()
 
 
-@attack("A36 artefact of another study as a carrier")
+@attack("A36 artefact of another study as a data channel")
 def _(w: World) -> Any:
     path = w.gold.parents[1] / "results" / "another" / "run" / "patterns.json"
     return json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""Every attack of group A from inside a sealed room; what each got is written for the suite outside to judge."""
+"""Every attack of group A from inside the sandbox of a sealed run; the suite outside judges what each of them got."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.attacks.group_a import ATTACKS, World
 from tests.attacks.lab import judged, tried
 
 OUTSIDE = ("A30 permit expired in the middle", "A32 person opted out in the middle")
-"""Judged by what the launcher does, since clock and list lie outside the room."""
+"""Judged by what the launcher does, since clock and list lie outside the sandbox."""
 
 
 def main(gold: str, out: str) -> None:

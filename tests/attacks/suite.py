@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.sealed import sandbox
-from experiments.sealed.outside import OUT, fresh_extract, room_for
+from experiments.sealed.outside import OUT, fresh_extract, sandbox_for
 from lakehouse.errors import PatternlakeError
 from lakehouse.lake import Lake
 from lakehouse.session import spark_session
@@ -30,15 +30,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def sealed(settings: Settings, by: str | None = None) -> dict[str, Result]:
-    """All attacks from inside a room, and the launcher's own refusals; the extract must have been cut."""
+    """All attacks from inside a sandbox, and the launcher's own refusals; the extract must have been cut."""
     extract = fresh_extract(settings, "attack", "anna")
     script = Path(inside.__file__)
-    with room_for(settings, extract, script) as (room, work):
-        room = replace(room, read={**room.read, "/sealed/code/tests": ROOT / "tests"})
+    with sandbox_for(settings, extract, script) as (confined, work):
+        confined = replace(confined, read={**confined.read, "/sealed/code/tests": ROOT / "tests"})
         command = [sys.executable, "-m", "tests.attacks.inside", str(settings.lake / "gold"), OUT]
-        code = sandbox.run(room, command, by)
+        code = sandbox.run(confined, command, by)
         if code:
-            raise SystemExit(f"The room ended with code {code}.")
+            raise SystemExit(f"The sandbox ended with code {code}.")
         told = json.loads((work / "out" / "results.json").read_text("utf-8"))
     found = {name: Result(**each) for name, each in told.items()}
     return found | {each.name: each for each in outside(settings)}

@@ -13,11 +13,11 @@ from PIL import Image
 from lakehouse.governance.suppression.disclosure import Thresholds
 from tests.support.browser import MISSING, Page, browser, find_browser
 from tests.support.checked_folders import checked_folder
-from tests.support.pattern_tables import called_only
+from tests.support.pattern_tables import significant_only
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason=MISSING)
-RAW = called_only(1_000, 10_000)
-ROWS = RAW.cleaned(Thresholds())[0].called().to_pylist()
+RAW = significant_only(1_000, 10_000)
+ROWS = RAW.cleaned(Thresholds())[0].significant().to_pylist()
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def test_sealed_and_guarded_come_to_the_same_and_a_receipt_repeats_it(home: Path
     guarded = receipt(home, patternlake(home, "run", "mine_pairs", "--study", "demo"))
     assert (sealed["assurance"], guarded["assurance"]) == ("sealed", "guarded")
     assert sealed["state"] == guarded["state"] == "accounted"
-    assert sealed["result"] == guarded["result"], "the room changes nothing of what is found"
+    assert sealed["result"] == guarded["result"], "the sandbox changes nothing of what is found"
     repeated = patternlake(home, "scope", "replay", guarded["run"])
     assert f"same result as run {guarded['run']}" in repeated
     again = receipt(home, repeated)

@@ -1,4 +1,4 @@
-"""The room of a sealed job: only what was given exists, nothing but its own can be written, and there is no network."""
+"""The sandbox of a sealed job: only what was given exists, nothing but its own can be written, and there is no network."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Path("/out/found.json").write_text(json.dumps(found))
 
 
 def methods() -> list[str]:
-    """What can make a room on this machine."""
+    """What can make a sandbox on this machine."""
     found = []
     for name in ("bubblewrap", "unshare"):
         program = "bwrap" if name == "bubblewrap" else "unshare"
@@ -81,14 +81,14 @@ def test_nothing_exists_but_what_was_given(by: str, tmp_path: Path, monkeypatch:
     secret.chmod(0o644)
     (tmp_path / "look.py").write_text(textwrap.dedent(LOOK))
     own = {str(place): place for place in sandbox.interpreter_folders()}
-    room = sandbox.Room(
+    made = sandbox.Sandbox(
         read={"/given": tmp_path / "given", "/look.py": tmp_path / "look.py", **own},
         write={"/out": tmp_path / "out"},
         environment={"PATH": "/usr/bin:/bin", "HOME": "/home/job"},
     )
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        code = sandbox.run(room, [sys.executable, "/look.py", str(secret), str(port)], by)
+        code = sandbox.run(made, [sys.executable, "/look.py", str(secret), str(port)], by)
     assert code == 0
     found = json.loads((tmp_path / "out" / "found.json").read_text())
     assert found["given"] == "allowed" and found["write out"] == "1", "what it needs is there"
@@ -103,7 +103,7 @@ def test_nothing_exists_but_what_was_given(by: str, tmp_path: Path, monkeypatch:
     assert found["mount"] in ("CalledProcessError", "PermissionError")
     assert found["user"] == str(sandbox.NOBODY)
     assert int(found["processes"]) < 8, "other programs of the machine are not seen"
-    given = {Path(place).parts[1] for place in (*room.read, *room.write, *sandbox.SYSTEM)} | {*sandbox.LINKS}
+    given = {Path(place).parts[1] for place in (*made.read, *made.write, *sandbox.SYSTEM)} | {*sandbox.LINKS}
     assert {*ast.literal_eval(found["root"])} <= given | {"dev", "etc", "home", "proc", "tmp"}
 
 

@@ -40,7 +40,7 @@ def oracle(seeds: int) -> list[Figure]:
         ),
         Figure("sum over a of O = sum over a of E: largest gap", f"{drift:.1e}", "<= 1e-9", drift <= 1e-9),
         tests_pass(
-            "invariant under partitions, order, batch cuts", ["tests/spark/test_carrier.py"], "all pass"
+            "invariant under partitions, order, batch cuts", ["tests/spark/test_over_spark.py"], "all pass"
         ),
     ]
 
@@ -85,7 +85,7 @@ def toolbox(seeds: int) -> list[Figure]:
         ),
         tests_pass(
             "counts kept between versions: the table of a full run",
-            ["tests/spark/test_kept_job.py"],
+            ["tests/spark/test_incremental_job.py"],
             "all pass",
         ),
     ]

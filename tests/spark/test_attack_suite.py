@@ -34,7 +34,7 @@ SHARE = [
     "A32 person opted out in the middle",
     "A34 person outside the population",
     "A35 another table in a table's place",
-    "A36 artefact of another study as a carrier",
+    "A36 artefact of another study as a data channel",
 ]
 
 

@@ -109,7 +109,7 @@ def test_a_job_yields_one_table_one_page_and_a_whole_record(
     assert found.data.metrics["tests"] == found.data.metrics[f"{word}s.tested"] > 0
     if kind.model:
         model = mlflow.pyfunc.load_model(f"models:/demo-{name}/1")
-        answer = model.predict(pd.DataFrame(kind.model.example(table.called())))
+        answer = model.predict(pd.DataFrame(kind.model.example(table.significant())))
         assert len(answer) > 0 and list(answer.columns) == list(kind.model.outputs)
     assert pq.read_metadata(folder / "patterns.parquet").num_columns == len(kind.all_columns)
 

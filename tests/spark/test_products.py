@@ -16,7 +16,7 @@ from experiments.findings import Findings
 from experiments.job import RunnableJob, job
 from experiments.products.base import (
     Audience,
-    Checked,
+    CheckedProduct,
     PageTable,
     Picture,
     Product,
@@ -139,7 +139,7 @@ class FunnelTable(Product):
     def digest(self) -> str:
         return table_hash(self.table)
 
-    def check(self, thresholds: Thresholds) -> Checked:
+    def check(self, thresholds: Thresholds) -> CheckedProduct:
         rows = self.table.to_pylist()
         kept = [row for row in rows if row["n"] >= thresholds.persons]
         table = pa.Table.from_pylist(kept, self.table.schema)
@@ -149,7 +149,7 @@ class FunnelTable(Product):
             PageTable((TableColumn("Unit"), TableColumn("Persons")), tuple((r["unit"], str(r["n"])) for r in kept)),
             Picture("funnel.png", "Funnel of units", "Each dot is a unit.", picture(kept)),
         )  # fmt: skip
-        return Checked(
+        return CheckedProduct(
             name="funnel", kind="funnel", record=record,
             files={"funnel.parquet": lambda path: pq.write_table(table, path),
                    "figures/funnel.png": lambda path: path.write_bytes(picture(kept))},

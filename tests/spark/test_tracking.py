@@ -180,7 +180,7 @@ def test_the_model_answers_what_tends_to_come_next(done: Outcome) -> None:
     assert model.metadata.metadata["scope_state"] == "accounted"
     assert [column.name for column in model.metadata.signature.inputs] == ["person", "code"]
     checked, _ = RAW.cleaned(Thresholds())
-    strongest = next(row for row in checked.called().to_pylist() if row["rr"] > 1)
+    strongest = next(row for row in checked.significant().to_pylist() if row["rr"] > 1)
     answer = model.predict(pd.DataFrame({"person": ["x"], "code": [strongest["code_a"]]}))
     row = answer[answer["code"] == strongest["code_b"]].iloc[0]
     assert row["rr"] == pytest.approx(strongest["rr"]) and row["because_of"] == strongest["code_a"]

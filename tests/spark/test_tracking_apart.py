@@ -283,7 +283,7 @@ def test_runs_are_found_by_study_permit_state_and_job(several: tuple[Settings, d
     assert names(job="mine_sets") == {"old"} and names(study="one", job="mine_pairs") == {"good"}
     by_id = {each.run: each for each in listed(settings)}
     assert by_id[ids["good"]].significant == 12 and by_id[ids["failed"]].significant is None
-    assert by_id[ids["old"]].significant == CHECKED.called().num_rows > 0
+    assert by_id[ids["old"]].significant == CHECKED.significant().num_rows > 0
     assert by_id[ids["old"]].started.startswith("2026-11-30") and by_id[ids["old"]].question == "Old?"
     assert (settings.results / "one" / ids["good"] / "run.json").stat().st_mode & 0o077 == 0
 

@@ -89,7 +89,7 @@ def test_a_table_of_the_kind_is_checked_told_and_stored(name: str, tmp_path: Pat
     checked, _ = raw.cleaned(Thresholds())
     again = Patterns.read(checked.write_file(tmp_path / "patterns.parquet"))
     assert again.form.name == name and again.meta.kind == name
-    rows = again.called().to_pylist()
+    rows = again.significant().to_pylist()
     assert rows and set(again.table["kind"].to_pylist()) == {name}
     kind = again.form
     for row in rows:

@@ -91,11 +91,13 @@ def test_a_file_without_origin_is_refused(tmp_path: Path) -> None:
 
 
 def test_called_patterns_come_by_the_end_of_the_interval_nearest_to_one() -> None:
-    called = patterns(60, persons=100_000, planted=60).called()
-    assert called.num_rows > 10 and all(called["called"].to_pylist())
+    significant = patterns(60, persons=100_000, planted=60).significant()
+    assert significant.num_rows > 10 and all(significant["called"].to_pylist())
     strength = [
         max(low, 1 / high) if low and high else 0.0
-        for low, high in zip(called["rr_low"].to_pylist(), called["rr_high"].to_pylist(), strict=True)
+        for low, high in zip(
+            significant["rr_low"].to_pylist(), significant["rr_high"].to_pylist(), strict=True
+        )
     ]
     assert strength == sorted(strength, reverse=True)
 

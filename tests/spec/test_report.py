@@ -75,9 +75,9 @@ def test_an_unfair_comparison_is_said_before_anything_else() -> None:
 
 
 def test_q_values_are_by_the_empirical_null_when_the_theoretical_one_is_wrong() -> None:
-    row = {**RAW.called().to_pylist()[0], "q_bh": 1e-9, "q_empirical": 0.04}
-    called = pa.Table.from_pylist([row])
-    assert table_rows(called, FAIR)[0]["q"] == 1e-9 and table_rows(called, UNFAIR)[0]["q"] == 0.04
+    row = {**RAW.significant().to_pylist()[0], "q_bh": 1e-9, "q_empirical": 0.04}
+    significant = pa.Table.from_pylist([row])
+    assert table_rows(significant, FAIR)[0]["q"] == 1e-9 and table_rows(significant, UNFAIR)[0]["q"] == 0.04
 
 
 def test_scope_box_names_permit_tables_versions_columns_and_persons() -> None:
@@ -88,7 +88,7 @@ def test_scope_box_names_permit_tables_versions_columns_and_persons() -> None:
 
 
 def test_every_estimate_has_its_interval_beside_it() -> None:
-    rows = table_rows(RAW.cleaned(Thresholds())[0].called(), FAIR)
+    rows = table_rows(RAW.cleaned(Thresholds())[0].significant(), FAIR)
     assert rows and all(re.fullmatch(r"[\d.]+ to [\d.]+", row["interval"]) for row in rows)
     assert all(0 <= row["left"] <= row["point"] <= row["left"] + row["width"] + 0.2 <= 101 for row in rows)
 
@@ -182,10 +182,10 @@ def test_how_to_do_it_again_is_exact() -> None:
 def test_pictures_are_drawn_from_checked_tables() -> None:
     checked, _ = RAW.cleaned(Thresholds())
     z = np.random.default_rng(3).normal(size=500)
-    pictures = draw(checked.table, checked.called(), z, FAIR)
+    pictures = draw(checked.table, checked.significant(), z, FAIR)
     assert set(pictures) == {"volcano.png", "network.png", "calibration.png"}
     assert all(content.startswith(b"\x89PNG") and len(content) > 10_000 for content in pictures.values())
-    assert pictures == draw(checked.table, checked.called(), z, FAIR), "the same twice"
+    assert pictures == draw(checked.table, checked.significant(), z, FAIR), "the same twice"
 
 
 def test_pictures_of_nothing_are_still_pictures() -> None:
@@ -224,16 +224,16 @@ def test_no_two_boxes_share_a_place_and_arrows_run_to_the_right() -> None:
 
 def test_other_replications_and_a_needed_washout_stand_in_the_row() -> None:
     checked, _ = RAW.cleaned(Thresholds(5))
-    called = checked.called().slice(0, 3)
+    significant = checked.significant().slice(0, 3)
     for name, values in {
         "replicated_person": [True, False, None],
         "replicated_time": [None, True, None],
         "replicated_site": [False, True, None],
         "called_without_washout": [True, False, None],
     }.items():
-        at = called.column_names.index(name)
-        called = called.set_column(at, called.schema.field(at), pa.array(values))
-    rows = table_rows(called, FAIR)
+        at = significant.column_names.index(name)
+        significant = significant.set_column(at, significant.schema.field(at), pa.array(values))
+    rows = table_rows(significant, FAIR)
     said = [row["replicated_text"] for row in rows]
     assert said == ["yes; elsewhere: no", "no; later: yes; elsewhere: yes", "not tested"]
     assert ["without wash-out" in row["flags"] for row in rows] == [False, True, False]

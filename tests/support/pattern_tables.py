@@ -138,7 +138,7 @@ def scope_like(state: str = "accounted") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def called_only(n_codes: int, rows: int, seed: int = 1) -> Patterns:
+def significant_only(n_codes: int, rows: int, seed: int = 1) -> Patterns:
     """A raw table of called pairs alone, as many as asked for: what a large run's page is made of."""
     rng = np.random.default_rng(seed)
     picked = np.sort(rng.choice(n_codes * n_codes, rows + n_codes, replace=False))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.presentation.wording import count, named, ratio, small_number, steps
-from experiments.products.kinds import COMPARABLE, FIRST_TIMES, RECORDED, REPLICATION, Kind, Shown
+from experiments.products.kinds import COMPARABLE, FIRST_TIMES, RECORDED, REPLICATION, Kind, ReportColumn
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -28,18 +28,20 @@ KIND = Kind(
     tests=lambda codes: "frequent treatments by frequent earlier diagnoses by outcomes",
     needs=("rr", "n_person"),
     shown=(
-        Shown("code_a", "Treatment", "First time a person had it.", lambda row: named(row, "a")),
-        Shown("items", "In persons with", "Diagnosed on an earlier day.", steps),
-        Shown("code_b", "Outcome", "What followed.", lambda row: named(row, "b")),
-        Shown("n_person", "Persons", "At risk of the outcome.", lambda row: count(row["n_person"]), True),
-        Shown(
+        ReportColumn("code_a", "Treatment", "First time a person had it.", lambda row: named(row, "a")),
+        ReportColumn("items", "In persons with", "Diagnosed on an earlier day.", steps),
+        ReportColumn("code_b", "Outcome", "What followed.", lambda row: named(row, "b")),
+        ReportColumn(
+            "n_person", "Persons", "At risk of the outcome.", lambda row: count(row["n_person"]), True
+        ),
+        ReportColumn(
             "rr",
             "Ratio",
             "Outcomes seen over those both margins let expect, with 95 % interval.",
             lambda row: f"{ratio(row['rr'])} ({ratio(row['rr_low'])}–{ratio(row['rr_high'])})",
             True,
         ),
-        Shown(
+        ReportColumn(
             "q_bh", "q", "Share of false findings at this level.", lambda row: small_number(row["q_bh"]), True
         ),
     ),

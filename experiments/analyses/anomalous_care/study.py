@@ -80,7 +80,7 @@ def scan_care(study: Study, params: Params, *, job: str = "mine_anomalous_care")
         calibration=Calibration(*empirical_null(found.z[found.tested & (found.expected >= 5)])),
         metrics={"treatments": len(treatments), "groups": len(groups), "outcomes": len(outcomes)},
     )
-    found_patterns = Patterns.from_scan(
+    patterns = Patterns.from_scan(
         table,
         over.codes.names,
         over.codes.texts,
@@ -89,7 +89,7 @@ def scan_care(study: Study, params: Params, *, job: str = "mine_anomalous_care")
         search=search,
     )
     return Findings(
-        products=(found_patterns,),
+        products=(patterns,),
         persons=int(reference.persons.sum()),
     )
 
@@ -120,7 +120,7 @@ def care_table(
     wanted = at_risk > 0
     wanted[:, 0] = False
     t, g, y = np.nonzero(wanted)
-    called = wanted & (np.nan_to_num(found.q_bh, nan=1.0) <= params.q_level)
+    significant = wanted & (np.nan_to_num(found.q_bh, nan=1.0) <= params.q_level)
     opened = unexpected(*counts.figures(0), max(params.min_persons // 2, 1))
     locked = unexpected(*counts.figures(1), max(params.min_persons // 2, 1))
     more = opened.ratio[wanted] > 1
@@ -143,7 +143,7 @@ def care_table(
             "O": pa.array(observed[wanted].astype(np.int32)),
             **{name: pa.array(values, mask=~np.isfinite(values)) for name, values in columns.items()},
             "tested": pa.array(found.tested[wanted]),
-            "called": pa.array(called[wanted]),
+            "called": pa.array(significant[wanted]),
             "replicated_person": pa.array(verdict == 1, mask=verdict < 0),
         }
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import count, ratio, small_number, steps, verdict
 from experiments.products.columns import PatternColumn, column
-from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import Fact
 
 _F = pa.float64()
@@ -64,41 +64,41 @@ def tests(codes: int) -> str:
     return f"every set of events among {codes:,} codes that enough persons have, as far as it could be significant"
 
 
-def by_odds(called: pa.Table) -> NDArray[np.int64]:
+def by_odds(significant: pa.Table) -> NDArray[np.int64]:
     """Strongest first: by the end of the interval nearest to 1."""
-    low, high = (np.asarray(called.column(name), dtype=float) for name in ("odds_low", "odds_high"))
+    low, high = (np.asarray(significant.column(name), dtype=float) for name in ("odds_low", "odds_high"))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.argsort(-np.nan_to_num(np.fmax(low, 1 / high)), kind="stable")
 
 
-def shown(joined: str) -> tuple[Shown, ...]:
+def shown(joined: str) -> tuple[ReportColumn, ...]:
     """Columns of the report's table."""
     return (
-        Shown("items", "Before the landmark", "Events", lambda row: steps(row, joined)),
-        Shown("n_person", "Persons", "Who had them all", lambda row: count(row["n_person"]), True),
-        Shown("O", "With the outcome", "Of these", lambda row: count(row["O"]), True),
-        Shown(
+        ReportColumn("items", "Before the landmark", "Events", lambda row: steps(row, joined)),
+        ReportColumn("n_person", "Persons", "Who had them all", lambda row: count(row["n_person"]), True),
+        ReportColumn("O", "With the outcome", "Of these", lambda row: count(row["O"]), True),
+        ReportColumn(
             "E",
             "Expected",
             "Among comparable persons",
             lambda row: "–" if row["E"] is None else f"{row['E']:,.1f}",
             True,
         ),
-        Shown(
+        ReportColumn(
             "odds_ratio",
             "Odds ratio",
             "Within strata, 95 % interval",
             lambda row: f"{ratio(row['odds_ratio'])} ({ratio(row['odds_low'])} to {ratio(row['odds_high'])})",
             True,
         ),
-        Shown(
+        ReportColumn(
             "p_family",
             "Adjusted p",
             "Over everything tested",
             lambda row: small_number(row["p_family"]),
             True,
         ),
-        Shown(
+        ReportColumn(
             "replicated", "Replicated", "In the locked half", lambda row: verdict(row["replicated_person"])
         ),
     )

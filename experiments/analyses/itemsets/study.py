@@ -34,7 +34,7 @@ EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
-class Told:
+class LandmarkDescription:
     """The landmark in words."""
 
     landmark: Landmark
@@ -48,19 +48,19 @@ class Told:
 
 def mine_sets(study: Study, params: Any, *, job: str) -> Findings:
     """Sets of events before a landmark that go with the outcome after it."""
-    read, told, histories = _histories(study, params)
+    read, about, histories = _histories(study, params)
     wanted = _wanted(params, study.permit.min_cell)
-    found = significant_itemsets(histories, len(read.codes.names), wanted, study.seed, told.window)
-    return _findings(study, params, job, read, told, found, "itemset")
+    found = significant_itemsets(histories, len(read.codes.names), wanted, study.seed, about.window)
+    return _findings(study, params, job, read, about, found, "itemset")
 
 
 def mine_orders(study: Study, params: Any, *, job: str) -> Findings:
     """Sequences of events before a landmark that go with the outcome after it."""
-    read, told, histories = _histories(study, params)
+    read, about, histories = _histories(study, params)
     limits = Limits(params.least_gap, params.most_gap or ANY, params.most_span or ANY, params.longest)
     wanted = _wanted(params, study.permit.min_cell)
-    found = significant_sequences(histories, len(read.codes.names), wanted, limits, study.seed, told.window)
-    return _findings(study, params, job, read, told, found, "sequence")
+    found = significant_sequences(histories, len(read.codes.names), wanted, limits, study.seed, about.window)
+    return _findings(study, params, job, read, about, found, "sequence")
 
 
 def _wanted(params: Any, floor: int) -> SearchSettings:
@@ -77,7 +77,7 @@ def _wanted(params: Any, floor: int) -> SearchSettings:
     )
 
 
-def _histories(study: Study, params: Any) -> tuple[Timelines, Told, Histories]:
+def _histories(study: Study, params: Any) -> tuple[Timelines, LandmarkDescription, Histories]:
     """What everybody had before the landmark."""
     if min(params.lookback_days, params.horizon_days, params.longest) < 1 or not 0 < params.q_level < 1:
         raise UsageError(
@@ -114,11 +114,17 @@ def _histories(study: Study, params: Any) -> tuple[Timelines, Told, Histories]:
             "Without outcomes nothing can be compared.",
             "Choose another outcome, landmark or horizon.",
         )
-    return read, Told(landmark, params.outcome), histories
+    return read, LandmarkDescription(landmark, params.outcome), histories
 
 
 def _findings(
-    study: Study, params: Any, job: str, read: Timelines, told: Told, found: SignificantSets, kind: str
+    study: Study,
+    params: Any,
+    job: str,
+    read: Timelines,
+    about: LandmarkDescription,
+    found: SignificantSets,
+    kind: str,
 ) -> Findings:
     meta = origin(study, job, params)
     least = study.permit.min_cell
@@ -127,10 +133,10 @@ def _findings(
     search = Search(
         codes=len(read.codes.names),
         rule=f"an adjusted p of at most {params.q_level:g}, over everything tested",
-        window=told.window,
+        window=about.window,
         metrics={"support": found.support, "outcomes": found.outcomes},
     )
-    found_patterns = Patterns.from_scan(
+    patterns = Patterns.from_scan(
         found.table,
         read.codes.names,
         read.codes.texts,
@@ -139,10 +145,10 @@ def _findings(
         search=search,
     )
     return Findings(
-        products=(found_patterns,),
+        products=(patterns,),
         persons=found.persons,
         remarks=(
-            f"The landmark is {_date(told.landmark.day)}: everybody seen before and without the outcome {told.outcome} "
+            f"The landmark is {_date(about.landmark.day)}: everybody seen before and without the outcome {about.outcome} "
             f"until then. Patterns of at least {found.support:,} persons were searched.{capped}",
         ),
     )

@@ -39,9 +39,9 @@ def draw(*given: Any) -> dict[str, bytes]:
     return pictures(*given)
 
 
-def example(called: pa.Table) -> dict[str, list[Any]]:
+def example(significant: pa.Table) -> dict[str, list[Any]]:
     """An invented person for the model's input: has the first codes of the two strongest patterns."""
-    codes = list(dict.fromkeys(called.column("code_a").to_pylist()[:2]))
+    codes = list(dict.fromkeys(significant.column("code_a").to_pylist()[:2]))
     return {"person": ["an invented person"] * len(codes), "code": codes}
 
 
@@ -71,7 +71,7 @@ KIND = Kind(
             "called_tree",
             pa.bool_(),
             "",
-            "Called by families: chapters, then blocks, then pairs.",
+            "Significant by families: chapters, then blocks, then pairs.",
             Fact.OUTCOME,
         ),
         column(
@@ -88,7 +88,7 @@ KIND = Kind(
             "called_without_washout",
             pa.bool_(),
             "",
-            "Of a called pair: called without wash-out.",
+            "Of a significant pair: significant without wash-out.",
             Fact.OUTCOME,
         ),
         column("rr_without_washout", pa.float64(), "", "Relative risk without wash-out.", Fact.OUTCOME),

@@ -83,9 +83,9 @@ def pair_sections(view: View) -> tuple[Section, ...]:
     return (strongest, *browser_section(view), *picture_sections(view))
 
 
-def table_rows(called: pa.Table, calibration: Calibration | None) -> list[dict[str, Any]]:
+def table_rows(significant: pa.Table, calibration: Calibration | None) -> list[dict[str, Any]]:
     """Rows of the page's table: numbers to sort by and the words to show."""
-    picked = called.to_pylist()
+    picked = significant.to_pylist()
     reach = max(
         (abs(math.log(_inside(row[name]))) for row in picked for name in ("rr_low", "rr_high")), default=1
     )
@@ -135,8 +135,8 @@ def replicated(row: Mapping[str, Any]) -> str:
 
 
 def flags(row: Mapping[str, Any]) -> str:
-    """The warnings of a row, among them that it is called with a wash-out alone."""
-    alone = "not called without wash-out" if row["called_without_washout"] is False else ""
+    """The warnings of a row, among them that it is significant with a wash-out alone."""
+    alone = "not significant without wash-out" if row["called_without_washout"] is False else ""
     return ", ".join(each for each in (row["flags"], alone) if each)
 
 

@@ -50,7 +50,7 @@ class Params(Protocol):
 
     @property
     def q_level(self) -> float:
-        """False discovery rate at which a pair is called."""
+        """False discovery rate at which a pair is significant."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class PairParams:
 
 
 def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Findings:
-    """Every ordered pair of codes of the study's timelines: counted, expected, tested, the called ones looked at closer.
+    """Every ordered pair of codes of the study's timelines: counted, expected and tested; significant ones looked at closer.
 
     Raises :class:`UsageError` for parameters without meaning, :class:`DataError` for a study without timelines.
     """

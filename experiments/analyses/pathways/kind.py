@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import count, days, ratio, small_number, steps
 from experiments.products.columns import WORD, column
-from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import Fact
 
 WORDS = {"follows": "one right after the other", "again": "done again", "course": "the whole course"}
@@ -30,9 +30,9 @@ def sentence(row: Mapping[str, Any]) -> str:
     )
 
 
-def strongest(called: pa.Table) -> NDArray[np.int64]:
+def strongest(significant: pa.Table) -> NDArray[np.int64]:
     """By the size of z."""
-    z = np.nan_to_num(np.asarray(called.column("z"), dtype=float))
+    z = np.nan_to_num(np.asarray(significant.column("z"), dtype=float))
     return np.argsort(-np.abs(z), kind="stable")
 
 
@@ -46,23 +46,25 @@ KIND = Kind(
     tests=lambda codes: "steps that follow one another, repeats and courses that enough persons have",
     needs=("rr", "n_person"),
     shown=(
-        Shown("feature", "Pathway", "What the pathways have in common.", what),
-        Shown("n_person", "Persons", "Pathways that have it.", lambda row: count(row["n_person"]), True),
-        Shown(
+        ReportColumn("feature", "Pathway", "What the pathways have in common.", what),
+        ReportColumn(
+            "n_person", "Persons", "Pathways that have it.", lambda row: count(row["n_person"]), True
+        ),
+        ReportColumn(
             "lag_q50",
             "Wait",
             "Median wait between the two steps, or length of the course.",
             lambda row: "" if row["lag_q50"] is None else days(row["lag_q50"]),
             True,
         ),
-        Shown(
+        ReportColumn(
             "rr",
             "Risk ratio",
             "Outcome after it against comparable pathways without it, with 95 % interval.",
             lambda row: f"{ratio(row['rr'])} ({ratio(row['rr_low'])}–{ratio(row['rr_high'])})",
             True,
         ),
-        Shown(
+        ReportColumn(
             "q_bh", "q", "Share of false findings at this level.", lambda row: small_number(row["q_bh"]), True
         ),
     ),

@@ -86,7 +86,7 @@ def scan_pathways(study: Study, params: Params, *, job: str = "mine_pathways") -
         window=f"{params.outcome_days} days after a pathway of {params.window_days} days",
         metrics={"pathways": persons, "courses": len(found["course"]), "edges": len(found["follows"])},
     )
-    found_patterns = Patterns.from_scan(
+    patterns = Patterns.from_scan(
         table,
         codes.names,
         codes.texts,
@@ -95,7 +95,7 @@ def scan_pathways(study: Study, params: Params, *, job: str = "mine_pathways") -
         search=search,
     )
     return Findings(
-        products=(found_patterns,),
+        products=(patterns,),
         persons=persons,
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import HIDDEN, count, ratio, small_number, steps
 from experiments.products.columns import column
-from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import Fact
 
 
@@ -28,9 +28,9 @@ def sentence(row: Mapping[str, Any]) -> str:
     )
 
 
-def strongest(called: pa.Table) -> NDArray[np.int64]:
+def strongest(significant: pa.Table) -> NDArray[np.int64]:
     """By the size of z."""
-    z = np.nan_to_num(np.asarray(called.column("z"), dtype=float))
+    z = np.nan_to_num(np.asarray(significant.column("z"), dtype=float))
     return np.argsort(-z, kind="stable")
 
 
@@ -44,28 +44,28 @@ KIND = Kind(
     tests=lambda codes: "as many phenotypes as are asked for, each tested once in the locked half",
     needs=("excess", "n_person"),
     shown=(
-        Shown("items", "Codes", "Strongest first.", lambda row: steps(row, ", ")),
-        Shown(
+        ReportColumn("items", "Codes", "Strongest first.", lambda row: steps(row, ", ")),
+        ReportColumn(
             "n_person", "Persons", "Have at least three of them.", lambda row: count(row["n_person"]), True
         ),
-        Shown(
+        ReportColumn(
             "excess",
             "Together",
             "Pairs of its codes in one person, seen over expected, in the locked half.",
             lambda row: ratio(row["excess"]),
             True,
         ),
-        Shown(
+        ReportColumn(
             "stability", "Stability", "Agreement over other starts.", lambda row: two(row["stability"]), True
         ),
-        Shown(
+        ReportColumn(
             "agreement",
             "Agreement",
             "With what is learned from the locked half alone (cosine).",
             lambda row: two(row["agreement"]),
             True,
         ),
-        Shown(
+        ReportColumn(
             "q_bh", "q", "Share of false findings at this level.", lambda row: small_number(row["q_bh"]), True
         ),
     ),

@@ -83,7 +83,7 @@ def scan_phenotypes(study: Study, params: Params, *, job: str = "mine_phenotypes
         window="whole timelines",
         metrics={"held_out_bits": found.gain, "drawn_share": share},
     )
-    found_patterns = Patterns.from_scan(
+    patterns = Patterns.from_scan(
         table,
         over.codes.names,
         over.codes.texts,
@@ -92,7 +92,7 @@ def scan_phenotypes(study: Study, params: Params, *, job: str = "mine_phenotypes
         search=search,
     )
     return Findings(
-        products=(found_patterns,),
+        products=(patterns,),
         persons=len(rows.facts),
         remarks=(
             f"On codes held out from persons nothing was learned from, knowing a person's phenotypes gains "
@@ -133,7 +133,7 @@ def phenotype_table(
         out=np.zeros(len(items)),
         where=seen.variance > 0,
     )
-    called = tested & (found.q_bh <= params.q_level)
+    significant = tested & (found.q_bh <= params.q_level)
     figures = {"excess": excess, "z": z, "log10_p": seen.log10_p, "q_bh": found.q_bh, "q_by": found.q_by}
     figures |= {"stability": found.stability, "agreement": found.agreement}
     return pa.table(
@@ -142,7 +142,7 @@ def phenotype_table(
             "n_person": pa.array(number.astype(np.int32)),
             **{name: pa.array(values, mask=~np.isfinite(values)) for name, values in figures.items()},
             "tested": pa.array(tested),
-            "called": pa.array(called),
-            "replicated_person": pa.array(called),
+            "called": pa.array(significant),
+            "replicated_person": pa.array(significant),
         }
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import HIDDEN, count, named, ratio, small_number, told_days, verdict
 from experiments.products.columns import WORD, column
-from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds
 from lakehouse.governance.suppression.row_cells import check_rows
 
@@ -73,10 +73,10 @@ def tests(codes: int) -> str:
     return f"every medicine with every event of {codes:,} codes, by three designs and three measures"
 
 
-def by_agreement(called: pa.Table) -> NDArray[np.int64]:
+def by_agreement(significant: pa.Table) -> NDArray[np.int64]:
     """Pairs that more designs see first, then the smallest p."""
-    p = np.nan_to_num(np.asarray(called.column("log10_p"), dtype=float))
-    return np.lexsort((p, -np.asarray(pc.fill_null(called.column("designs"), 0))))
+    p = np.nan_to_num(np.asarray(significant.column("log10_p"), dtype=float))
+    return np.lexsort((p, -np.asarray(pc.fill_null(significant.column("designs"), 0))))
 
 
 def check(
@@ -123,35 +123,43 @@ def _code(side: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 SHOWN = (
-    Shown("text_a", "After", "Medicine", _code("a")),
-    Shown("text_b", "comes", "Event", _code("b")),
-    Shown(
+    ReportColumn("text_a", "After", "Medicine", _code("a")),
+    ReportColumn("text_b", "comes", "Event", _code("b")),
+    ReportColumn(
         "designs", "Designs", "Of three, how many see it alone", lambda row: _of_three(row["designs"]), True
     ),
-    Shown("rr", "Matched cohort", "Relative risk, 95 % interval", lambda row: _interval(row, "rr"), True),
-    Shown("asr", "Symmetry", "Adjusted sequence ratio, 95 % interval", _sequence, True),
-    Shown(
+    ReportColumn(
+        "rr", "Matched cohort", "Relative risk, 95 % interval", lambda row: _interval(row, "rr"), True
+    ),
+    ReportColumn("asr", "Symmetry", "Adjusted sequence ratio, 95 % interval", _sequence, True),
+    ReportColumn(
         "scc",
         "Self-controlled",
         "Rate ratio after/before, 95 % interval",
         lambda row: _interval(row, "scc"),
         True,
     ),
-    Shown("sccs", "Case series", "Incidence ratio, 95 % interval", lambda row: _interval(row, "sccs"), True),
-    Shown("ictpd", "Temporal IC025", "Lower end, bits", lambda row: _bits(row["ictpd025"]), True),
-    Shown("eb05", "EB05", "Empirical Bayes, lower end", lambda row: ratio(row["eb05"]), True),
-    Shown("O", "Persons", "With the event after the medicine", lambda row: count(row["O"]), True),
-    Shown("q", "q-value", "That two designs see it", lambda row: small_number(row["q_bh"]), True),
-    Shown(
+    ReportColumn(
+        "sccs", "Case series", "Incidence ratio, 95 % interval", lambda row: _interval(row, "sccs"), True
+    ),
+    ReportColumn("ictpd", "Temporal IC025", "Lower end, bits", lambda row: _bits(row["ictpd025"]), True),
+    ReportColumn("eb05", "EB05", "Empirical Bayes, lower end", lambda row: ratio(row["eb05"]), True),
+    ReportColumn("O", "Persons", "With the event after the medicine", lambda row: count(row["O"]), True),
+    ReportColumn("q", "q-value", "That two designs see it", lambda row: small_number(row["q_bh"]), True),
+    ReportColumn(
         "calibrated",
         "Calibrated p",
         "Against negative controls",
         lambda row: small_number(row["calibrated_p"]),
         True,
     ),
-    Shown("lag", "Median lag", "Days until half had come", lambda row: told_days(row["lag_q50"]), True),
-    Shown("replicated", "Replicated", "In the locked half", lambda row: verdict(row["replicated_person"])),
-    Shown("flags", "Warnings", "", lambda row: row["flags"] or "none"),
+    ReportColumn(
+        "lag", "Median lag", "Days until half had come", lambda row: told_days(row["lag_q50"]), True
+    ),
+    ReportColumn(
+        "replicated", "Replicated", "In the locked half", lambda row: verdict(row["replicated_person"])
+    ),
+    ReportColumn("flags", "Warnings", "", lambda row: row["flags"] or "none"),
 )
 
 KIND = Kind(

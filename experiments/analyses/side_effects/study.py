@@ -94,7 +94,7 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
         calibration=Calibration(*found.pairs.null),
         metrics={"controls.mean": found.scatter.mean, "controls.spread": found.scatter.spread},
     )
-    found_patterns = Patterns.from_scan(
+    patterns = Patterns.from_scan(
         table,
         names,
         texts,
@@ -103,7 +103,7 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
         search=search,
     )
     return Findings(
-        products=(found_patterns,),
+        products=(patterns,),
         persons=found.pairs.persons,
         remarks=(told(found.scatter),),
     )

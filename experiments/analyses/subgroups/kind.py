@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import HIDDEN, count, named, small_number, steps
 from experiments.products.columns import column
-from experiments.products.kinds import RECORDED, REPLICATION, Kind, Shown
+from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import Fact
 
 
@@ -34,9 +34,9 @@ def sentence(row: Mapping[str, Any]) -> str:
     )
 
 
-def strongest(called: pa.Table) -> NDArray[np.int64]:
+def strongest(significant: pa.Table) -> NDArray[np.int64]:
     """By the size of z."""
-    z = np.nan_to_num(np.asarray(called.column("z"), dtype=float))
+    z = np.nan_to_num(np.asarray(significant.column("z"), dtype=float))
     return np.argsort(-np.abs(z), kind="stable")
 
 
@@ -54,30 +54,32 @@ KIND = Kind(
     tests=lambda codes: "every subgroup the search comes by, with one error rate for all of it",
     needs=("effect_inside", "effect_outside", "n_person"),
     shown=(
-        Shown("items", "Subgroup", "Conditions that all hold on the first day of treatment.", who),
-        Shown("n_person", "Persons", "New users in the subgroup.", lambda row: count(row["n_person"]), True),
-        Shown(
+        ReportColumn("items", "Subgroup", "Conditions that all hold on the first day of treatment.", who),
+        ReportColumn(
+            "n_person", "Persons", "New users in the subgroup.", lambda row: count(row["n_person"]), True
+        ),
+        ReportColumn(
             "effect_inside",
             "Effect inside",
             "Difference in the risk of the outcome, percentage points, adjusted.",
             lambda row: points(row["effect_inside"]),
             True,
         ),
-        Shown(
+        ReportColumn(
             "effect_outside",
             "elsewhere",
             "The same elsewhere.",
             lambda row: points(row["effect_outside"]),
             True,
         ),
-        Shown(
+        ReportColumn(
             "difference_low",
             "Difference",
             "95 % interval of the difference between both.",
             lambda row: f"{points(row['difference_low'])} to {points(row['difference_high'])}",
             True,
         ),
-        Shown(
+        ReportColumn(
             "p_family",
             "p",
             "Chance that a search in which nothing differs finds as much anywhere.",

@@ -88,7 +88,7 @@ def scan_subgroups(study: Study, params: Params, *, job: str = "mine_subgroups")
         window=f"{params.horizon_days} days",
         metrics={"cohort": len(rows.facts), "effect": result.effect, "subgroups": len(result.found.z)},
     )
-    found_patterns = Patterns.from_scan(
+    patterns = Patterns.from_scan(
         table,
         names,
         texts,
@@ -97,7 +97,7 @@ def scan_subgroups(study: Study, params: Params, *, job: str = "mine_subgroups")
         search=search,
     )
     return Findings(
-        products=(found_patterns,),
+        products=(patterns,),
         persons=len(rows.facts),
         remarks=(
             f"{over.codes.names[treated]} against {over.codes.names[control]}: over all new users the risk of "

@@ -25,7 +25,7 @@ from experiments.presentation.wording import (
 )
 from experiments.products.base import ModelSpec, Section
 from experiments.products.columns import column
-from experiments.products.kinds import PAIR_LIMITS, Kind, Shown, View, picture_sections, table_section
+from experiments.products.kinds import PAIR_LIMITS, Kind, ReportColumn, View, picture_sections, table_section
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds
 from lakehouse.governance.suppression.row_cells import check_rows
 
@@ -55,7 +55,9 @@ COLUMNS = (
     column(
         "step_days", pa.list_(_D), "days", "Median days of every step, among those who made it.", Fact.OUTCOME
     ),
-    column("cluster", _I, "", "Number of the group of called trajectories that share codes, 0 the largest."),
+    column(
+        "cluster", _I, "", "Number of the group of significant trajectories that share codes, 0 the largest."
+    ),
 )
 
 
@@ -76,10 +78,10 @@ def tests(codes: int) -> str:
     return f"all paths of up to 5 codes made of links among {codes * (codes - 1):,} ordered pairs of {codes:,} codes"
 
 
-def longest_first(called: pa.Table) -> NDArray[np.int64]:
+def longest_first(significant: pa.Table) -> NDArray[np.int64]:
     """Longer paths first, then by the lower end of the interval: a path of two codes is a pair of the pair scan."""
-    low = np.nan_to_num(np.asarray(called.column("rr_low"), dtype=float))
-    return np.lexsort((-low, -np.asarray(called.column("steps"))))
+    low = np.nan_to_num(np.asarray(significant.column("rr_low"), dtype=float))
+    return np.lexsort((-low, -np.asarray(significant.column("steps"))))
 
 
 def check(
@@ -101,13 +103,13 @@ def check(
     return check_rows(table, facts, thresholds, also=(near > 0) & (near < thresholds.persons))
 
 
-def draw(checked: pa.Table, called: pa.Table, *given: Any) -> dict[str, bytes]:
-    """All steps of the called trajectories put together, and the spread of z of the links."""
+def draw(checked: pa.Table, significant: pa.Table, *given: Any) -> dict[str, bytes]:
+    """All steps of the significant trajectories put together, and the spread of z of the links."""
     from experiments.presentation.figures import calibration, png
     from experiments.presentation.network import chart
 
     edges: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in called.to_pylist():
+    for row in significant.to_pylist():
         ends = zip(row["items"][-2:], row["texts"][-2:], strict=True)
         (a, text_a), (b, text_b) = ends
         facts = {"code_a": a, "text_a": text_a, "code_b": b, "text_b": text_b, "rr": row["rr"]}
@@ -126,9 +128,9 @@ def draw(checked: pa.Table, called: pa.Table, *given: Any) -> dict[str, bytes]:
     return pictures
 
 
-def example(called: pa.Table) -> dict[str, list[Any]]:
+def example(significant: pa.Table) -> dict[str, list[Any]]:
     """An invented person who walked the strongest path but for its last step."""
-    codes = called.column("items")[0].as_py()[:-1]
+    codes = significant.column("items")[0].as_py()[:-1]
     return {
         "person": ["an invented person"] * len(codes),
         "code": codes,
@@ -141,28 +143,34 @@ def _with_interval(row: Mapping[str, Any], name: str, told: Callable[[float | No
 
 
 SHOWN = (
-    Shown("items", "Trajectory", "First events in order", steps),
-    Shown("n_walked", "Came this far", "All but the last step", lambda row: count(row["n_walked"]), True),
-    Shown("n_person", "Went on", "Took the last step too", lambda row: count(row["n_person"]), True),
-    Shown("share", "Share going on", "95 % interval", lambda row: _with_interval(row, "share", share), True),
-    Shown(
+    ReportColumn("items", "Trajectory", "First events in order", steps),
+    ReportColumn(
+        "n_walked", "Came this far", "All but the last step", lambda row: count(row["n_walked"]), True
+    ),
+    ReportColumn("n_person", "Went on", "Took the last step too", lambda row: count(row["n_person"]), True),
+    ReportColumn(
+        "share", "Share going on", "95 % interval", lambda row: _with_interval(row, "share", share), True
+    ),
+    ReportColumn(
         "within_year",
         "Within a year",
         "Those seen for less allowed for",
         lambda row: share(row["within_year"]),
         True,
     ),
-    Shown(
+    ReportColumn(
         "rr",
         "Relative risk of the last step",
         "95 % interval",
         lambda row: _with_interval(row, "rr", ratio),
         True,
     ),
-    Shown("q", "q-value", "Share of false findings", lambda row: small_number(row["q_bh"]), True),
-    Shown("lag", "Median lag", "Of the last step", lambda row: told_days(row["lag_q50"]), True),
-    Shown("replicated", "Replicated", "In the locked half", lambda row: verdict(row["replicated_person"])),
-    Shown("cluster", "Group", "Trajectories that share codes", lambda row: number(row["cluster"])),
+    ReportColumn("q", "q-value", "Share of false findings", lambda row: small_number(row["q_bh"]), True),
+    ReportColumn("lag", "Median lag", "Of the last step", lambda row: told_days(row["lag_q50"]), True),
+    ReportColumn(
+        "replicated", "Replicated", "In the locked half", lambda row: verdict(row["replicated_person"])
+    ),
+    ReportColumn("cluster", "Group", "Trajectories that share codes", lambda row: number(row["cluster"])),
 )
 
 CAPTIONS = {

@@ -41,7 +41,7 @@ SYSTEMS_WITH_LEVELS = ("ICD10", "ATC", "SKS")
 
 
 class TrajectorySet:
-    """Answers what came next; made of checked, called trajectories alone."""
+    """Answers what came next; made of checked, significant trajectories alone."""
 
     def __init__(self, trajectories: pd.DataFrame) -> None:
         self._following: dict[tuple[str, ...], list[dict[str, Any]]] = {}

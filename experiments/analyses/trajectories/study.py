@@ -73,7 +73,7 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
             "pairs.significant": found.pairs.significant,
         },
     )
-    found_patterns = Patterns.from_scan(
+    patterns = Patterns.from_scan(
         found.table,
         names,
         read.codes.texts,
@@ -82,7 +82,7 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
         search=search,
     )
     return Findings(
-        products=(found_patterns,),
+        products=(patterns,),
         persons=found.pairs.persons,
         remarks=(
             f"Links are the {found.links:,} pairs of the pair scan that are significant, more often than expected, "

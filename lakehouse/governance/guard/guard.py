@@ -101,7 +101,7 @@ class Guard:
             raise self._study.denied(refuse(what))
 
     def of_another_study(self, path: str) -> bool:
-        """Whether a file is a result or artefact of another study: no carrier of data between studies."""
+        """Whether a file is a result or artefact of another study: no channel for data between studies."""
         for root in (self._study.settings.results, self._study.settings.artifacts):
             inside = path.removeprefix(f"{root}{os.sep}")
             if inside != path:

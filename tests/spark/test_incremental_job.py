@@ -1,4 +1,4 @@
-"""Counts kept between runs: a new version gives the table of a full run, and only changed persons are counted."""
+"""Incremental counts: a new version gives the table of a full run, and only changed persons are counted."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lab(spark: SparkSession, tmp_path: Path) -> Lab:
 
 
 @pytest.fixture
-def carried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the passes that went over persons by Spark."""
     names: list[str] = []
     call = OverSpark.__call__
@@ -90,12 +90,12 @@ def same(one: Findings, other: Findings) -> None:
             assert one.patterns.table.column(name).equals(other.patterns.table.column(name)), name
 
 
-def test_a_new_version__is_mined_by_its_changes_alone(lab: Lab, carried: list[str]) -> None:
+def test_a_new_version__is_mined_by_its_changes_alone(lab: Lab, passes: list[str]) -> None:
     everybody = crowd()
     first = everybody.part(0, 1150)
     add_persons(lab.spark, lab.settings, first, names_of())
     kept, scope = mined(lab)
-    assert "FingerprintPass" in carried and carried.count("NoLongerAtRiskPass") == 1
+    assert "FingerprintPass" in passes and passes.count("NoLongerAtRiskPass") == 1
     assert scope.state is State.ACCOUNTED, scope.reasons
     same(kept, mined(lab, keep=False)[0])
     file = next(kept_folder(lab.settings, "keeping").iterdir())
@@ -105,9 +105,9 @@ def test_a_new_version__is_mined_by_its_changes_alone(lab: Lab, carried: list[st
     days = changed.days.copy()
     days[: int(changed.offsets[20])] += 3
     add_persons(lab.spark, lab.settings, changed._replace(days=days), names_of())
-    carried.clear()
+    passes.clear()
     again, scope = mined(lab)
-    assert not {ReferencePass, "NoLongerAtRiskPass", PairPass} & set(carried), carried
+    assert not {ReferencePass, "NoLongerAtRiskPass", PairPass} & set(passes), passes
     assert scope.state is State.ACCOUNTED, scope.reasons
     reads = {read.version: read for read in scope.reads if read.table == "gold.timeline"}
     assert len(reads) == 2 and all(read.persons for read in reads.values())
@@ -115,13 +115,13 @@ def test_a_new_version__is_mined_by_its_changes_alone(lab: Lab, carried: list[st
     assert "brought forward" in again.remarks[0] and "5 %" not in again.remarks[0]
     same(again, mined(lab, keep=False)[0])
 
-    carried.clear()
+    passes.clear()
     unchanged, scope = mined(lab)
     assert len([read for read in scope.reads if read.table == "gold.timeline"]) == 1
     same(unchanged, again)
 
 
-def test_new_codes__move_the_numbers_of_the_old_ones(lab: Lab, carried: list[str]) -> None:
+def test_new_codes__move_the_numbers_of_the_old_ones(lab: Lab, passes: list[str]) -> None:
     everybody = crowd()
     without = 7
     chosen = np.array([without not in everybody.codes[a:b] for a, b in
@@ -135,14 +135,14 @@ def test_new_codes__move_the_numbers_of_the_old_ones(lab: Lab, carried: list[str
     )
     mined(lab)
     add_persons(lab.spark, lab.settings, everybody, names_of())
-    carried.clear()
+    passes.clear()
     again, _ = mined(lab)
-    assert "NoLongerAtRiskPass" not in carried
+    assert "NoLongerAtRiskPass" not in passes
     same(again, mined(lab, keep=False)[0])
 
 
 @pytest.mark.slow
-def test_who_may_not_be_read_any_more__is_not_read_to_be_taken_off(lab: Lab, carried: list[str]) -> None:
+def test_who_may_not_be_read_any_more__is_not_read_to_be_taken_off(lab: Lab, passes: list[str]) -> None:
     everybody = crowd()
     lab.permit("keeping", 'opt_outs = "out.txt"', tables=PERMITTED)
     listed = lab.settings.home / "conf" / "permits" / "out.txt"
@@ -155,27 +155,27 @@ def test_who_may_not_be_read_any_more__is_not_read_to_be_taken_off(lab: Lab, car
     replace(lab.spark, lab.settings, "gold.person", [(each, *empty) for each in ids])
     mined(lab)
     listed.write_text(ids[3] + "\n")
-    carried.clear()
+    passes.clear()
     again, scope = mined(lab)
-    assert carried.count("NoLongerAtRiskPass") == 1 and again.persons == len(ids) - 1
+    assert passes.count("NoLongerAtRiskPass") == 1 and again.persons == len(ids) - 1
     assert scope.state is State.ACCOUNTED, scope.reasons
     same(again, mined(lab, keep=False)[0])
 
 
 @pytest.mark.slow
-def test_another_question_a_broken_file_or_an_erasure__begin_anew(lab: Lab, carried: list[str]) -> None:
+def test_another_question_a_broken_file_or_an_erasure__begin_anew(lab: Lab, passes: list[str]) -> None:
     add_persons(lab.spark, lab.settings, join_persons([crowd()]), names_of())
     one, _ = mined(lab)
-    carried.clear()
+    passes.clear()
     mined(lab, horizon_days=365)
-    assert "NoLongerAtRiskPass" in carried
+    assert "NoLongerAtRiskPass" in passes
     files = sorted(kept_folder(lab.settings, "keeping").iterdir())
     assert len(files) == 2
     for file in files:
         file.write_bytes(file.read_bytes()[:-1])
-    carried.clear()
+    passes.clear()
     same(mined(lab)[0], one)
-    assert "NoLongerAtRiskPass" in carried
+    assert "NoLongerAtRiskPass" in passes
     drop_kept(lab.settings)
     assert not kept_folder(lab.settings, "keeping").exists()
 

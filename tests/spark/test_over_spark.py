@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.execution import over_spark as carrier
+from experiments.execution import over_spark
 from experiments.execution.over_spark import OverSpark
 from experiments.execution.shared_memory import SharedMemory
 from experiments.kernels.design import PairScanSettings
@@ -56,7 +56,7 @@ def some_persons(seed: int, count: int = 1500) -> Persons:
 @pytest.fixture(scope="module")
 def world(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Persons]:
     persons = some_persons(seed=int(np.random.default_rng().integers(1 << 30)))
-    settings = load_settings(tmp_path_factory.mktemp("carrier"), "test")
+    settings = load_settings(tmp_path_factory.mktemp("over_spark"), "test")
     write_lake(spark, settings, persons, [f"X//{code:02d}" for code in range(CODES)])
     return settings, persons
 
@@ -136,13 +136,13 @@ def test_a_batch_that_starts_inside_a_larger_one_is_read_right() -> None:
     table = timeline_of(persons)
     batch = table.combine_chunks().to_batches()[0]
     kept = persons.take(np.flatnonzero(np.diff(persons.offsets) > 0))
-    sliced = carrier.persons_of(batch.slice(50, 60))
+    sliced = over_spark.persons_of(batch.slice(50, 60))
     for got, wanted in zip(sliced, kept.part(50, 110), strict=True):
         np.testing.assert_array_equal(got, wanted)
 
 
 def test_large_arrays_are_shipped_in_blocks_and_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrier, "BLOCK", 1000)
+    monkeypatch.setattr(over_spark, "BLOCK", 1000)
     rng = np.random.default_rng(3)
     arrays = {
         "wide": rng.integers(0, 1 << 40, (37, 11)),
@@ -153,9 +153,9 @@ def test_large_arrays_are_shipped_in_blocks_and_put_together(monkeypatch: pytest
 
     def rows() -> Iterator[pa.RecordBatch]:
         for task in (1, 0):
-            yield from carrier.shipped(task, {name: array + task for name, array in arrays.items()})
+            yield from over_spark.shipped(task, {name: array + task for name, array in arrays.items()})
 
-    first, second = map(unpack, carrier.received(pa.Table.from_batches(list(rows()))))
+    first, second = map(unpack, over_spark.received(pa.Table.from_batches(list(rows()))))
     for number, got in (
         ((0, second), (1, first)) if (first["wide"] != arrays["wide"]).any() else ((0, first), (1, second))
     ):
