@@ -23,7 +23,12 @@ from lakehouse.governance.output_gate.folder import KINDS
 from lakehouse.governance.output_gate.reasons import Rule
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+PAGES = sorted(
+    [
+        *ROOT.glob("docs/*.md"),
+        *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY", "GLOSSARY")),
+    ]
+)
 PAGES = [page for page in PAGES if page.name != "reference.md"]
 
 

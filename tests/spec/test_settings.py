@@ -1,4 +1,4 @@
-"""Settings of a profile: the memory of counters is read as gigabytes, and what makes no sense is refused."""
+"""Settings of a profile: the smallest count that may be shown, the memory of counters; what makes no sense is refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse.errors import ConfigurationError
-from lakehouse.settings import COUNTER_MEMORY_GB, load_settings
+from lakehouse.settings import COUNTER_MEMORY_GB, SMALL_CELL_FLOOR, load_settings
 
 
 def profile(folder: Path, line: str) -> Path:
@@ -29,3 +29,15 @@ def test_counter_memory__without_sense_is_refused(
     monkeypatch.setenv("PATTERNLAKE_CONF", str(profile(tmp_path, f"counter_memory_gb = {value}")))
     with pytest.raises(ConfigurationError, match="counter_memory_gb"):
         load_settings(profile="own")
+
+
+def test_small_cell__may_be_raised_by_a_profile_and_never_lowered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for line, wanted in (("", SMALL_CELL_FLOOR), ("small_cell = 5", 5), ("small_cell = 10", 10)):
+        monkeypatch.setenv("PATTERNLAKE_CONF", str(profile(tmp_path, line)))
+        assert load_settings(profile="own").small_cell == wanted
+    for value in (4, 0, -1):
+        monkeypatch.setenv("PATTERNLAKE_CONF", str(profile(tmp_path, f"small_cell = {value}")))
+        with pytest.raises(ConfigurationError, match="never lower"):
+            load_settings(profile="own")
