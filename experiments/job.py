@@ -69,9 +69,9 @@ class RunnableJob(Job):
         given = definition.get("parameters", {}).get(self.name, {})
         earlier = None
         if arguments.replay:
-            from experiments.run.replay import Earlier
+            from experiments.run.replay import EarlierRun
 
-            earlier = Earlier.of(settings, arguments.replay, arguments.study)
+            earlier = EarlierRun.of(settings, arguments.replay, arguments.study)
             given = earlier.receipt.get("params", {})
         params = self.parameters(given, arguments.set)
         progress = Progress(quiet=arguments.quiet or bool(os.environ.get("PATTERNLAKE_QUIET")))
@@ -86,7 +86,7 @@ def job(
 ) -> Callable[[Question], RunnableJob]:
     """Make a function ``(study, params) -> Findings`` a job; the file's docstring is its question.
 
-    ``reads`` names the columns by table that the job reads, or is a function of the parameters that tells them;
+    ``reads`` names the columns by table that the job reads, or is a function of the parameters that gives them;
     ``gives`` the kinds of product it hands over (``patterns("trajectory")``, ``INDICATORS``), patterns of ordered pairs
     unless said otherwise.
     """

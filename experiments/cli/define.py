@@ -53,7 +53,7 @@ def loaded(settings: Settings, family: str, id: str) -> Definition[Any]:
 
 
 def rows(settings: Settings, family: str, lang: str) -> Iterator[Row]:
-    """Every definition of a family; a faulty one tells its faults instead of ending the list."""
+    """Every definition of a family; a faulty one shows its faults instead of ending the list."""
     from lakehouse.definitions.loader import ids
     from lakehouse.governance.approvals.definition_signatures import signatures_needed, unsigned
     from lakehouse.governance.permits.files import load_permit
@@ -128,22 +128,22 @@ def define_check(
 
     settings, known = settings_of(lake), known_families()
     chosen = [family_called(known, family).family] if family else list(known)  # type: ignore[attr-defined]
-    told, whole, real = 0, 0, persons_are_real(settings)
+    unusable, whole, real = 0, 0, persons_are_real(settings)
     for each in chosen:
         for one in [id] if id else ids(settings, each):
             try:
                 made = loaded(settings, each, one)
             except ConfigurationError as error:
                 print(f"FAULTY {error.what}")
-                told += 1
+                unusable += 1
                 continue
             why = unsigned(settings, made)
             if why:
                 print(f"UNSIGNED {why}")
-            told, whole = told + bool(why and real), whole + 1
-    if told:
+            unusable, whole = unusable + bool(why and real), whole + 1
+    if unusable:
         raise ConfigurationError(
-            f"{told} of {told + whole} definitions cannot be used.",
+            f"{unusable} of {unusable + whole} definitions cannot be used.",
             "What is declared is applied exactly as written.",
             "Correct what is named above, and check again.",
         )

@@ -35,7 +35,7 @@ def erase(numbers: Numbers, kind: Kind = "cpr", issuer: Issuer = "", lake: Lake 
     tokens, clear = read_numbers(settings, numbers, kind, issuer)
     spark = spark_session(settings, "patternlake erase")
     try:
-        # A foreign id may be a small number that stands everywhere: only its token tells.
+        # A foreign id may be a small number that stands everywhere: only its token is searched for.
         texts = clear if kind == "cpr" else []
         print(forget(OpenLake(spark, settings), tokens, texts=texts, progress=Progress()))
     finally:

@@ -31,7 +31,7 @@ def run(
     ] = None,
     spec: Spec = "danish",
     precision: Target = 0.98,
-    truth: Annotated[str, typer.Option("--truth", help="Column that tells who is whom, to judge by.")] = "",
+    truth: Annotated[str, typer.Option("--truth", help="Column that says who is whom, to judge by.")] = "",
     strata: Annotated[
         list[str] | None, typer.Option("--stratum", help="Column to judge by, repeatable.")
     ] = None,

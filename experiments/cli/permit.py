@@ -111,7 +111,7 @@ def permit_check(
     permit: Annotated[str | None, typer.Option("--permit", help="Permit, instead of a study's.")] = None,
     user: Annotated[str | None, typer.Option("--user", help="Account that would run it.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Parameter, KEY=VALUE: what is read hangs on them.")
+        list[str] | None, typer.Option("--set", help="Parameter, KEY=VALUE: what is read depends on them.")
     ] = None,
     lake: Lake = None,
 ) -> None:
@@ -124,12 +124,12 @@ def permit_check(
     found, asked = permit_of(settings, study, permit), load_job(job_file(job))
     given: dict[str, Any] = settings.read_definition("studies", study) if study else {}
     params = asked.parameters(given.get("parameters", {}).get(asked.name, {}), set_ or [])
-    told = missing_for(found, asked.reads_for(params), ("mine",), user or getpass.getuser(), date.today())
-    for line in told:
+    missing = missing_for(found, asked.reads_for(params), ("mine",), user or getpass.getuser(), date.today())
+    for line in missing:
         print(f"MISSING {line}")
-    if told:
+    if missing:
         raise PermissionRefused(
-            f"{asked.name} lacks {len(told)} of what it needs under permit '{found.permit_id}'.",
+            f"{asked.name} lacks {len(missing)} of what it needs under permit '{found.permit_id}'.",
             "",
             f"Leave them out, or ask {found.authority}; 'patternlake permit diff' drafts the application.",
         )
@@ -152,10 +152,10 @@ def permit_diff(
     settings = settings_of(lake)
     found = permit_of(settings, study, permit)
     records = (record for _, record in scopes(settings) if record["permit"].get("id") == found.permit_id)
-    told = permit_use.difference(found, records)
-    print(permit_use.describe(found, told))
+    difference = permit_use.difference(found, records)
+    print(permit_use.describe(found, difference))
     if draft is not None:
-        draft.write_text(permit_use.draft(found, told, date.today()), "utf-8")
+        draft.write_text(permit_use.draft(found, difference, date.today()), "utf-8")
         print(draft)
 
 

@@ -23,7 +23,7 @@ def person(
     ] = False,
     issuer: Annotated[str, typer.Option("--issuer", help="Issuer of a decentral replacement number.")] = "",
     with_actor: Annotated[
-        bool, typer.Option("--with-actor", help="Name who ran it (normally not told).")
+        bool, typer.Option("--with-actor", help="Name who ran it (normally not shown).")
     ] = False,
     lake: Lake = None,
 ) -> None:
@@ -40,7 +40,7 @@ def person(
     print(f"{len(found)} runs read this person's data.", file=sys.stderr)
     if unknown := untold(settings):
         print(
-            f"{len(unknown)} runs read past their study; what those read cannot be told: {', '.join(unknown)}.",
+            f"{len(unknown)} runs read past their study; what those read cannot be known: {', '.join(unknown)}.",
             file=sys.stderr,
         )
 

@@ -1,4 +1,4 @@
-"""``patternlake reidentify``: whom a pseudonym stands for, told to a clinical recipient under four eyes."""
+"""``patternlake reidentify``: whom a pseudonym stands for, disclosed to a clinical recipient once two have approved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import typer
 from experiments.cli.common import Lake, StudyId, settings_of
 
 NAME = "reidentify"
-app = typer.Typer(no_args_is_help=True, help="Whom a pseudonym stands for, told under four eyes.")
+app = typer.Typer(
+    no_args_is_help=True, help="Whom a pseudonym stands for; disclosed once two persons have approved."
+)
 Key = Annotated[Path, typer.Option("--key", help="Your own private key.")]
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="Request, as 'list' shows it.")]
 
@@ -87,7 +89,7 @@ def deliver(
     out: Annotated[Path, typer.Option("--out", help="File to write, sealed for the recipient.")],
     lake: Lake = None,
 ) -> None:
-    """Write the answer, readable by the recipient alone; under the vault's account."""
+    """Write whom the pseudonyms stand for, readable by the recipient alone; under the vault's account."""
     from lakehouse.governance.persons.reidentification import Desk
 
     print(Desk(settings_of(lake)).deliver(request, out))
@@ -110,4 +112,4 @@ def open_box(
 
 @app.callback()
 def group() -> None:
-    """Whom a pseudonym stands for, told under four eyes."""
+    """Whom a pseudonym stands for; disclosed once two persons have approved."""

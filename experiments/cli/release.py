@@ -114,7 +114,7 @@ def verify(
 def withdraw(
     release: Release, by: By, key: Key, because: Because, account: Account = None, lake: Lake = None
 ) -> None:
-    """Take a release back: exported no more, and told so wherever its folder is checked here."""
+    """Take a release back: exported no more, and reported as withdrawn wherever its folder is checked here."""
     from lakehouse.governance.release.requests import withdraw as take_back
 
     settings = settings_of(lake)

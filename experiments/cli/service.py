@@ -25,9 +25,9 @@ def demo(
     lake: Lake = None,
 ) -> None:
     """From nothing to a mined region: synthesise, ingest, permit, mine; then say where everything is."""
-    from experiments.run.demo import demo as whole_line
+    from experiments.run.demo import demo as run_demo
 
-    raise typer.Exit(whole_line(settings_of(lake), persons, seed, source))
+    raise typer.Exit(run_demo(settings_of(lake), persons, seed, source))
 
 
 @app.command()

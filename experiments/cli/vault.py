@@ -60,8 +60,8 @@ def rotate(lake: Lake = None) -> None:
 
 @app.command("rotate-root")
 def rotate_root(lake: Lake = None) -> None:
-    """Carry every token of the lake to a new root key, without a lost row; finishes one that was killed."""
-    from lakehouse.governance.persons.root_rotation import rotate_root as carry
+    """Compute every token of the lake anew under a new root key, without a lost row; finishes one that was killed."""
+    from lakehouse.governance.persons.root_rotation import rotate_root as renew_tokens
     from lakehouse.lake import Lake as OpenLake
     from lakehouse.session import spark_session
 
@@ -69,7 +69,7 @@ def rotate_root(lake: Lake = None) -> None:
     spark = spark_session(settings, "patternlake rotate-root")
     try:
         print(
-            f"{carry(OpenLake(spark, settings)):,} rows carry new tokens; studies get new pseudonyms from now on."
+            f"{renew_tokens(OpenLake(spark, settings)):,} rows have new tokens; studies get new pseudonyms from now on."
         )
     finally:
         spark.stop()

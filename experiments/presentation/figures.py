@@ -87,8 +87,14 @@ def calibration(z: Floats, null: Calibration) -> Figure:
     axes.bar(edges[:-1], density, width, align="edge", color="#d9d9d9", edgecolor=PAPER, linewidth=0.3)
     grid = np.linspace(-6, 6, 400)
     curves = (
-        (0.0, 1.0, INK, (0, (4, 2)), "where the bars should be (spread 1)"),
-        (null.mean, null.sd, RUST, "-", f"where the middle of the bars is (spread {null.sd:.2f})"),
+        (0.0, 1.0, INK, (0, (4, 2)), "where the bars should be (standard deviation 1)"),
+        (
+            null.mean,
+            null.sd,
+            RUST,
+            "-",
+            f"where the middle of the bars is (standard deviation {null.sd:.2f})",
+        ),
     )
     for mean, sd, colour, style, label in curves:
         height = np.exp(-0.5 * ((grid - mean) / sd) ** 2) / sd / np.sqrt(2 * np.pi)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, PAPER, GREY, BLUE, RUST = "#1a1a1a", "#ffffff", "#b9b9b9", "#1f4e79", "#b3541e"
-"""Blue and rust differ in lightness; wherever they tell things apart, the shape does too."""
+"""Blue and rust differ in lightness; wherever they distinguish things, the shape does too."""
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:

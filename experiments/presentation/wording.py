@@ -58,7 +58,7 @@ def share(value: float | None) -> str:
     return HIDDEN if value is None else f"{100 * value:.0f} %"
 
 
-def told_days(value: float | None) -> str:
+def days_or_hidden(value: float | None) -> str:
     """A time, or that it is hidden."""
     return HIDDEN if value is None else days(value)
 

@@ -220,7 +220,7 @@ class Product(ABC):
     def judged(self, bh: NDArray[np.float64], by: NDArray[np.float64]) -> Self:
         """The product with q-values (m,) over all that its study ever tested, in the order of ``tests``.
 
-        Asked of products with tests alone; raises NotImplementedError where one has tests and no place for the answer.
+        Asked of products with tests alone; raises NotImplementedError where one has tests and no place for q-values.
         """
         raise NotImplementedError(f"{type(self).__name__} has tests and does not take their q-values.")
 

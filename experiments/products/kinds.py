@@ -62,7 +62,7 @@ REPLICATION = (
     "service and the same registers."
 )
 PAIR_LIMITS = (NOT_A_CAUSE, COMPARABLE, FIRST_TIMES, RECORDED, REPLICATION)
-"""What no search can tell that compares days after a first code with comparable persons' comparable days."""
+"""What no search can show that compares days after a first code with comparable persons' comparable days."""
 
 
 def by_interval(significant: pa.Table) -> NDArray[np.int64]:
@@ -128,7 +128,7 @@ class Kind:
 
     ``one`` and ``many`` name a row in sentences; ``columns`` come after the shared ones; ``required`` must be
     in a job's table; ``asked`` completes "… were tested for whether"; ``sentence`` says a checked row in words;
-    ``needs`` are columns a sentence cannot do without; ``tests`` tells a dry run how much is tested among so many
+    ``needs`` are columns a sentence cannot do without; ``tests`` says for a dry run how much is tested among so many
     codes; ``captions`` title and explain pictures; ``sections`` make the kind's part of the report; ``limits`` say all
     that a pattern of this kind cannot tell.
     """

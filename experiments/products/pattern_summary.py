@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def summary(kind: Kind, search: Search, tally: Tally, significant: pa.Table) -> tuple[str, ...]:
-    """The answer in three sentences; ``significant`` is checked and ordered by strength."""
+    """The summary in three sentences; ``significant`` is checked and ordered by strength."""
     tested = f"{tally.tested:,} {kind.many} of {search.codes:,} codes were tested for whether {kind.asked}"
     fair = (calibration_sentence(search.calibration),) if search.calibration else ()
     if not tally.significant:
@@ -53,7 +53,7 @@ def strongest_sentence(significant: pa.Table, kind: Kind, judged: bool) -> str:
 
 
 def warning(calibration: Calibration | None) -> str:
-    """What the first lines say when the comparison is not calibrated; empty when it is, or cannot be told."""
+    """What the first lines say when the comparison is not calibrated; empty when it is, or has no z to calibrate."""
     if calibration is None or calibration.calibrated:
         return ""
     return (
@@ -84,14 +84,14 @@ def hidden_sentence(record: DisclosureRecord, tally: Tally, shown: int, kind: Ki
 
 def card_lines(kind: Kind, search: Search, tally: Tally, seed: int, code: str) -> tuple[str, ...]:
     """What a model made of the patterns is, line by line."""
-    told = "no such check in this kind of job"
+    calibration = "no such check in this kind of job"
     if search.calibration:
-        told = (
+        calibration = (
             f"{search.calibration.sd:.2f} over {search.calibration.pairs:,} pairs (1 is ideal, 1.1 the limit)"
         )
     return (
         f"A set of {kind.many}: {tally.tested:,} tested, {tally.significant:,} significant (by {search.rule}), "
         f"{tally.replicated:,} of them found again in persons the search had not looked at.",
         f"Window: {search.window}. Seed {seed}, code {code}.",
-        f"Standard deviation of z where nothing is to be found: {told}.",
+        f"Standard deviation of z where nothing is to be found: {calibration}.",
     )

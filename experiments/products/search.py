@@ -1,4 +1,4 @@
-"""How the patterns of a table were looked for, for whoever tells of them."""
+"""How the patterns of a table were looked for, for whoever reports them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from experiments.products.base import (
 
 @dataclass(frozen=True)
 class Search:
-    """How the patterns of a table were looked for, for whoever tells of them.
+    """How the patterns of a table were looked for, for whoever reports them.
 
-    ``codes`` were looked at; ``calibration`` is None where a job has no z whose spread could be judged; ``rule`` says what
+    ``codes`` were looked at; ``calibration`` is None where a job has no z to calibrate; ``rule`` says what
     is significant, ``window`` over which time; ``metrics`` are numbers to compare runs by.
     """
 

@@ -1,4 +1,4 @@
-"""What a report tells beside the products: question, persons, permit and scope, and how to do it again."""
+"""What a report says beside the products: question, persons, permit and scope, and how to do it again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ReportContext:
         return [self.persons, *(persons for _, persons in self.attrition)]
 
     def shown(self, thresholds: Thresholds) -> ReportContext:
-        """The context as it may be told: totals that differ by 1 to k−1 persons are rounded down, scope included."""
+        """The context as it may be shown: totals that differ by 1 to k−1 persons are rounded down, scope included."""
         read = [entry.get("persons") for entry in self.scope.get("reads", ())]
         scope = clean_scope(self.scope, thresholds, self.totals)
         if not differ_by_few([*self.totals, *read], thresholds):
@@ -50,10 +50,10 @@ class ReportContext:
 
 
 def summary(context: ReportContext, products: Sequence[CheckedProduct]) -> list[str]:
-    """The answer in a few sentences: each product's own, the first with the persons it is of."""
-    told: list[str] = []
+    """The summary in a few sentences: each product's own, the first with the persons it is of."""
+    sentences: list[str] = []
     for product in products:
         if product.summary:
             first, *others = product.summary
-            told += [f"In the treatment data of {context.persons:,} persons, {first}", *others]
-    return told or [f"The treatment data of {context.persons:,} persons were read."]
+            sentences += [f"In the treatment data of {context.persons:,} persons, {first}", *others]
+    return sentences or [f"The treatment data of {context.persons:,} persons were read."]

@@ -1,4 +1,4 @@
-"""One offline page a run, answer first: what was asked, found, read, hidden, and how to do it again."""
+"""One offline page a run, summary first: what was asked, found, read, hidden, and how to do it again."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _content(
         "kind": context.kind,
         "question": context.question,
         "warning": " ".join(product.warning for product in products if product.warning),
-        "answer": summary(context, products),
+        "summary": summary(context, products),
         "figures": [
             {"label": label, "value": value}
             for label, value in (
@@ -105,7 +105,7 @@ def _content(
 
 
 def _attrition(context: ReportContext, products: Sequence[CheckedProduct]) -> list[dict[str, Any]]:
-    """From the lake to the persons counted; steps that few persons make are told together."""
+    """From the lake to the persons counted; steps that few persons make are put together."""
     if not products:
         return []
     thresholds = max((product.thresholds for product in products), key=lambda each: each.persons)

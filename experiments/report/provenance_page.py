@@ -14,8 +14,8 @@ code{{font-size:.85em;word-break:break-all}}.bad{{color:#a00}}
 """
 
 
-def page(receipt: Mapping[str, Any], permit: Mapping[str, Any] | None, told: list[str]) -> str:
-    """The page of a receipt; ``told`` are the reasons why it is not valid, empty when it is."""
+def page(receipt: Mapping[str, Any], permit: Mapping[str, Any] | None, faults: list[str]) -> str:
+    """The page of a receipt; ``faults`` are the reasons why it is not valid, empty when it is."""
     title = f"What {receipt['study']}'s model of {str(receipt.get('started', ''))[:10]} was made from"
     whose = permit.get("population", "") if permit else ""
     summary = (
@@ -23,8 +23,8 @@ def page(receipt: Mapping[str, Any], permit: Mapping[str, Any] | None, told: lis
         f"<b>{_safe(receipt['permit'].get('id', ''))}</b>, assurance level <b>{_safe(receipt.get('assurance', ''))}</b>. "
         + (
             "The receipt is valid."
-            if not told
-            else f"<span class=bad>Not valid: {_safe('; '.join(told))}.</span>"
+            if not faults
+            else f"<span class=bad>Not valid: {_safe('; '.join(faults))}.</span>"
         )
     )
     facts = [

@@ -25,7 +25,7 @@ Question = Callable[["Study", Any], "Findings"]
 Grants = Mapping[str, Sequence[str]]
 """Columns by table."""
 Reads = Grants | Callable[[Any], Grants]
-"""Columns by table that a job reads, or a function of its parameters that tells them."""
+"""Columns by table that a job reads, or a function of its parameters that gives them."""
 
 
 class Parameter(NamedTuple):

@@ -1,4 +1,4 @@
-"""From nothing to a mined region in one go: synthesise, ingest, permit, mine; then say where everything is."""
+"""From nothing to a mined region in one command: synthesise, ingest, permit, mine; then say where everything is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lakehouse.settings import Settings
 
 
 def demo(settings: Settings, persons: int, seed: int, source: Path | None) -> int:
-    """The whole line in one go; safe to repeat."""
+    """The whole demonstration; safe to repeat."""
     began = time.monotonic()
     study = "demo" if source is None else f"demo-{source.name.replace('_', '-').lower()}"
     folder = source
@@ -43,7 +43,7 @@ def demo(settings: Settings, persons: int, seed: int, source: Path | None) -> in
             )
     else:
         say(f"1/4  Foreign data: {folder}")
-    say("2/4  Ingest: pseudonyms at the door, bad rows to quarantine, every row accounted for")
+    say("2/4  Ingest: pseudonymisation, bad rows to quarantine, every row accounted for")
     step([sys.executable, "-m", "experiments.cli", "ingest", str(folder), "--lake", str(settings.home)])
     say(f"3/4  Study '{study}' and its permit")
     from lakehouse.governance.permits.files import grant_all
@@ -76,7 +76,7 @@ def where(settings: Settings, study: str, seconds: float) -> str:
 
 
 def say(text: str) -> None:
-    """A line of the demo's own story."""
+    """A line of the demo's progress, on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 

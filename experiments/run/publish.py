@@ -73,7 +73,7 @@ def conclude(run: RunRecord, findings: Findings, context: ReportContext) -> Outc
     if judged := [each.calibration for each in checked if each.calibration]:
         run.tag(calibrated=str(all(each.calibrated for each in judged)).lower())
     warnings = [each.warning for each in checked if each.warning]
-    run.answer(
+    run.describe(
         f"{' '.join([*warnings, *summary(context, checked)])}\n\n{where_to_look(run, products, checked)}"
     )
     run.issue_receipt("checked")
@@ -168,7 +168,7 @@ def through_the_gate(run: RunRecord) -> None:
 
 
 def where_to_look(run: RunRecord, products: Sequence[Product], checked: Sequence[CheckedProduct]) -> str:
-    """What a reviewer asks next, below the answer on the run's page."""
+    """What a reviewer asks next, below the summary on the run's page."""
     facts = run.facts
     counted = [f"{label}: {value}" for each in checked for label, value in each.figures]
     named = [product.name for product in products if product.audience is Audience.NAMED]

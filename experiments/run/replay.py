@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierRun:
     """A run to be replayed: what its receipt says it was made from and came to."""
 
     run: str
     receipt: dict[str, Any]
 
     @classmethod
-    def of(cls, settings: Settings, run: str, study: str) -> Earlier:
+    def of(cls, settings: Settings, run: str, study: str) -> EarlierRun:
         """The run's receipt, refused unless it is valid in signature and ledger."""
         from experiments.tracking.run_folders import find_run
         from lakehouse.governance.ledger.receipts import require

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.products.base import Audience, require_given
 from experiments.report.context import ReportContext
 from experiments.run.publish import ACCOUNTED, Outcome, conclude
-from experiments.run.replay import Earlier
+from experiments.run.replay import EarlierRun
 from experiments.tracking import mlflow_runs
 from experiments.tracking import run_record as tracking
 from experiments.tracking.code_version import code_version
@@ -39,7 +39,7 @@ def run_job(
     params: Any,
     progress: Progress,
     began: float,
-    replay: Earlier | None = None,
+    replay: EarlierRun | None = None,
 ) -> str:
     """Ask a job's question and leave its whole record; the MLflow run's id.
 
@@ -94,7 +94,7 @@ def _ask(
     study_id: str,
     params: Any,
     run: tracking.RunRecord,
-    replay: Earlier | None,
+    replay: EarlierRun | None,
 ) -> tuple[Findings, Study]:
     """The job's own part; whatever it read is on the run's record even when it fails."""
     try:
@@ -137,7 +137,7 @@ def report_context(
     scope: dict[str, Any],
     seconds: float,
 ) -> ReportContext:
-    """What the report of a run tells beside the products; ``attrition`` holds persons left after each rule."""
+    """What the report of a run says beside the products; ``attrition`` holds persons left after each rule."""
     return ReportContext(
         question=job.question,
         persons=findings.persons,
@@ -165,8 +165,8 @@ def command_line(job: Job, study_id: str, params: Any) -> str:
 def printed(job: Job, settings: Settings, study_id: str, outcome: Outcome) -> str:
     """What a finished run prints: how much was found, and where everything lies."""
     folder = settings.results / study_id / outcome.run_id
-    told = [", ".join(f"{value} {label}" for label, value in each.figures) for each in outcome.checked]
-    lines = [f"{line[:1].upper()}{line[1:]}." for line in told if line]
+    figures = [", ".join(f"{value} {label}" for label, value in each.figures) for each in outcome.checked]
+    lines = [f"{line[:1].upper()}{line[1:]}." for line in figures if line]
     lines += [f"run     {outcome.run_id}  (scope: {outcome.state})"]
     lines += [f"report  {outcome.report}"] if outcome.report else []
     for product in outcome.products:

@@ -29,17 +29,17 @@ def copy_definitions(settings: Settings, folder: Path) -> None:
                 shutil.copytree(family, folder / family.name, dirs_exist_ok=True)
 
 
-def used_inside(settings: Settings, study_id: str, told: Mapping[str, str]) -> dict[str, str]:
+def used_inside(settings: Settings, study_id: str, claimed: Mapping[str, str]) -> dict[str, str]:
     """Hash by name of the definitions a sealed job used: the study as it lies in the extract, others as they lie here.
 
-    ``told`` is what the job says; it is believed as far as computing the hashes again confirms it. Raises
+    ``claimed`` is what the job says; it is believed as far as computing the hashes again confirms it. Raises
     :class:`DataError` where it does not, :class:`PermissionRefused` where a signature is missing.
     """
     extract = replace(settings, home=extract_folder(settings, study_id))
     used = load(extract, StudyDefinition, study_id).hashes
     known = families("lakehouse", "experiments")
     real = lake_kind(settings) == "real"
-    for name, digest in told.items():
+    for name, digest in claimed.items():
         if name in used:
             continue
         family, _, rest = name.partition("/")

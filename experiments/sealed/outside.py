@@ -159,10 +159,10 @@ def reconcile(scope: dict[str, Any], logged: EventLogReads, extract: Extract) ->
             elif table and (beyond := sorted(set(scan.columns) - set(extract.columns[table]))):
                 reasons.append(f"{', '.join(beyond)} of {table} left the disk beyond the extract.")
     state = "breach" if len(reasons) > len(scope.get("reasons", ())) else scope.get("state", "unaccounted")
-    sights = {"executions": logged.executions, "scans": len(logged.scans), "event_log": logged.sha256}
+    observed = {"executions": logged.executions, "scans": len(logged.scans), "event_log": logged.sha256}
     return {
         **scope, "state": state, "reasons": list(dict.fromkeys(reasons)), "assurance": "sealed", "reading": extract.reading,
-        "commitment": extract.commitment, "reconciliation": {**scope.get("reconciliation", {}), "outside": sights},
+        "commitment": extract.commitment, "reconciliation": {**scope.get("reconciliation", {}), "outside": observed},
         "extract": digest_of(extract),
     }  # fmt: skip
 
@@ -179,7 +179,7 @@ class SealedOutcome:
 
 
 def ask_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: Any) -> SealedOutcome:
-    """Run the job in its sandbox, and look at what it left."""
+    """Run the job in its sandbox, and look at what it ended."""
     actor = getpass.getuser()
     extract = fresh_extract(settings, study_id, actor)
     with sandbox_for(settings, extract, file) as (confined, work):
@@ -251,16 +251,16 @@ def run_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: 
         ledger.append(settings, "intent", {**intent, "definitions": defined.hashes})
         run.bind_permit(permit, defined.content.seed)
         run.made |= {"params": asdict(params), "command": command_line(job, study_id, params) + " --sealed"}
-        left = ask_sealed(job, file, settings, study_id, params)
-        record_definitions(run, used_inside(settings, study_id, left.definitions))
-        findings, scope = left.findings, left.scope
+        ended = ask_sealed(job, file, settings, study_id, params)
+        record_definitions(run, used_inside(settings, study_id, ended.definitions))
+        findings, scope = ended.findings, ended.scope
         if findings is None:
             run.store_scope(scope)
             raise ScopeBreach(
-                f"The sealed job ended with code {left.code}.", "What it printed stands above.", ""
+                f"The sealed job ended with code {ended.code}.", "What it printed stands above.", ""
             )
         context = report_context(
-            job, study_id, permit.purpose, left.attrition, findings, params, scope, time.time() - began
+            job, study_id, permit.purpose, ended.attrition, findings, params, scope, time.time() - began
         )
         context = replace(context, command=str(run.made["command"]))
         outcome = conclude(run, findings, context)

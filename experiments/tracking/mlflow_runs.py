@@ -67,7 +67,7 @@ def run(
             release_state="inside the study",
             **facts,
         )
-        record.answer(question)
+        record.describe(question)
         try:
             yield record
         except BaseException as error:
@@ -90,7 +90,7 @@ def fail(record: RunRecord, error: BaseException) -> None:
     if "receipt_hash" not in record.facts:
         with contextlib.suppress(Exception):
             record.issue_receipt("failed", failed=type(error).__name__)
-    record.answer(f"{record.question}\n\n**Failed.** {reason}\n\nDetails: {details}")
+    record.describe(f"{record.question}\n\n**Failed.** {reason}\n\nDetails: {details}")
 
 
 def sweep(client: MlflowClient, experiment: str) -> int:

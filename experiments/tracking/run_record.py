@@ -100,7 +100,7 @@ class RunRecord:
             small_cell=self.thresholds.persons,
         )  # fmt: skip
 
-    def answer(self, text: str) -> None:
+    def describe(self, text: str) -> None:
         """The paragraph at the head of the run's page."""
         self.client.set_tag(self.run_id, "mlflow.note.content", text[:TAG_LENGTH])
 
@@ -161,7 +161,7 @@ class RunRecord:
     def withhold(self) -> None:
         """Say that nothing leaves this run, and why."""
         self.tag(release_state="withheld")
-        self.answer(
+        self.describe(
             f"{self.question}\n\n**Withheld.** What this run read could not be accounted for (scope: "
             f"{self.state}), "
             "so its results are not shown. See scope.json, correct the job, and run it again."

@@ -388,9 +388,9 @@ def _(w: World) -> Any:
     if w.study is not None:
         w.study._observer.take = lambda record: None
         w.study._guard.gate = lambda frame: None
-        from lakehouse.governance.guard import plan_check as plan_gate
+        from lakehouse.governance.guard import plan_check
 
-        plan_gate._checks = ()
+        plan_check._checks = ()
     return w.delta("spell").collect()
 
 

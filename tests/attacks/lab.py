@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.data_model import GOLD
 from lakehouse.delta.tables import create_table, table_path
-from lakehouse.governance.guard import plan_check as plan_gate
+from lakehouse.governance.guard import plan_check
 from lakehouse.governance.scope.scope import State
 from lakehouse.settings import Settings
 from lakehouse.study.session import open_data
@@ -122,7 +122,7 @@ def attack_guarded(spark: SparkSession, settings: Settings, name: str) -> Result
     """The attack from inside an open study."""
     day = [TODAY]
     content = listed(settings).read_text()
-    checks = plan_gate._checks
+    checks = plan_check._checks
     with exchangeable(spark, settings) as swap:
         study = open_data(spark, settings, "attack", actor="anna", today=lambda: day[0])
         world = World(
@@ -136,7 +136,7 @@ def attack_guarded(spark: SparkSession, settings: Settings, name: str) -> Result
             scope = study.scope()
         finally:
             listed(settings).write_text(content)
-            plan_gate._checks = checks
+            plan_check._checks = checks
             world.notes.get("undo", lambda: None)()
     return judged(name, got, error, scope)
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.products.result_hash import table_hash
-from experiments.run.replay import Earlier
+from experiments.run.replay import EarlierRun
 from lakehouse.errors import DataError, PermissionRefused, ScopeBreach
 from lakehouse.governance.ledger import ledger, receipts
 from lakehouse.settings import Settings
@@ -142,7 +142,7 @@ def test_result_hash_sees_every_difference(place: int, name: str, values: list[A
 
 def test_replay_compares_with_the_receipt(settings: Settings) -> None:
     issued(settings)
-    earlier = Earlier.of(settings, "r1", "demo")
+    earlier = EarlierRun.of(settings, "r1", "demo")
     assert earlier.versions == {"gold.timeline": 3}
     issued(settings, run="r2")
     assert earlier.compare(settings.results / "demo" / "r2").startswith("same result as run r1")
@@ -151,4 +151,4 @@ def test_replay_compares_with_the_receipt(settings: Settings) -> None:
         earlier.compare(settings.results / "demo" / "r3")
     (settings.results / "demo" / "r1" / "receipt.json").unlink()
     with pytest.raises(DataError, match="no receipt"):
-        Earlier.of(settings, "r1", "demo")
+        EarlierRun.of(settings, "r1", "demo")

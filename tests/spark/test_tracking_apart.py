@@ -70,7 +70,7 @@ def whole(settings: Settings, number: int, barrier: threading.Barrier, files: Pa
         run.model(CHECKED, CHECKED.kind.model)
         barrier.wait(120)
         run.issue_receipt("checked")
-        run.answer(f"Answer {number}")
+        run.describe(f"Summary {number}")
         return str(run.run_id)
 
 

@@ -108,7 +108,7 @@ LIMITS = (
     "Persons are compared within strata of sex, ten-year age group and use of care before the landmark; what else "
     "sets them apart is not seen.",
     "The adjusted p holds over every pattern tested in this run, however they overlap; patterns inside one another "
-    "tell the same story several times.",
+    "say the same several times.",
     "What goes with an outcome is not what causes it; those who died or moved away before the landmark are not in it.",
     RECORDED,
     REPLICATION,

@@ -33,7 +33,7 @@ def tests(codes: int) -> str:
 
 
 def draw(*given: Any) -> dict[str, bytes]:
-    """Effect against evidence, network, spread of z."""
+    """Effect against evidence, network, calibration."""
     from experiments.presentation.figures import draw as pictures
 
     return pictures(*given)

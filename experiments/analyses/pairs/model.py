@@ -33,7 +33,7 @@ SYSTEMS_WITH_LEVELS = ("ICD10", "ATC", "SKS")
 
 
 class PatternSet:
-    """Answers what tends to come next; made of checked, significant patterns alone."""
+    """Says what tends to come next; made of checked, significant patterns alone."""
 
     def __init__(self, patterns: pd.DataFrame) -> None:
         self._by_first = {str(code): rows for code, rows in patterns.groupby("code_a", observed=True)}

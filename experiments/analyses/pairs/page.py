@@ -36,7 +36,7 @@ CAPTIONS = {
         "Histogram of z",
         "Is the comparison fair? Most pairs have nothing to do with each other, so the grey bars should "
         "fill the dashed "
-        "curve. If they spread wider, ordinary differences between persons look like findings.",
+        "curve. If they reach wider, ordinary differences between persons look like findings.",
     ),
 }
 

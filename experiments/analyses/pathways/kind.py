@@ -70,7 +70,7 @@ KIND = Kind(
     ),
     limits=(
         "A pathway is judged after its window closed, among those alive then; what made a person go this way is "
-        "known only as far as sex, age, year, earlier events and the number of steps tell.",
+        "known only as far as sex, age, year, earlier events and the number of steps show.",
         RECORDED,
         REPLICATION,
     ),

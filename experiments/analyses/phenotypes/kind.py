@@ -71,8 +71,8 @@ KIND = Kind(
     ),
     limits=(
         "Codes of one illness stand together by definition; a phenotype is a way to say it, not a cause.",
-        "What is expected is told by sex, five-year age group and the number of codes a person has; times and order of the "
-        "codes play no part.",
+        "What is expected follows from sex, five-year age group and the number of codes a person has; times and order of "
+        "the codes play no part.",
         RECORDED,
         REPLICATION,
     ),

@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from experiments.presentation.wording import HIDDEN, count, named, ratio, small_number, told_days, verdict
+from experiments.presentation.wording import (
+    HIDDEN,
+    count,
+    days_or_hidden,
+    named,
+    ratio,
+    small_number,
+    verdict,
+)
 from experiments.products.columns import WORD, column
 from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds
@@ -154,7 +162,7 @@ SHOWN = (
         True,
     ),
     ReportColumn(
-        "lag", "Median lag", "Days until half had come", lambda row: told_days(row["lag_q50"]), True
+        "lag", "Median lag", "Days until half had come", lambda row: days_or_hidden(row["lag_q50"]), True
     ),
     ReportColumn(
         "replicated", "Replicated", "In the locked half", lambda row: verdict(row["replicated_person"])

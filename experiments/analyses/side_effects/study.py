@@ -1,4 +1,4 @@
-"""Side effects over a study: which codes are medicines and which events, designs counted on Spark, named and told."""
+"""Side effects over a study: which codes are medicines and which events, designs counted on Spark, named and described."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
     return Findings(
         products=(patterns,),
         persons=found.pairs.persons,
-        remarks=(told(found.scatter),),
+        remarks=(control_sentence(found.scatter),),
     )
 
 
-def told(scatter: Scatter) -> str:
+def control_sentence(scatter: Scatter) -> str:
     """What the negative controls say, in a sentence."""
     return (
         f"Negative controls (the same pairs with every start moved within its year; {scatter.controls:,} with enough "

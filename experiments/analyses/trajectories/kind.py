@@ -15,12 +15,12 @@ from experiments.presentation.trajectory_browser import browser_section
 from experiments.presentation.wording import (
     count,
     days,
+    days_or_hidden,
     number,
     ratio,
     share,
     small_number,
     steps,
-    told_days,
     verdict,
 )
 from experiments.products.base import ModelSpec, Section
@@ -104,7 +104,7 @@ def check(
 
 
 def draw(checked: pa.Table, significant: pa.Table, *given: Any) -> dict[str, bytes]:
-    """All steps of the significant trajectories put together, and the spread of z of the links."""
+    """All steps of the significant trajectories put together, and the calibration of the links."""
     from experiments.presentation.figures import calibration, png
     from experiments.presentation.network import chart
 
@@ -138,8 +138,8 @@ def example(significant: pa.Table) -> dict[str, list[Any]]:
     }
 
 
-def _with_interval(row: Mapping[str, Any], name: str, told: Callable[[float | None], str]) -> str:
-    return f"{told(row[name])} ({told(row[name + '_low'])} to {told(row[name + '_high'])})"
+def _with_interval(row: Mapping[str, Any], name: str, words: Callable[[float | None], str]) -> str:
+    return f"{words(row[name])} ({words(row[name + '_low'])} to {words(row[name + '_high'])})"
 
 
 SHOWN = (
@@ -166,7 +166,7 @@ SHOWN = (
         True,
     ),
     ReportColumn("q", "q-value", "Share of false findings", lambda row: small_number(row["q_bh"]), True),
-    ReportColumn("lag", "Median lag", "Of the last step", lambda row: told_days(row["lag_q50"]), True),
+    ReportColumn("lag", "Median lag", "Of the last step", lambda row: days_or_hidden(row["lag_q50"]), True),
     ReportColumn(
         "replicated", "Replicated", "In the locked half", lambda row: verdict(row["replicated_person"])
     ),
@@ -180,8 +180,8 @@ CAPTIONS = {
     ),
     "calibration.png": (
         "Histogram of z of all ordered pairs",
-        "Is the comparison fair that the steps were chosen by? Most pairs have nothing to do with each other, so the grey "
-        "bars should fill the dashed curve. If they spread wider, ordinary differences between persons look like findings.",
+        "Is the comparison fair that the steps were chosen by? Most pairs have nothing to do with each other, so the "
+        "grey bars should fill the dashed curve. If they reach wider, ordinary differences between persons look like findings.",
     ),
 }
 

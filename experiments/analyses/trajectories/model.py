@@ -41,19 +41,19 @@ SYSTEMS_WITH_LEVELS = ("ICD10", "ATC", "SKS")
 
 
 class TrajectorySet:
-    """Answers what came next; made of checked, significant trajectories alone."""
+    """Says what came next; made of checked, significant trajectories alone."""
 
     def __init__(self, trajectories: pd.DataFrame) -> None:
         self._following: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for row in trajectories.to_dict("records"):
             items = tuple(row["items"])
-            told = {str(name): value for name, value in row.items()}
-            told |= {"next": items[-1], "text": row["texts"][-1]}
-            self._following.setdefault(items[:-1], []).append(told)
+            step = {str(name): value for name, value in row.items()}
+            step |= {"next": items[-1], "text": row["texts"][-1]}
+            self._following.setdefault(items[:-1], []).append(step)
         self._codes = {code for path in self._following for code in path}
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """What came next, by person: of the ways a person has walked the longest tell most and come first.
+        """What came next, by person: of the ways a person has walked the longest are the most specific and come first.
 
         A code the person already has is left out. A code deeper than the trajectories' level is taken at that
         level. A way counts as walked when the first days of its codes follow one another within the window.
@@ -86,7 +86,7 @@ class TrajectorySet:
                 code = str(row["next"])
                 new = not any(each == code or each.startswith(code) for each in had)
                 if new and code not in found and _walked(first, walked, row["window"]):
-                    found[code] = _told(person, walked, row, today - first[walked[-1]])
+                    found[code] = _prediction(person, walked, row, today - first[walked[-1]])
         return sorted(found.values(), key=lambda each: (-each["walked"].count(" → "), -each["share_low"]))
 
 
@@ -98,7 +98,7 @@ def _walked(first: dict[str, int], path: tuple[str, ...], window: str) -> bool:
     )
 
 
-def _told(person: str, walked: tuple[str, ...], row: dict[str, Any], since: int) -> dict[str, Any]:
+def _prediction(person: str, walked: tuple[str, ...], row: dict[str, Any], since: int) -> dict[str, Any]:
     names = ("share", "share_low", "share_high", "within_year", "within_year_low", "within_year_high")
     return {
         "person": person,

@@ -1,4 +1,4 @@
-"""Trajectories over a study: links by the pair scan, paths counted on Spark, named and told."""
+"""Trajectories over a study: links by the pair scan, paths counted on Spark, named and described."""
 
 from __future__ import annotations
 

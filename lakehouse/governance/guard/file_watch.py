@@ -26,7 +26,7 @@ class FileWatch:
     Python's audit events reach us for ``open``, ``os.open``, ``pathlib`` and everything built on them, also
     from libraries written in Python; ``side_doors`` adds Arrow's readers. Libraries that open files in C or Rust raise
     no event, nor do other processes: that one was loaded or started is given to ``doubt``, since what it read
-    cannot be told. ``others`` says whether a path belongs to another study.
+    cannot be known. ``others`` says whether a path belongs to another study.
     """
 
     _installed = False
@@ -72,7 +72,7 @@ class FileWatch:
             if found is not None:
                 self.report(f"A process was started over {found}")
             elif os.path.basename(text.split()[0]) not in HARMLESS:  # noqa: PTH119
-                self.doubt("a process was started, and what it read cannot be told")
+                self.doubt("a process was started, and what it read cannot be known")
 
     def hit(self, given: Any) -> str | None:
         """The real path of what was opened, when it is a file of a table or lies with the keys."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.errors import PermissionRefused, ScopeBreach
 from lakehouse.governance.access.platform_reads import is_platform_at_work
-from lakehouse.governance.guard import plan_check as plan_gate
+from lakehouse.governance.guard import plan_check
 from lakehouse.governance.guard.file_watch import FileWatch
 from lakehouse.governance.guard.guarded_state import GuardedState
 from lakehouse.governance.guard.side_doors import refuse
@@ -39,7 +39,7 @@ class Guard:
         self._watch.start()
         self._state = GuardedState(Lake(spark, self._study.settings), self._study.rules)
         self._state.close_doors(self.side_door)
-        plan_gate.start(self.gate)
+        plan_check.start(self.gate)
 
     def stop(self) -> None:
         """Stop watching; what changed meanwhile and must not is added to what was seen.
@@ -47,7 +47,7 @@ class Guard:
         Where Spark has died it cannot be asked, and the run is unaccounted.
         """
         self._watch.stop()
-        plan_gate.stop(self.gate)
+        plan_check.stop(self.gate)
         if self._state is None:
             return
         self._state.open_doors()
@@ -76,10 +76,10 @@ class Guard:
         if query is None:
             return
         self._check_lists(query)
-        if told := judge_plan(query, self._study.gated(), self._study.declared()):
+        if reasons := judge_plan(query, self._study.gated(), self._study.declared()):
             raise self._study.denied(
                 PermissionRefused(
-                    " ".join(dict.fromkeys(told)),
+                    " ".join(dict.fromkeys(reasons)),
                     f"Permit '{self._study.permit.permit_id}' does not cover it, so nothing was read.",
                     "Use study.table(...) and what the permit grants, or ask for more.",
                 )

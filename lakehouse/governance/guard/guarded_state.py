@@ -30,7 +30,7 @@ GUARDING = (
     "spark.sql.redaction.string.regex",
     "spark.redaction.regex",
 )
-"""Settings whose change would blind a sight or let a condition of the job run before the row rules."""
+"""Settings whose change would blind an observer or let a condition of the job run before the row rules."""
 
 
 class GuardedState:

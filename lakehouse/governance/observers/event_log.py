@@ -1,4 +1,4 @@
-"""The second sight: Spark's own event log of a reading, written beside it and read afterwards; reading it needs no Spark.
+"""A second observer: Spark's own event log of a reading, written beside it and read afterwards; reading it needs no Spark.
 
 The listener that hands over plans lives in the process it watches. The event log is written by Spark itself, as
 text, and is read by code that shares nothing with the listener; at the Sealed level by another account. It holds

@@ -65,7 +65,7 @@ class UnexplainedWork:
 class Observations:
     """Everything an observer saw between the opening and the closing of a study.
 
-    ``faults`` are failures of the recorder, ``doubts`` happenings whose reads cannot be told. ``logged`` is the event
+    ``faults`` are failures of the recorder, ``doubts`` happenings whose reads cannot be known. ``logged`` is the event
     log of that time, ``shared`` whether it also holds another study's queries.
     """
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Observer:
     """Records every query of a session from ``start`` to ``stop``, and every job that no query explains.
 
-    Independent sights: the query listener hands over plans (tables, versions, columns, conditions); the status
+    Independent observers: the query listener hands over plans (tables, versions, columns, conditions); the status
     store of the whole application lists executions and jobs whether or not they came through this session, and
-    what only it knows is reported as a run; Spark's event log, written into ``folder``, tells what was scanned.
+    what only it knows is reported as a run; Spark's event log, written into ``folder``, shows what was scanned.
     """
 
     def __init__(self, spark: SparkSession, clock: Callable[[], date], folder: Path) -> None:

@@ -22,7 +22,7 @@ FORGOTTEN_AFTER = 800
 
 @dataclass(frozen=True)
 class Execution:
-    """A SQL execution as the status store tells it, reduced to what decides whether a query explains it."""
+    """A SQL execution as the status store shows it, reduced to what decides whether a query explains it."""
 
     query: str
     metrics: frozenset[int]
@@ -32,7 +32,7 @@ class Execution:
     def unexplained(self, queries: Container[str], metrics: Collection[int]) -> UnexplainedWork | None:
         """What to report unless the query listener knows it.
 
-        A query run again gets a new identity but keeps its plan, hence its metrics: those tell it is known.
+        A query run again gets a new identity but keeps its plan, hence its metrics: by those it is known.
         """
         if self.query in queries or self.metrics & set(metrics):
             return None
@@ -65,13 +65,13 @@ class RunLog:
     def settle(
         self, queries: Container[str], metrics: Collection[int]
     ) -> tuple[list[UnexplainedWork], list[str]]:
-        """What ran that no query explains, and what can no longer be told, once all events are delivered."""
+        """What ran that no query explains, and what can no longer be known, once all events are delivered."""
         self._advance(queries)
         for number in self._running:
             self._runs.append(UnexplainedWork(f"execution {number}, still running at the end,", ()))
         known = frozenset(metrics)
-        told = [each.unexplained(queries, known) for each in self._ended]
-        return [*self._runs, *(run for run in told if run is not None)], self._faults
+        reports = [each.unexplained(queries, known) for each in self._ended]
+        return [*self._runs, *(run for run in reports if run is not None)], self._faults
 
     def _advance(self, explained: Container[str]) -> None:
         newest, next_job = self._store.newest_execution(), self._store.next_job()
