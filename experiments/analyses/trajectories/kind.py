@@ -181,7 +181,8 @@ CAPTIONS = {
     "calibration.png": (
         "Histogram of z of all ordered pairs",
         "Is the comparison fair that the steps were chosen by? Most pairs have nothing to do with each other, so the "
-        "grey bars should fill the dashed curve. If they reach wider, ordinary differences between persons look like findings.",
+        "grey bars should fill the dashed curve. If they reach wider, ordinary differences between persons look like "
+        "findings.",
     ),
 }
 
