@@ -30,7 +30,7 @@ def head(*names: str) -> list[str]:
 
 
 def commands() -> Iterator[str]:
-    """Every command with its options."""
+    """Every command with its options; hidden ones are old names that still work, and are left out."""
     import typer
 
     from experiments.cli import app
@@ -38,7 +38,7 @@ def commands() -> Iterator[str]:
     yield "## Commands"
     for path, command in _leaves("patternlake", typer.main.get_command(app)):
         yield from ("", f"### `{path}`", "", (command.help or "").strip().partition("\n\n")[0], "")
-        options = [one for one in command.params if one.name != "help"]
+        options = [one for one in command.params if one.name != "help" and not getattr(one, "hidden", False)]
         if options:
             yield from head("option", "meaning", "default")
         for one in options:
@@ -57,7 +57,8 @@ def _leaves(path: str, command: Any) -> Iterator[tuple[str, Any]]:
         yield path, command
         return
     for name, one in inside.items():
-        yield from _leaves(f"{path} {name}", one)
+        if not one.hidden:
+            yield from _leaves(f"{path} {name}", one)
 
 
 def jobs() -> Iterator[str]:
@@ -148,7 +149,7 @@ def limits() -> Iterator[str]:
 
 
 def reasons() -> Iterator[str]:
-    """Why the gate lets something not out, in both languages."""
+    """Why the gate does not let something out, in both languages."""
     from lakehouse.governance.output_gate.reasons import REASONS
 
     yield from ("## Reasons of the output gate", "", *head("rule", "English", "Dansk"))

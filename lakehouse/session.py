@@ -59,6 +59,8 @@ def jvm_messages_in(log: Path) -> Iterator[None]:
 
     When the start fails, the last lines of the file become the refusal. ``PATTERNLAKE_VERBOSE`` leaves
     everything on standard error.
+
+    Raises :class:`ConfigurationError` when the start fails.
     """
     if os.environ.get("PATTERNLAKE_VERBOSE"):
         yield

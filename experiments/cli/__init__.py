@@ -2,7 +2,8 @@
 
 A module has ``app`` (a :class:`typer.Typer`) and may have ``NAME``: with it, the commands come under that
 name (``patternlake scope show``), without it at the top. Whatever needs Spark, MLflow or numpy is imported
-inside the command, so that help stays under a second.
+inside the command, so that help stays under a second. What stands behind ``\\f`` in a command's docstring is not
+shown as its help.
 """
 
 from __future__ import annotations

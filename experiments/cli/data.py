@@ -69,7 +69,11 @@ def ingest(
     format: Annotated[str, typer.Option("--format", help="auto, danish, omop or meds.")] = "auto",
     lake: Lake = None,
 ) -> None:
-    """Bring a delivery into the lake: pseudonyms for identifiers, bad rows to quarantine, every row accounted for."""
+    """Bring a delivery into the lake: pseudonyms for identifiers, bad rows to quarantine, every row accounted for.
+
+    \f
+    Raises :class:`DataError` where there is no such folder.
+    """
     from lakehouse.ingest.run import ingest as bring_in
     from lakehouse.lake import Lake as OpenLake
     from lakehouse.progress import Progress

@@ -43,7 +43,10 @@ def known_families() -> dict[str, type]:
 
 
 def loaded(settings: Settings, family: str, id: str) -> Definition[Any]:
-    """A definition by names; permits are turned away to their own commands."""
+    """A definition by names; permits are turned away to their own commands.
+
+    Raises :class:`UsageError` for a permit or an unknown family, :class:`ConfigurationError` for a faulty file.
+    """
     from lakehouse.definitions import load
     from lakehouse.definitions.families import family_called
 
@@ -121,7 +124,11 @@ def define_check(
     ] = None,
     lake: Lake = None,
 ) -> None:
-    """All faults of all files asked for; a missing signature is one where persons are real. Reads no data."""
+    """All faults of all files asked for; a missing signature is one where persons are real. Reads no data.
+
+    \f
+    Raises :class:`ConfigurationError` where a definition cannot be used.
+    """
     from lakehouse.definitions.families import family_called
     from lakehouse.definitions.loader import ids
     from lakehouse.governance.approvals.definition_signatures import unsigned

@@ -35,7 +35,10 @@ def omop(out: Out = None, study: Study = "", lake: Lake = None) -> None:
 
 
 def run(kind: str, settings: Settings, out: Path | None, study: str) -> None:
-    """Export, and say how many rows went where."""
+    """Export, and say how many rows went where.
+
+    Raises :class:`UsageError` unless one of ``out`` and ``study`` is given.
+    """
     from lakehouse.exports.run import export_lake, export_study
     from lakehouse.lake import Lake as OpenLake
     from lakehouse.session import spark_session

@@ -23,7 +23,12 @@ def gate(
     danish: Annotated[bool, typer.Option("--danish", help="Reasons in Danish.")] = False,
     lake: Lake = None,
 ) -> None:
-    """Judge a folder of outputs as the release desk would; exit code 13 when something may not leave."""
+    """Judge a folder of outputs as the release desk would; exit code 13 when something may not leave.
+
+    \f
+    Raises :class:`DataError` where there is no such folder, :class:`DisclosureRefused` where something may not
+    leave.
+    """
     from lakehouse.governance.output_gate.folder import open_folder
     from lakehouse.governance.output_gate.gate import judge
     from lakehouse.governance.output_gate.memory import Memory

@@ -31,7 +31,11 @@ def ledger_head(lake: Lake = None) -> None:
 
 @app.command("audit")
 def ledger_audit(lake: Lake = None) -> None:
-    """Hold MLflow against the ledger: runs or tags deleted or changed afterwards, models without a valid receipt."""
+    """Hold MLflow against the ledger: runs or tags deleted or changed afterwards, models without a valid receipt.
+
+    \f
+    Raises :class:`ScopeBreach` where MLflow and the ledger differ.
+    """
     from experiments.tracking.audit import audit
     from lakehouse.errors import ScopeBreach
 

@@ -81,7 +81,10 @@ def alarm(first: First, second: Second = None, spec: Spec = "danish", precision:
 
 
 def linked(first: Path, second: Path | None, spec: str, precision: float) -> tuple[list[pd.DataFrame], Links]:
-    """The files, and their links."""
+    """The files, and their links.
+
+    Raises :class:`UsageError` for an unknown ``spec``, :class:`DataError` for a file that is not there.
+    """
     from lakehouse.errors import UsageError
     from lakehouse.linking.model import link
     from lakehouse.linking.specs import SPECS
@@ -93,7 +96,10 @@ def linked(first: Path, second: Path | None, spec: str, precision: float) -> tup
 
 
 def table(path: Path) -> pd.DataFrame:
-    """A CSV or Parquet file as text columns."""
+    """A CSV or Parquet file as text columns.
+
+    Raises :class:`DataError` where there is no such file.
+    """
     import pandas as pd
 
     from lakehouse.errors import DataError

@@ -23,7 +23,10 @@ PermitId = Annotated[str, typer.Argument(metavar="PERMIT", help="Permit, by its 
 
 
 def permit_of(settings: Settings, study: str | None, permit: str | None) -> Permit:
-    """The permit named, or the one a study runs under."""
+    """The permit named, or the one a study runs under.
+
+    Raises :class:`ConfigurationError` unless one of ``study`` and ``permit`` is given.
+    """
     from lakehouse.governance.permits.files import load_permit, load_study
 
     if (study is None) == (permit is None):
@@ -37,7 +40,11 @@ def permit_new(
     preset: Annotated[str, typer.Option("--preset", help="Legal basis; a wrong name lists them.")],
     lake: Lake = None,
 ) -> None:
-    """Write a permit to fill in, with what its legal basis demands."""
+    """Write a permit to fill in, with what its legal basis demands.
+
+    \f
+    Raises :class:`ConfigurationError` for a permit that is there already, :class:`UsageError` for an unknown preset.
+    """
     from lakehouse.governance.permits.presets import preset_text
 
     settings = settings_of(lake)
@@ -115,7 +122,11 @@ def permit_check(
     ] = None,
     lake: Lake = None,
 ) -> None:
-    """All grants a job lacks for these parameters, at once; needs no lake and no access."""
+    """All grants a job lacks for these parameters, at once; needs no lake and no access.
+
+    \f
+    Raises :class:`PermissionRefused` where a grant is missing.
+    """
     from experiments.run.definition import load_job
     from experiments.run.submission import job_file
     from lakehouse.governance.permits.use import missing_for

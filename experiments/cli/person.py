@@ -46,7 +46,10 @@ def person(
 
 
 def token_of(settings: Settings, number: str, issuer: str) -> str:
-    """The lake token of a person number."""
+    """The lake token of a person number.
+
+    Raises :class:`DataError` where it is no person number.
+    """
     from lakehouse.identity.pseudonyms import person_tokens, root_key_file
 
     tokens, reasons = person_tokens(str(root_key_file(settings, create=False)), [number], [issuer])

@@ -83,7 +83,11 @@ def patterns(
     study: Annotated[str | None, typer.Option("--study", help="Study, for 'latest'.")] = None,
     lake: Lake = None,
 ) -> None:
-    """The patterns of a run as Parquet: every tested pair, for use inside the study."""
+    """The patterns of a run as Parquet: every tested pair, for use inside the study.
+
+    \f
+    Raises :class:`DataError` where the run left no patterns.
+    """
     from experiments.tracking.run_folders import find_run
 
     source = find_run(settings_of(lake), run_id, study) / "patterns.parquet"

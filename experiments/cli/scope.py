@@ -27,7 +27,11 @@ def scope_show(
     as_json: Annotated[bool, typer.Option("--json", help="The whole record.")] = False,
     lake: Lake = None,
 ) -> None:
-    """What one run read: tables, versions, columns, predicates, rows, persons; and whether it is accounted for."""
+    """What one run read: tables, versions, columns, predicates, rows, persons; and whether it is accounted for.
+
+    \f
+    Raises :class:`DataError` where the run has no scope record.
+    """
     from experiments.tracking.run_folders import find_run
     from lakehouse.governance.scope.scope import Scope
 
@@ -140,7 +144,10 @@ def scope_lineage(
 
 
 def receipt_of(settings: Settings, run_id: str) -> dict[str, Any]:
-    """The receipt of a run, as it lies in the study."""
+    """The receipt of a run, as it lies in the study.
+
+    Raises :class:`DataError` where the run has none.
+    """
     from experiments.tracking.run_folders import find_run
 
     path = find_run(settings, run_id) / "receipt.json"

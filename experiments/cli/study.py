@@ -21,7 +21,11 @@ def study_new(
     ] = False,
     lake: Lake = None,
 ) -> None:
-    """Write a study and, with --grant-all, a permit over everything in a synthetic or foreign lake."""
+    """Write a study and, with --grant-all, a permit over everything in a synthetic or foreign lake.
+
+    \f
+    Raises :class:`UsageError` without ``--grant-all``: every other permit comes from the data unit.
+    """
     from lakehouse.governance.permits.files import grant_all as grant
 
     if not grant_all:

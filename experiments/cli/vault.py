@@ -80,7 +80,11 @@ def keypair(
     out: Annotated[Path, typer.Argument(help="File for the private key; .pub is written beside it.")],
     kind: Annotated[str, typer.Option("--kind", help="sign (signatories) or receive (recipients).")] = "sign",
 ) -> None:
-    """Make a key pair for a signatory or a recipient; the private half stays with its owner."""
+    """Make a key pair for a signatory or a recipient; the private half stays with its owner.
+
+    \f
+    Raises :class:`UsageError` for another kind of key.
+    """
     from lakehouse.governance.approvals.signatories import make_pair
 
     if kind not in ("sign", "receive"):

@@ -28,8 +28,8 @@ Floats = NDArray[np.float64]
 def draw(checked: pa.Table, significant: pa.Table, z: Floats, null: Calibration) -> dict[str, bytes]:
     """All pictures as PNG by file name.
 
-    ``checked`` and ``significant`` are checked tables; ``z`` holds z of every tested pair with E ≥ 5, of which only
-    the numbers of pairs in a bin are drawn.
+    ``checked`` and ``significant`` are checked tables; ``z`` [test] holds z of every tested pair with E ≥ 5,
+    of which only the numbers of pairs in a bin are drawn.
     """
     return {
         "volcano.png": png(volcano(checked, significant)),
@@ -78,7 +78,10 @@ def volcano(checked: pa.Table, significant: pa.Table) -> Figure:
 
 
 def calibration(z: Floats, null: Calibration) -> Figure:
-    """Histogram of z with the curve it should follow and the one its middle does."""
+    """Histogram of z with the curve it should follow and the one its middle does.
+
+    ``z`` [test], those that are not finite left out.
+    """
     figure, axes = canvas(8.4, 3.9)
     edges = np.linspace(-6, 6, 61)
     counts, _ = np.histogram(np.clip(z[np.isfinite(z)], -6, 6), edges)

@@ -173,7 +173,7 @@ class CheckedProduct:
 
 
 class Hypotheses(NamedTuple):
-    """Hypotheses a product tested: log10 of their p-values (m,), and what was asked, by which a repetition is known."""
+    """Hypotheses a product tested: log10 of their p-values [test], and what was asked, by which a repetition is known."""
 
     log10_p: NDArray[np.float64]
     asked: tuple[Any, ...]
@@ -218,7 +218,7 @@ class Product(ABC):
         return None
 
     def judged(self, bh: NDArray[np.float64], by: NDArray[np.float64]) -> Self:
-        """The product with q-values (m,) over all that its study ever tested, in the order of ``tests``.
+        """The product with q-values ``bh`` and ``by`` [test] over all that its study ever tested, in the order of ``tests``.
 
         Asked of products with tests alone; raises NotImplementedError where one has tests and no place for q-values.
         """
@@ -238,7 +238,10 @@ class NamedProduct(Product):
     audience = Audience.NAMED
 
     def check(self, thresholds: Thresholds) -> CheckedProduct:
-        """Always refused: rows about single persons are for a desk, never for MLflow, a report or a release."""
+        """Always refused: rows about single persons are for a desk, never for MLflow, a report or a release.
+
+        Raises :class:`DisclosureRefused`.
+        """
         raise DisclosureRefused(
             f"'{self.name}' singles out persons and cannot be shown.",
             "A product about single persons leaves by a desk alone; MLflow, report and release never get it.",

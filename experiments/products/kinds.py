@@ -69,6 +69,8 @@ def by_interval(significant: pa.Table) -> NDArray[np.int64]:
     """Strongest first: by the end of the interval nearest to 1.
 
     That end is what the data vouch for, so a large but uncertain relative risk does not lead the list.
+
+    Returns numbers of rows [row] of ``significant``.
     """
     low, high = (np.asarray(significant.column(name), dtype=float) for name in ("rr_low", "rr_high"))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -187,7 +189,10 @@ def kinds() -> Mapping[str, Kind]:
 
 
 def kind_of(name: str) -> Kind:
-    """The kind of that name."""
+    """The kind of that name.
+
+    Raises :class:`DataError` where no analysis has a kind of that name.
+    """
     found = kinds()
     if name not in found:
         raise DataError(

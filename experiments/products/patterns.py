@@ -133,7 +133,10 @@ class Patterns(Product):
 
     @classmethod
     def read(cls, path: Path) -> Patterns:
-        """A stored result table."""
+        """A stored result table.
+
+        Raises :class:`DataError` for a Parquet file that carries no record of its making.
+        """
         table = pq.read_table(path)
         stored = (table.schema.metadata or {}).get(METADATA_KEY)
         if stored is None:
@@ -252,7 +255,7 @@ class Patterns(Product):
         return Tally(*(int(pc.sum(one).as_py() or 0) for one in (columns["tested"], columns["called"], both)))
 
     def z_of_tested(self) -> NDArray[np.float64]:
-        """z (m,) of every tested row with at least five expected."""
+        """z [test] of every tested row with at least five expected."""
         tested = pc.fill_null(self.table.column("tested"), False)
         wanted = pc.and_(tested, pc.greater_equal(self.table.column("E"), 5.0))
         return np.asarray(pc.drop_null(self.table.filter(wanted).column("z")))

@@ -23,7 +23,10 @@ class EarlierRun:
 
     @classmethod
     def of(cls, settings: Settings, run: str, study: str) -> EarlierRun:
-        """The run's receipt, refused unless it is valid in signature and ledger."""
+        """The run's receipt, refused unless it is valid in signature and ledger.
+
+        Raises :class:`DataError` where the run has no receipt, :class:`PermissionRefused` where it is not valid.
+        """
         from experiments.tracking.run_folders import find_run
         from lakehouse.governance.ledger.receipts import require
 

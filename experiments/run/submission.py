@@ -38,7 +38,10 @@ def jobs_folder() -> Path:
 
 
 def job_file(job: str) -> Path:
-    """The file of a job: a path, or a name among the platform's own."""
+    """The file of a job: a path, or a name among the platform's own.
+
+    Raises :class:`UsageError` where there is no such file.
+    """
     path = Path(job) if job.endswith(".py") else jobs_folder() / f"{job}.py"
     if not path.is_file():
         known = (

@@ -62,7 +62,10 @@ def fresh_extract(settings: Settings, study_id: str, actor: str) -> Extract:
 
 
 def delta_jars() -> list[Path]:
-    """Delta's JARs as Ivy has fetched them: inside there is no network to fetch anything."""
+    """Delta's JARs as Ivy has fetched them: inside there is no network to fetch anything.
+
+    Raises :class:`ConfigurationError` where they are not on this machine yet.
+    """
     folders = [*sorted(Path.home().glob(".ivy2*/jars")), *sorted(Path.home().glob(".ivy2*/cache"))]
     there = [path for folder in folders for path in sorted(folder.rglob("*.jar"))]
     found = [next((path for path in there if name in path.name), None) for name in JAR_NAMES]
@@ -137,7 +140,10 @@ def _configuration(settings: Settings, folder: Path, jars: list[str]) -> None:
 
 
 def observe(watched: Path) -> EventLogReads:
-    """What Spark's event log shows, read outside the sandbox."""
+    """What Spark's event log shows, read outside the sandbox.
+
+    Raises :class:`DataError` unless there is exactly one event log.
+    """
     logs = [path for path in watched.iterdir() if not path.name.startswith(".")]
     if len(logs) != 1:
         raise DataError(f"{len(logs)} event logs instead of one.", "The run cannot be accounted for.", "")
@@ -230,7 +236,10 @@ def findings_of(out: Path, facts: Mapping[str, Any], job: Job, study_id: str) ->
 
 
 def run_sealed(job: Job, file: Path, settings: Settings, study_id: str, params: Any) -> str:
-    """A whole sealed run: intent, sandbox, observation, check, report, receipt; the MLflow run's id."""
+    """A whole sealed run: intent, sandbox, observation, check, report, receipt; the MLflow run's id.
+
+    Raises :class:`ScopeBreach` where the job fails, or where what it read is not accounted for.
+    """
     from experiments.run.publish import ACCOUNTED, conclude
     from experiments.run.runner import command_line, record_definitions, report_context
     from experiments.tracking import mlflow_runs

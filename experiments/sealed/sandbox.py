@@ -42,7 +42,10 @@ def interpreter_folders() -> list[Path]:
 
 
 def method() -> str:
-    """``bubblewrap`` or ``unshare`` (root alone), or a refusal that says what is missing."""
+    """``bubblewrap`` or ``unshare`` (root alone), or a refusal that says what is missing.
+
+    Raises :class:`ConfigurationError` where this machine has neither.
+    """
     if shutil.which("bwrap") and _works(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"]):
         return "bubblewrap"
     tools = all(shutil.which(name) for name in ("unshare", "setpriv", "chroot", "mount"))

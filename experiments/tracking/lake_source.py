@@ -27,7 +27,10 @@ class LakeTableSource:
         return False
 
     def load(self) -> Any:
-        """Refused: data is read through a study alone."""
+        """Refused: data is read through a study alone.
+
+        Raises :class:`PermissionRefused`, always.
+        """
         raise PermissionRefused(
             f"{self.table} cannot be loaded from a run's record.",
             "Reads are allowed and recorded by a study's permit.",

@@ -64,7 +64,10 @@ def warning(settings: Settings) -> str:
 
 
 def serve(settings: Settings, port: int) -> int:
-    """Start the MLflow server on loopback and wait for it; a lake of real persons within its reach is refused."""
+    """Start the MLflow server on loopback and wait for it; a lake of real persons within its reach is refused.
+
+    Raises :class:`ConfigurationError` for such a lake, and where something else listens on the port.
+    """
     from lakehouse.governance.permits.files import lake_kind
 
     if settings.tracking_uri.startswith("http"):
@@ -89,7 +92,10 @@ def serve(settings: Settings, port: int) -> int:
 
 
 def refuse_taken(port: int) -> None:
-    """Say so when something else listens on the port."""
+    """Say so when something else listens on the port.
+
+    Raises :class:`ConfigurationError` then.
+    """
     with socket.socket() as probe:
         probe.settimeout(1)
         if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -59,7 +59,10 @@ def extract_folder(settings: Settings, study_id: str) -> Path:
 
 
 def manifest(settings: Settings, study_id: str) -> Extract:
-    """What is known of a study's extract."""
+    """What is known of a study's extract.
+
+    Raises :class:`ConfigurationError` where no extract was cut.
+    """
     path = extract_folder(settings, study_id) / EXTRACT_MANIFEST
     if not path.is_file():
         raise ConfigurationError(
@@ -157,7 +160,10 @@ def _finish(settings: Settings, study: Study, made: Extract, fresh: Path, final:
 
 
 def refuse_stale(extract: Extract, study_id: str, permit_hash: str, opt_outs: str, cohort: str) -> None:
-    """Refuse an extract that permit, cohort or opt-outs have moved past: they hold at the time of action."""
+    """Refuse an extract that permit, cohort or opt-outs have moved past: they hold at the time of action.
+
+    Raises :class:`PermissionRefused` then, naming what has changed.
+    """
     changed = [
         what
         for what, before, now in (

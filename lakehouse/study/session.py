@@ -181,7 +181,9 @@ class Study:
         Without ``columns`` all columns granted for direct use are there; columns granted only for filtering
         or joining must be named, and the record shows whether they were used for nothing else. Persons
         carry pseudonyms of this study. ``version`` asks for an earlier one than the pinned, narrowed by the rules of
-        today, which the record names beside it. Raises :class:`PermissionRefused` naming everything that is missing.
+        today, which the record names beside it. Raises :class:`PermissionRefused` naming everything that is missing,
+        :class:`UsageError` where no column is left or the version is no earlier one, :class:`DataError` where the lake has
+        no such table.
         """
         self._check_open()
         uses = self.permit.uses(name)
@@ -236,7 +238,10 @@ class Study:
         return made
 
     def scope(self) -> Scope:
-        """The record of what was read. Asking for it closes the study: a record of an open one would be untrue."""
+        """The record of what was read. Asking for it closes the study: a record of an open one would be untrue.
+
+        Raises :class:`UsageError` for a study that was never opened.
+        """
         if not self._started:
             raise UsageError(f"Study '{self.id}' was never opened.", "", "Use 'with open_data(...)'.")
         if self._scope is None:

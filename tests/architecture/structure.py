@@ -42,7 +42,7 @@ LARGE = ("lakehouse/sources", "lakehouse/synthetic")
 """Folders of declarations, one file a source: they may hold any number."""
 NO_ERROR = {"NotImplementedError", "AssertionError", "SystemExit", "Exit"}
 AXES = re.compile(
-    r"\[[\w ,.+*:x-]+\]|\b(axis|axes|shapes?|rows?|columns?|lengths?|per|one an?|one (?:\w+ )?for each)\b",
+    r"\[[\w ,.+*:x()-]+\]|\b(axis|axes|shapes?|rows?|columns?|lengths?|per|one an?|one (?:\w+ )?for each)\b",
     re.I,
 )
 ARRAY = re.compile(r"\b(NDArray|ndarray)\b")

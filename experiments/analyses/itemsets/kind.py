@@ -65,7 +65,10 @@ def tests(codes: int) -> str:
 
 
 def by_odds(significant: pa.Table) -> NDArray[np.int64]:
-    """Strongest first: by the end of the interval nearest to 1."""
+    """Strongest first: by the end of the interval nearest to 1.
+
+    Returns numbers of rows [row] of ``significant``.
+    """
     low, high = (np.asarray(significant.column(name), dtype=float) for name in ("odds_low", "odds_high"))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.argsort(-np.nan_to_num(np.fmax(low, 1 / high)), kind="stable")

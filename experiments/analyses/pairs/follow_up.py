@@ -105,6 +105,8 @@ def follow(
 
     Observation ends with the data, or with ``emigration`` where the study knows when a person was last
     observed; never before a person's last event. A first code that ``washout_days`` make prevalent begins no follow-up.
+
+    ``pairs`` [pair, side], codes at the level mined: first and second.
     """
     frame = ended(study, timeline, len(codes.code_map), emigration)
     n = len(codes.names)

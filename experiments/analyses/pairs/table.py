@@ -147,7 +147,7 @@ class PairSums(NamedTuple):
     ) -> PairSums:
         """From its counts; ``late`` marks the later strata, ``window`` are the days over which trends are looked at.
 
-        ``late`` [stratum of ``reference``]; ``window`` in days.
+        ``late`` [stratum], in the order of ``reference``; ``window`` in days.
         """
         lags = lag_quantiles(counts.lags, counts.lag_counts, len(counts.pairs))
         return cls(exposed_removed(reference, counts, late), lags, _null_ratios(counts, window))

@@ -29,7 +29,10 @@ def sentence(row: Mapping[str, Any]) -> str:
 
 
 def strongest(significant: pa.Table) -> NDArray[np.int64]:
-    """By the size of z."""
+    """By the size of z.
+
+    Returns numbers of rows [row] of ``significant``.
+    """
     z = np.nan_to_num(np.asarray(significant.column("z"), dtype=float))
     return np.argsort(-z, kind="stable")
 

@@ -110,7 +110,10 @@ def _matrix(rows: CohortRows, n_codes: int, fewest: int) -> tuple[sparse.csr_mat
 
 
 def strata_of(facts: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Sex, five-year age band, and the band of how many codes a person has."""
+    """Sex, five-year age band, and the band of how many codes a person has.
+
+    ``facts`` [person, fact], age in years; returns the number of each person's stratum [person].
+    """
     age = np.minimum(facts[:, AGE] // 5, 19).astype(np.int64)
     return (facts[:, SEX] * 20 + age) * 20 + np.searchsorted(BANDS, facts[:, PRIOR], side="right")
 

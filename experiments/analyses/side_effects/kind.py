@@ -82,7 +82,10 @@ def tests(codes: int) -> str:
 
 
 def by_agreement(significant: pa.Table) -> NDArray[np.int64]:
-    """Pairs that more designs see first, then the smallest p."""
+    """Pairs that more designs see first, then the smallest p.
+
+    Returns numbers of rows [row] of ``significant``.
+    """
     p = np.nan_to_num(np.asarray(significant.column("log10_p"), dtype=float))
     return np.lexsort((p, -np.asarray(pc.fill_null(significant.column("designs"), 0))))
 

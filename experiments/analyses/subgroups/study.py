@@ -107,7 +107,10 @@ def scan_subgroups(study: Study, params: Params, *, job: str = "mine_subgroups")
 
 
 def arms(over: Timelines, params: Params) -> tuple[int, int]:
-    """The two treatments; where none is named, the two medicines of one therapeutic group that most persons have."""
+    """The two treatments; where none is named, the two medicines of one therapeutic group that most persons have.
+
+    Raises :class:`UsageError` where no two medicines of one group are in the study, or a code named is not.
+    """
     if params.treatment or params.control:
         return over.code(params.treatment, "treatment"), over.code(params.control, "control")
     medicines = {n: name[:8] for n, name in enumerate(over.codes.names) if name.startswith("ATC//")}

@@ -79,7 +79,10 @@ def tests(codes: int) -> str:
 
 
 def longest_first(significant: pa.Table) -> NDArray[np.int64]:
-    """Longer paths first, then by the lower end of the interval: a path of two codes is a pair of the pair scan."""
+    """Longer paths first, then by the lower end of the interval: a path of two codes is a pair of the pair scan.
+
+    Returns numbers of rows [row] of ``significant``.
+    """
     low = np.nan_to_num(np.asarray(significant.column("rr_low"), dtype=float))
     return np.lexsort((-low, -np.asarray(significant.column("steps"))))
 

@@ -86,7 +86,10 @@ class Guard:
             )
 
     def check_recorder(self) -> None:
-        """Stop as soon as the recorder has missed something: what is not recorded may not be read."""
+        """Stop as soon as the recorder has missed something: what is not recorded may not be read.
+
+        Raises :class:`ScopeBreach` then.
+        """
         if faults := self._observer.seen.faults:
             raise ScopeBreach(
                 f"The recorder failed: {faults[0]}.",

@@ -130,7 +130,10 @@ class EventLogWriter:
         self._logger = EventLogger(self._context, self.folder)
 
     def stop(self) -> EventLogReads:
-        """Remove the logger, read what it wrote, and prune it."""
+        """Remove the logger, read what it wrote, and prune it.
+
+        Raises :class:`FileNotFoundError` unless Spark wrote exactly one event log.
+        """
         try:
             if self._logger is not None:
                 self._logger.stop()

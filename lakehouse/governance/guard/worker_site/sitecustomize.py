@@ -23,7 +23,11 @@ def below(path: str, roots: tuple[str, ...]) -> bool:
 
 
 def hook(event: str, arguments: tuple) -> None:  # type: ignore[type-arg]
-    """Refuse what reaches past the rows a function was given."""
+    """Refuse what reaches past the rows a function was given.
+
+    Raises :class:`PermissionError` for a file of lake, keys or results and for a process, :class:`ImportError` for
+    a library that opens files past Python.
+    """
     if event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
         path = os.path.realpath(os.fsdecode(arguments[0]))
         if below(path, CLOSED) and not below(path, OPEN):
