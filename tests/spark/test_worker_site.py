@@ -67,6 +67,22 @@ def test_one_that_fails_stops_neither_the_watch_nor_python(environments_own: Pat
     assert "may not open the lake" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import subprocess; subprocess.run(['true'])", "may start no process"),
+        ("import os; os.system('true')", "may start no process"),
+        ("import os; os.posix_spawn('/bin/true', ['true'], {})", "may start no process"),
+        ("import pyarrow.parquet", "opens files past the study"),
+        ("import duckdb", "opens files past the study"),
+    ],
+)
+def test_a_worker_starts_no_process_and_loads_no_reader(code: str, told: str, tmp_path: Path) -> None:
+    assert told not in python(code, SITE).stderr
+    run = python(code, SITE, closed=tmp_path)
+    assert run.returncode and told in run.stderr
+
+
 def test_in_a_worker_of_a_study(lab: Lab, environments_own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pyspark.sql import functions as fn
 

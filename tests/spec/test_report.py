@@ -148,6 +148,26 @@ def test_the_page_needs_nothing_from_anywhere() -> None:
     assert "@import" not in page() and "url(" not in page()
 
 
+def test_no_estimate_of_the_page_has_more_digits_than_a_reader_can_use() -> None:
+    html = re.sub(
+        r"data:image/png;base64,[^\"]*|<style.*?</style>|<script>.*?</script>", "", page(), flags=re.DOTALL
+    )
+    numbers = re.findall(r"(?<![\w.])\d+\.\d+(?![\w.])", html)
+    exact = stored_estimates(RAW)
+    assert len(numbers) > 100 and exact
+    for number in numbers:
+        assert len(number.replace(".", "").strip("0")) <= 4, number
+        assert number not in exact
+
+
+def stored_estimates(raw: Patterns) -> set[str]:
+    """Estimates of a table as they are stored, those of few digits apart."""
+    stored = [
+        str(value) for name in ("rr", "rr_low", "E", "z") for value in raw.table.column(name).to_pylist()
+    ]
+    return {number for number in stored if len(number) > 8}
+
+
 def test_names_from_the_data_cannot_become_markup() -> None:
     codes, texts = code_names(40)
     evil = '</script><script>alert(1)</script><img src=x onerror="alert(2)">'
