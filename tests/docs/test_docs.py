@@ -118,10 +118,33 @@ def test_the_reference_is_whole() -> None:
     assert [word for word in wanted if word not in text] == []
 
 
+def glossary() -> list[list[str]]:
+    """Rows of the glossary: terms, meaning, Danish words."""
+    lines = (ROOT / "GLOSSARY.md").read_text("utf-8").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    return [row for row in rows if row[0] != "term"]
+
+
 def test_the_glossary_has_danish_words() -> None:
     text = (ROOT / "GLOSSARY.md").read_text("utf-8")
     for word in ("tilladelse", "frigivelse", "udgangskontrol", "logbog"):
         assert word in text
+    without = [row[0] for row in glossary() if row[2] == "–"]
+    assert len(without) < len(glossary()) / 20, "the Danish word, wherever there is one"
+
+
+def test_the_glossary_explains_each_term_once_and_in_a_sentence() -> None:
+    terms = [term for row in glossary() for term in row[0].split(", ")]
+    assert len(terms) > 140 and sorted(terms) == sorted(set(terms))
+    for term, meaning, _danish in glossary():
+        assert meaning.endswith((".", ".*")) and len(meaning.split()) > 5, term
+
+
+def test_the_glossary_names_files_that_are_there() -> None:
+    named = re.findall(
+        r"`((?:lakehouse|experiments|jobs|tests)/[^`]*)`", (ROOT / "GLOSSARY.md").read_text("utf-8")
+    )
+    assert len(named) > 3 and [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_completion_is_offered_and_help_follows_the_work() -> None:
