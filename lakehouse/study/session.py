@@ -274,7 +274,7 @@ class Study:
             try:
                 observed = self._stop_watching()
                 openings.close(self._serial)
-                verdict = reconcile(observed, self.gated(), self.declared())
+                verdict = reconcile(observed, self.opened_tables(), self.declared())
                 hold_log(observed, self.declared(), verdict)
                 run = Circumstances(
                     self.id, self.actor, self._started, now(), self._denials, self._listed, self.reading
@@ -294,7 +294,7 @@ class Study:
         at_work.ended(self)
         openings.end(self._serial)
 
-    def gated(self) -> OpenedTables:
+    def opened_tables(self) -> OpenedTables:
         """What was handed out so far."""
         return OpenedTables(self._serial, openings.register())
 

@@ -1,4 +1,4 @@
-"""The second sight: what an event log says was scanned, and that what it shows beyond the plans is a breach or a gap."""
+"""The second observer: what an event log says was scanned, and that what it shows beyond the plans is a breach or a gap."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_what_permit_and_row_rules_cover_is_accounted() -> None:
         at("/lake/gold/person", "region"),
     )
     assert verdict.state is State.ACCOUNTED
-    assert verdict.sights["rows_scanned"] == {"gold.event": 1200, "gold.person": 1200}
+    assert verdict.observers["rows_scanned"] == {"gold.event": 1200, "gold.person": 1200}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Double entry without Spark: every way in which observed, gated and declared can disagree."""
+"""Double entry without Spark: every way in which observed, opened and declared can disagree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lakehouse.governance.observers.observations import (
     Scan,
     UnexplainedWork,
 )
-from lakehouse.governance.plans.lineage import GateUse, PlanUse, Role
+from lakehouse.governance.plans.lineage import PlanUse, Role, StudyTableUse
 from lakehouse.governance.plans.tree import Node
 from lakehouse.governance.scope.reconcile import OpenedTables, PermittedReads, Verdict, reconcile
 from lakehouse.governance.scope.scope import State
@@ -42,24 +42,24 @@ GATED = OpenedTables(
 )
 
 
-def gate(nonce: str = "aaaaaaaa", **roles: Role) -> GateUse:
+def used(nonce: str = "aaaaaaaa", **roles: Role) -> StudyTableUse:
     columns = {name: {role} for name, role in roles.items()} or {"day": {Role.DIRECT}}
-    return GateUse(
+    return StudyTableUse(
         "gold.event", "lab", nonce, columns, ["(`day` > 3)"], {7}, ("day", "code", "place", "person_id")
     )
 
 
-def query(*gates: GateUse, **leaves: Leaf) -> ObservedQuery:
-    """A query on 1 June 2025 at moment 9 over one pinned leaf, number 7, and further leaves outside any gate."""
+def query(*used: StudyTableUse, **leaves: Leaf) -> ObservedQuery:
+    """A query on 1 June 2025 at moment 9 over one pinned leaf, number 7, and further leaves under no study table."""
     outside = [outer(10 + place) for place in range(len(leaves))]
     found = {7: Leaf("TahoeLogFileIndex", EVENT, 3)} | {
         10 + n: leaf for n, leaf in enumerate(leaves.values())
     }
-    return ObservedQuery("collect", date(2025, 6, 1), 9.0, False, PlanUse(list(gates), outside), found)
+    return ObservedQuery("collect", date(2025, 6, 1), 9.0, False, PlanUse(list(used), outside), found)
 
 
 def outer(identity: int) -> Node:
-    """A leaf no gate stands over, whose first column has this identity."""
+    """A leaf that no study table stands over, whose first column has this identity."""
     column = {"class": "x.expressions.AttributeReference", "num-children": 0, "exprId": {"id": identity}}
     return Node("LogicalRelation", "x.execution.LogicalRelation", {"output": [[column]]})
 
@@ -69,7 +69,7 @@ def verdict(*queries: ObservedQuery, **more: list[UnexplainedWork] | list[str]) 
 
 
 def test_agreement__is_accounted_and_tells_uses() -> None:
-    seen = query(gate(day=Role.DIRECT, place=Role.FILTER, person_id=Role.JOIN))
+    seen = query(used(day=Role.DIRECT, place=Role.FILTER, person_id=Role.JOIN))
     seen.scans.append(Scan((EVENT,), ("day", "place", "person_id")))
     told = verdict(seen, seen)
     table = told.tables["gold.event"]
@@ -82,8 +82,8 @@ def test_agreement__is_accounted_and_tells_uses() -> None:
 def test_many_conditions__are_shown_up_to_a_number() -> None:
     queries = []
     for day in range(60):
-        one = query(gate())
-        one.use.gates[0].conditions = [f"(`day` > {day:02d})"]
+        one = query(used())
+        one.use.study_tables[0].conditions = [f"(`day` > {day:02d})"]
         queries.append(one)
     shown = verdict(*queries).tables["gold.event"].predicates
     assert len(shown) == 51 and shown[0] == "(`day` > 00)" and shown[-1] == "and 10 further conditions"
@@ -94,15 +94,15 @@ def test_nothing_read__is_accounted() -> None:
 
 
 BREACHES: list[tuple[ObservedQuery, str]] = [
-    (query(gate(place=Role.DIRECT)), "place was used direct, but is granted filter only"),
-    (query(gate(person_id=Role.FILTER)), "person_id was used filter, but is granted join only"),
-    (query(gate(unit=Role.FILTER)), "unit was used filter, but is granted not at all"),
-    (query(gate("eeeeeeee")), "claims an opening of gold.event that the study did not make"),
-    (query(gate("dddddddd")), "gold.event of study 'old' was read after that study was closed"),
-    (query(gate(), gate("bbbbbbbb")), "joined this study's data with another study's"),
-    (replace(query(gate()), on=date(2026, 1, 1)), "outside the permit's 2025-01-01 to 2025-12-31"),
-    (replace(query(gate()), leaves={7: Leaf("TahoeLogFileIndex", EVENT, 2)}), "version 2 was read under the name"),
-    (replace(query(gate()), leaves={7: Leaf("TahoeLogFileIndex", SPELL, 1)}), "read under the name of gold.event"),
+    (query(used(place=Role.DIRECT)), "place was used direct, but is granted filter only"),
+    (query(used(person_id=Role.FILTER)), "person_id was used filter, but is granted join only"),
+    (query(used(unit=Role.FILTER)), "unit was used filter, but is granted not at all"),
+    (query(used("eeeeeeee")), "claims an opening of gold.event that the study did not make"),
+    (query(used("dddddddd")), "gold.event of study 'old' was read after that study was closed"),
+    (query(used(), used("bbbbbbbb")), "joined this study's data with another study's"),
+    (replace(query(used()), on=date(2026, 1, 1)), "outside the permit's 2025-01-01 to 2025-12-31"),
+    (replace(query(used()), leaves={7: Leaf("TahoeLogFileIndex", EVENT, 2)}), "version 2 was read under the name"),
+    (replace(query(used()), leaves={7: Leaf("TahoeLogFileIndex", SPELL, 1)}), "read under the name of gold.event"),
     (query(a=Leaf("TahoeLogFileIndex", EVENT, 2)), "version 2 (the study is pinned to 3) was read past the study"),
     (query(a=Leaf("InMemoryFileIndex", f"{SPELL}/part.parquet")), "part.parquet was read past the study"),
     (query(a=Leaf("InMemoryFileIndex", "/tmp/x", more=(SPELL,))), f"{SPELL} was read past the study"),
@@ -110,9 +110,9 @@ BREACHES: list[tuple[ObservedQuery, str]] = [
     (query(a=Leaf("InMemoryFileIndex", "/home/lake/go*/spell")), "was read past the study"),
     (query(a=Leaf("Relation", name="DeltaCDFRelation")), "change feed"),
     (replace(query(), command=f"DescribeDeltaHistoryCommand DeltaTableV2(x,{SPELL},None)"), f"was run on {SPELL}, past"),
-    (query(replace(gate(), columns=("day", "_metadata"))), "_metadata was taken though it was not handed out"),
-    (replace(query(gate()), writes=("/home/lake/gold/planted",)), "wrote to /home/lake/gold/planted"),
-    (replace(query(gate()), scans=[Scan((SPELL,), ("hours",))]), "was scanned though no source"),
+    (query(replace(used(), columns=("day", "_metadata"))), "_metadata was taken though it was not handed out"),
+    (replace(query(used()), writes=("/home/lake/gold/planted",)), "wrote to /home/lake/gold/planted"),
+    (replace(query(used()), scans=[Scan((SPELL,), ("hours",))]), "was scanned though no source"),
 ]  # fmt: skip
 
 
@@ -128,12 +128,12 @@ def test_gaps__leave_a_run_unaccounted() -> None:
         lambda: verdict(runs=[UnexplainedWork("a job outside any query (take)", ())]),
         lambda: verdict(runs=[UnexplainedWork("a query outside the watched session (x)", (EVENT,))]),
         lambda: verdict(faults=["a query (collect) could not be read"]),
-        lambda: verdict(replace(query(gate()), fault="its executed plan could not be read")),
+        lambda: verdict(replace(query(used()), fault="its executed plan could not be read")),
         lambda: verdict(query(a=Leaf("FileRDD", name="FileScanRDD"))),
         lambda: verdict(query(a=Leaf("Relation", name="JDBCRelation"))),
         lambda: verdict(query(a=Leaf("StreamingRelation"))),
         lambda: verdict(replace(query(), command="CreateDeltaTableCommand x, CloneTableCommand y")),
-        lambda: verdict(replace(query(gate()), leaves={})),
+        lambda: verdict(replace(query(used()), leaves={})),
     ]
     for case in cases:
         assert case().state is State.UNACCOUNTED
@@ -163,17 +163,17 @@ def test_data_from_elsewhere__is_a_remark() -> None:
 
 
 def test_another_open_studys_query__is_not_ours() -> None:
-    found = verdict(query(gate("bbbbbbbb")), query(gate("cccccccc")))
+    found = verdict(query(used("bbbbbbbb")), query(used("cccccccc")))
     assert found.state is State.ACCOUNTED and found.queries == 0 and not found.tables
 
 
 def test_a_breach_beside_another_studys_table__is_still_ours() -> None:
-    assert verdict(query(gate("bbbbbbbb"), a=Leaf("InMemoryFileIndex", SPELL))).state is State.BREACH
+    assert verdict(query(used("bbbbbbbb"), a=Leaf("InMemoryFileIndex", SPELL))).state is State.BREACH
 
 
-def test_row_rules_own_sources__are_part_of_a_gate() -> None:
-    own = query(gate())
-    own.use.gates[0].leaves |= {8, 9}
+def test_row_rules_own_sources__are_part_of_a_study_table() -> None:
+    own = query(used())
+    own.use.study_tables[0].leaves |= {8, 9}
     own.leaves |= {
         8: Leaf("TahoeLogFileIndex", "/home/lake/gold/person", 2),
         9: Leaf("InMemoryFileIndex", "/home/conf/permits/out.txt"),

@@ -40,9 +40,9 @@ def last_seen(study: Study) -> ObservedQuery:
 def uses(seen: ObservedQuery) -> dict[str, str]:
     """``direct | filter | join`` columns of each table, in one line a table."""
     tables: dict[str, dict[Role, set[str]]] = {}
-    for gate in seen.use.gates:
-        roles = tables.setdefault(gate.table.removeprefix("gold."), {role: set() for role in Role})
-        for column, found in gate.roles.items():
+    for used in seen.use.study_tables:
+        roles = tables.setdefault(used.table.removeprefix("gold."), {role: set() for role in Role})
+        for column, found in used.roles.items():
             for role in found:
                 roles[role].add(column)
     return {
@@ -223,10 +223,10 @@ def test_condition__counts_the_rows_that_spark_selects(lab: Lab, study: Study, p
     uses = study.permit.uses("gold.event")
     frame = study.table("gold.event", [name for name, use in uses.items() if use is ColumnUse.DIRECT])
     selected = frame.filter(predicate).count()
-    gate = last_seen(study).use.gates[0]
-    condition = any_of([tuple(gate.conditions)])
+    used = last_seen(study).use.study_tables[0]
+    condition = any_of([tuple(used.conditions)])
     counted = frame.count() if condition is None else frame.where(condition).count()
-    if gate.conditions:
+    if used.conditions:
         assert counted == selected
     else:
         assert predicate == "true" or "ESCAPE" in predicate
@@ -239,7 +239,7 @@ def test_condition__above_a_limit_or_an_aggregate_does_not_narrow(study: Study) 
         "SELECT * FROM (SELECT day, row_number() OVER (ORDER BY day) AS n FROM event) WHERE day > 17800",
     ):
         study._spark.sql(query).collect()
-        assert last_seen(study).use.gates[0].conditions == []
+        assert last_seen(study).use.study_tables[0].conditions == []
 
 
 def test_condition__narrows_through_renames_and_inner_joins(study: Study) -> None:
@@ -247,5 +247,5 @@ def test_condition__narrows_through_renames_and_inner_joins(study: Study) -> Non
         "SELECT * FROM (SELECT day AS d, year(date_from_unix_date(day)) AS y, person_id FROM event) e "
         "JOIN person p USING (person_id) WHERE d > 17800 AND sex = 'F'"
     ).collect()
-    gates = {gate.table: gate.conditions for gate in last_seen(study).use.gates}
-    assert gates == {"gold.event": ["(`day` > 17800)"], "gold.person": ["(`sex` = 'F')"]}
+    conditions = {used.table: used.conditions for used in last_seen(study).use.study_tables}
+    assert conditions == {"gold.event": ["(`day` > 17800)"], "gold.person": ["(`sex` = 'F')"]}

@@ -1,4 +1,4 @@
-"""Sixty more plans with what a careful reader says they use; only planned, as the gate before an action sees them."""
+"""Sixty more plans with what a careful reader says they use; only planned, as the plan check before an action sees them."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Guard:
         if query is None:
             return
         self._check_lists(query)
-        if reasons := judge_plan(query, self._study.gated(), self._study.declared()):
+        if reasons := judge_plan(query, self._study.opened_tables(), self._study.declared()):
             raise self._study.denied(
                 PermissionRefused(
                     " ".join(dict.fromkeys(reasons)),
@@ -115,7 +115,9 @@ class Guard:
     def _check_lists(self, query: ObservedQuery) -> None:
         """Refuse rows handed out under an opt-out list that has changed since: it holds at the time of action."""
         current = self._study.rules.list_digest()
-        stale = [gate.table for gate in query.use.gates if self._lists.get(gate.nonce, current) != current]
+        stale = [
+            used.table for used in query.use.study_tables if self._lists.get(used.nonce, current) != current
+        ]
         if stale:
             raise self._study.denied(
                 PermissionRefused(

@@ -27,7 +27,7 @@ class GuardedStudy(Protocol):
     def is_open(self) -> bool:
         """Whether tables can be asked for."""
 
-    def gated(self) -> OpenedTables:
+    def opened_tables(self) -> OpenedTables:
         """What was handed out so far."""
 
     def declared(self) -> PermittedReads:

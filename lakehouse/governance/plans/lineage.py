@@ -10,7 +10,7 @@ from enum import StrEnum
 from lakehouse.governance.plans.predicates import render
 from lakehouse.governance.plans.tree import Node
 
-GATE = re.compile(r"^(?P<table>[a-z]+\.[a-z_]+)@(?P<study>[^#]+)#(?P<nonce>[0-9a-f]{8})$")
+STUDY_TABLE = re.compile(r"^(?P<table>[a-z]+\.[a-z_]+)@(?P<study>[^#]+)#(?P<nonce>[0-9a-f]{8})$")
 """Name under which ``study.table`` puts a table into a plan: ``table@study#opening``."""
 
 
@@ -23,14 +23,14 @@ class Role(StrEnum):
 
 
 Origin = tuple[int, str]
-"""A column of a gate: index of the gate in the plan, column name."""
+"""A column of a study table: index of the table in the plan, column name."""
 
 Lineage = frozenset[Origin]
 NOTHING: Lineage = frozenset()
 
 
 @dataclass
-class GateUse:
+class StudyTableUse:
     """One appearance of a study table in a plan."""
 
     table: str
@@ -46,7 +46,7 @@ class GateUse:
 class PlanUse:
     """What a plan touches: study tables, leaves under none, names of files, outside programs, Java methods."""
 
-    gates: list[GateUse] = field(default_factory=list)
+    study_tables: list[StudyTableUse] = field(default_factory=list)
     outside: list[Node] = field(default_factory=list)
     file_names: bool = False
     scripts: bool = False
@@ -55,7 +55,7 @@ class PlanUse:
 
 @dataclass
 class Flow:
-    """What an operator hands on: its columns in order with their origins, and the gates still selectable."""
+    """What an operator hands on: its columns in order with their origins, and the study tables still selectable."""
 
     columns: list[tuple[int, str, Lineage]]
     open: frozenset[int] = frozenset()
@@ -97,13 +97,13 @@ class Walker:
 
     def mark(self, lineage: Lineage, role: Role) -> None:
         """Note that these columns are used in a role."""
-        for gate, column in lineage:
-            self.found.gates[gate].roles.setdefault(column, set()).add(role)
+        for table, column in lineage:
+            self.found.study_tables[table].roles.setdefault(column, set()).add(role)
 
     def flow(self, plan: Node) -> Flow:
         """Columns that leave an operator."""
-        if plan.name == "SubqueryAlias" and (gate := GATE.match(alias_of(plan))):
-            return self.gate(plan, gate)
+        if plan.name == "SubqueryAlias" and (name := STUDY_TABLE.match(alias_of(plan))):
+            return self.study_table(plan, name)
         rule = getattr(self, f"on_{plan.name.lower()}", None)
         if rule is not None:
             return rule(plan)  # type: ignore[no-any-return]
@@ -115,11 +115,11 @@ class Walker:
             return Flow(below[-1].columns, kept)
         return self.unknown(plan, below)
 
-    def gate(self, plan: Node, name: re.Match[str]) -> Flow:
+    def study_table(self, plan: Node, name: re.Match[str]) -> Flow:
         """A study table: its columns are where lineage begins, and its insides are the platform's."""
-        index = len(self.found.gates)
-        use = GateUse(name["table"], name["study"], name["nonce"])
-        self.found.gates.append(use)
+        index = len(self.found.study_tables)
+        use = StudyTableUse(name["table"], name["study"], name["nonce"])
+        self.found.study_tables.append(use)
         columns = []
         for item in plan.children[0].trees("projectList"):
             identity, column = item.expr_id, str(item.fields.get("name"))
@@ -134,7 +134,7 @@ class Walker:
         return Flow(columns, frozenset({index}))
 
     def leaf(self, plan: Node) -> Flow:
-        """A source no gate stands over; a command's own query is followed as if its result were read."""
+        """A source that no study table stands over; a command's own query is followed as if its result were read."""
         inner = [held for held in plan.held() if held.is_plan]
         if not inner:
             self.found.outside.append(plan)
@@ -180,14 +180,14 @@ class Walker:
         return found
 
     def condition(self, part: Node, open: frozenset[int], fallback: Lineage, role: Role) -> None:
-        """Note one condition, and add it to the gate it narrows."""
+        """Note one condition, and add it to the study table it narrows."""
         lineage = self.uses(part, fallback)
         self.mark(lineage, role)
-        gates = {gate for gate, _ in lineage}
-        if len(gates) == 1 and gates <= open:
+        tables = {table for table, _ in lineage}
+        if len(tables) == 1 and tables <= open:
             text = render(part, lambda node: self.text.get(identity_of(node)))
             if text is not None:
-                self.found.gates[gates.pop()].conditions.append(text)
+                self.found.study_tables[tables.pop()].conditions.append(text)
 
     def item(self, item: Node, below: Flow) -> tuple[int, str, Lineage]:
         """One output expression: identity, name, origins; its text is kept for conditions above."""

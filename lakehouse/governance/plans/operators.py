@@ -18,7 +18,7 @@ LEFT_ONLY = ("LeftSemi", "LeftAnti")
 
 
 def analyse(plan: Node) -> PlanUse:
-    """Follow every column from the gates to the root of an analysed plan.
+    """Follow every column from the study tables to the root of an analysed plan.
 
     Operators this function does not know count as using all their expressions directly and as stopping
     conditions from narrowing a read: what is not understood is never understated.
@@ -33,7 +33,7 @@ class Operators(Walker):
     """The rules, named after the operators they hold for."""
 
     def on_filter(self, plan: Node) -> Flow:
-        """Conditions are filter use; those on one selectable gate narrow its read."""
+        """Conditions are filter use; those on one selectable study table narrow its read."""
         below = self.flow(plan.children[0])
         for part in conjuncts(plan.trees("condition")[0]):
             self.condition(part, below.open, below.everything, Role.FILTER)

@@ -1,4 +1,4 @@
-"""Holds the event log against the record made from plans: what the one sight saw must be covered by the other."""
+"""Holds the event log against the record made from plans: what one observer saw must be covered by the other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def hold_log(observed: Observations, declared: PermittedReads, verdict: Verdict)
     if logged is None:
         verdict.gaps.append("Spark's event log of the reading is missing.")
         return
-    verdict.sights = summary(logged, declared, verdict)
+    verdict.observers = summary(logged, declared, verdict)
     if observed.shared:
         verdict.remarks.append(
             "Another study was open in this process; the event log holds both and was not reconciled."
@@ -61,7 +61,7 @@ def _place(scan: EventLogScan, declared: PermittedReads, verdict: Verdict) -> No
 
 
 def summary(logged: EventLogReads, declared: PermittedReads, verdict: Verdict) -> dict[str, object]:
-    """How much each sight saw; rows in coarse steps, paths and literals not at all."""
+    """How much each observer saw; rows in coarse steps, paths and literals not at all."""
     rows: dict[str, int] = {}
     for scan in logged.scans:
         for path in scan.paths[:1]:

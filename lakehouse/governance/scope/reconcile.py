@@ -10,7 +10,7 @@ from typing import Any
 from lakehouse.governance.access.openings import Opening
 from lakehouse.governance.observers.observations import Leaf, Observations, ObservedQuery, UnexplainedWork
 from lakehouse.governance.permits.model import ColumnUse, Permit
-from lakehouse.governance.plans.lineage import GateUse, Role, identity_of
+from lakehouse.governance.plans.lineage import Role, StudyTableUse, identity_of
 from lakehouse.governance.plans.predicates import without_tokens
 from lakehouse.governance.plans.text import HARMLESS_SOURCES, below
 from lakehouse.governance.scope.scope import ALL_ROWS, State
@@ -92,7 +92,7 @@ class Verdict:
     tables: dict[str, ObservedTable] = field(default_factory=dict)
     queries: int = 0
     failed: int = 0
-    sights: dict[str, Any] = field(default_factory=dict)
+    observers: dict[str, Any] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
@@ -107,15 +107,16 @@ class Verdict:
         return list(dict.fromkeys([*self.breaches, *self.gaps]))
 
 
-def reconcile(observed: Observations, gated: OpenedTables, declared: PermittedReads) -> Verdict:
-    """Hold what was observed against what was gated and declared.
+def reconcile(observed: Observations, opened: OpenedTables, declared: PermittedReads) -> Verdict:
+    """Hold what was observed against what the study opened and the permit declares.
 
-    Observed must lie within gated, gated within declared. What lies outside and is known is a breach; what
-    cannot be known is a gap, which makes the run unaccounted. Data from outside the lake is a remark.
+    What was observed must lie within what was opened, and that within what is declared. What lies outside and is
+    known is a breach; what cannot be known is a gap, which makes the run unaccounted. Data from outside the lake is a
+    remark.
     """
     verdict = Verdict()
     for query in observed.queries:
-        _query(query, gated, declared, verdict)
+        _query(query, opened, declared, verdict)
     for run in observed.runs:
         _run(run, declared, verdict)
     verdict.breaches += [f"{opening}, past the study." for opening in dict.fromkeys(observed.opened)]
@@ -125,22 +126,22 @@ def reconcile(observed: Observations, gated: OpenedTables, declared: PermittedRe
     return verdict
 
 
-def judge_plan(query: ObservedQuery, gated: OpenedTables, declared: PermittedReads) -> list[str]:
+def judge_plan(query: ObservedQuery, opened: OpenedTables, declared: PermittedReads) -> list[str]:
     """Breaches that a planned query would commit: the same judgement as afterwards, before anything is read."""
     verdict = Verdict()
-    _query(query, gated, declared, verdict)
+    _query(query, opened, declared, verdict)
     return verdict.reasons if verdict.breaches else []
 
 
-def _query(query: ObservedQuery, gated: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
-    foreign = [gated.openings[gate.nonce] for gate in query.use.gates if not gated.own(gate.nonce)]
+def _query(query: ObservedQuery, opened: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
+    foreign = [opened.openings[used.nonce] for used in query.use.study_tables if not opened.own(used.nonce)]
     stale = {f"{each.table} of study '{each.study}'" for each in foreign if not each.open_at(query.at)}
     verdict.breaches += [f"{each} was read after that study was closed." for each in sorted(stale)]
-    if foreign and len(foreign) == len(query.use.gates) and not query.use.outside:
+    if foreign and len(foreign) == len(query.use.study_tables) and not query.use.outside:
         return
     verdict.queries += 1
     verdict.failed += query.failed
-    if query.failed and declared.narrowed and any(gated.own(gate.nonce) for gate in query.use.gates):
+    if query.failed and declared.narrowed and any(opened.own(used.nonce) for used in query.use.study_tables):
         verdict.gaps.append(
             "A query over narrowed rows failed, and its error may name a row the study may not see."
         )
@@ -148,68 +149,72 @@ def _query(query: ObservedQuery, gated: OpenedTables, declared: PermittedReads, 
         verdict.gaps.append(f"A query ({query.action}) is only half known: {query.fault}.")
     if foreign:
         verdict.breaches.append("A query joined this study's data with another study's.")
-    if query.use.file_names and query.use.gates:
+    if query.use.file_names and query.use.study_tables:
         verdict.breaches.append("The names of the lake's files were read (input_file_name).")
     if query.use.scripts:
         verdict.breaches.append("Rows were given to a program (TRANSFORM), which may read anything.")
     if query.use.reflection:
         verdict.breaches.append("A Java method was called from SQL (reflect), which may read anything.")
-    for gate in query.use.gates:
-        if gated.own(gate.nonce):
-            _gate(gate, query, gated, declared, verdict)
+    for used in query.use.study_tables:
+        if opened.own(used.nonce):
+            _study_table(used, query, opened, declared, verdict)
     for node in query.use.outside:
         output = node.trees("output") or node.trees("outputObjAttr")
         leaf = query.leaves.get(identity_of(output[0]) if output else -1) or Leaf(node.name)
         _outside(leaf, declared, verdict)
-    _scans(query, gated, declared, verdict)
+    _scans(query, opened, declared, verdict)
     _command(query, declared, verdict)
     for target in query.writes:
         if any(below(target, root) for root in (declared.lake, *declared.closed)):
             verdict.breaches.append(f"A query wrote to {target}, which only the ingest may.")
 
 
-def _gate(
-    gate: GateUse, query: ObservedQuery, gated: OpenedTables, declared: PermittedReads, verdict: Verdict
+def _study_table(
+    used: StudyTableUse,
+    query: ObservedQuery,
+    opened: OpenedTables,
+    declared: PermittedReads,
+    verdict: Verdict,
 ) -> None:
-    opening = gated.openings.get(gate.nonce)
-    if opening is None or opening.table != gate.table:
-        verdict.breaches.append(f"A query claims an opening of {gate.table} that the study did not make.")
+    opening = opened.openings.get(used.nonce)
+    if opening is None or opening.table != used.table:
+        verdict.breaches.append(f"A query claims an opening of {used.table} that the study did not make.")
         return
-    for column in sorted(set(gate.columns) - set(opening.columns)):
-        verdict.breaches.append(f"{gate.table}.{column} was taken though it was not handed out.")
+    for column in sorted(set(used.columns) - set(opening.columns)):
+        verdict.breaches.append(f"{used.table}.{column} was taken though it was not handed out.")
     if not opening.open_at(query.at):
-        verdict.breaches.append(f"{gate.table} was read after the study was closed.")
-    for identity in gate.leaves:
+        verdict.breaches.append(f"{used.table} was read after the study was closed.")
+    for identity in used.leaves:
         leaf = query.leaves.get(identity)
         if leaf is None or leaf.path is None:
-            verdict.gaps.append(f"A source under {gate.table} could not be identified.")
+            verdict.gaps.append(f"A source under {used.table} could not be identified.")
         elif leaf.path not in declared.lists and not _pinned(leaf, opening, declared):
-            verdict.breaches.append(f"{described(leaf)} was read under the name of {gate.table}.")
+            verdict.breaches.append(f"{described(leaf)} was read under the name of {used.table}.")
     if not declared.permit.valid_on(query.on):
         verdict.breaches.append(
-            f"{gate.table} was read on {query.on}, outside the permit's {declared.permit.valid_from} to "
+            f"{used.table} was read on {query.on}, outside the permit's {declared.permit.valid_from} to "
             f"{declared.permit.valid_to}."
         )
-    _uses(gate, opening.reading, declared, verdict)
+    _uses(used, opening.reading, declared, verdict)
 
 
-def _uses(gate: GateUse, reading: str, declared: PermittedReads, verdict: Verdict) -> None:
+def _uses(used: StudyTableUse, reading: str, declared: PermittedReads, verdict: Verdict) -> None:
     """Add one use of a table to the record; a column used beyond its grant is a breach."""
     seen = verdict.tables.setdefault(reading, ObservedTable())
     seen.queries += 1
-    seen.conditions.add(tuple(sorted(set(gate.conditions))))
-    uses = declared.permit.uses(gate.table)
-    for column, roles in gate.roles.items():
+    seen.conditions.add(tuple(sorted(set(used.conditions))))
+    uses = declared.permit.uses(used.table)
+    for column, roles in used.roles.items():
         seen.roles.setdefault(column, set()).update(roles)
         beyond = roles - ALLOWED[uses[column]] if column in uses else roles
         if beyond:
             how = " and ".join(sorted(beyond))
             allowed = uses[column].replace("_", " ") if column in uses else "not at all"
-            verdict.breaches.append(f"{gate.table}.{column} was used {how}, but is granted {allowed}.")
+            verdict.breaches.append(f"{used.table}.{column} was used {how}, but is granted {allowed}.")
 
 
 def _pinned(leaf: Leaf, opening: Opening, declared: PermittedReads) -> bool:
-    """Whether a source under a gate is what the gate is made of: its own table, or the permitted persons."""
+    """Whether a source under a study table is what the table is made of: its own table, or the permitted persons."""
     table = declared.paths.get(leaf.path or "")
     if table == opening.table and opening.version is not None:
         return leaf.version == opening.version
@@ -238,19 +243,19 @@ def _outside(leaf: Leaf, declared: PermittedReads, verdict: Verdict) -> None:
         )
 
 
-def _scans(query: ObservedQuery, gated: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
+def _scans(query: ObservedQuery, opened: OpenedTables, declared: PermittedReads, verdict: Verdict) -> None:
     """What was executed must be what was planned."""
     planned = {leaf.path for leaf in query.leaves.values()} | set(declared.lists)
-    gates = {gate.table for gate in query.use.gates}
+    tables = {used.table for used in query.use.study_tables}
     for scan in query.scans:
         for path in scan.paths:
             table = declared.paths.get(path)
             readings = {
-                gated.openings[gate.nonce].reading
-                for gate in query.use.gates
-                if gate.table == table and gate.nonce in gated.openings
+                opened.openings[used.nonce].reading
+                for used in query.use.study_tables
+                if used.table == table and used.nonce in opened.openings
             } & verdict.tables.keys()
-            if table in gates and readings:
+            if table in tables and readings:
                 for reading in readings:
                     verdict.tables[reading].columns.update(scan.columns)
             elif path not in planned and _forbidden(path, declared):

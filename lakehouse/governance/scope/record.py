@@ -84,7 +84,7 @@ def make_scope(lake: Lake, rules: RowRules, verdict: Verdict, run: Circumstances
         opt_outs=digest_of_list(run.listed) if rules.opted_out else "",
         reading=run.reading,
         commitment=commitment,
-        reconciliation=dict(verdict.sights),
+        reconciliation=dict(verdict.observers),
     )
 
 

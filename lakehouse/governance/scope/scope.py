@@ -53,7 +53,7 @@ class Scope:
     lie outside the permit (``breach``); ``reasons`` say why in plain English. ``denials`` were stopped
     before anything was read and do not make a run unaccounted. ``commitment`` is a keyed hash over everybody
     whose data was read in this ``reading``; the set itself lies with the keys. ``reconciliation`` counts what
-    each of the two sights saw.
+    each of the two observers saw.
     """
 
     study: str
