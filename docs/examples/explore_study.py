@@ -1,8 +1,8 @@
-"""Explore a study with pandas on Spark: how often, in whom, how long; every read lands on the record of an MLflow run.
+"""Explore a study with pandas on Spark: which events it holds, in how many persons. Every read is recorded in an MLflow run.
 
     python docs/examples/explore_study.py demo
 
-Small groups are left out before anything is printed, as in everything that may be shown.
+Groups of fewer than five persons are left out before anything is printed, as in everything that may be shown.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from lakehouse.study.session import Study
 
 FEWEST = 5
+"""The smallest group of persons that may be shown."""
 
 
 def persons_by_domain(study: Study) -> Any:
-    """Persons and events of each kind of event."""
+    """Persons and events by kind of event."""
     events = study.pandas("gold.event", ["person_id", "domain"])
     found = events.groupby("domain").agg({"person_id": ["nunique", "count"]})
     found.columns = ["persons", "events"]
@@ -35,7 +36,7 @@ def ages(study: Study) -> Any:
 
 
 def busiest_codes(study: Study, most: int = 10) -> Any:
-    """The codes that most persons have, with the share of everybody who has any."""
+    """The codes that most persons have, and their share of all persons with any code."""
     events = study.pandas("gold.event", ["person_id", "code"])
     everybody = events["person_id"].nunique()
     found = events.groupby("code")["person_id"].nunique().rename("persons").to_frame()
@@ -44,8 +45,10 @@ def busiest_codes(study: Study, most: int = 10) -> Any:
 
 
 def main(study_id: str) -> None:
-    """Print three tables."""
-    with open_study(study_id, question="What is in this study, and in whom?") as study:
+    """Print three tables about a study."""
+    with open_study(
+        study_id, question="Which events does this study hold, and in how many persons?"
+    ) as study:
         for question in (persons_by_domain, ages, busiest_codes):
             print(f"\n{question.__doc__}\n{question(study).to_string()}")
 

@@ -10,17 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import typer
 
 import lakehouse.sources
 from experiments.cli import app
 from experiments.manual import reference
+from experiments.products.base import Audience
 from experiments.products.kinds import kinds
-from experiments.run.definition import load_job
+from experiments.products.patterns import patterns
+from experiments.run.definition import Job, load_job
 from lakehouse.data_model import GOLD
-from lakehouse.governance.output_gate.folder import KINDS
+from lakehouse.governance.output_gate.folder import KINDS, open_folder
+from lakehouse.governance.output_gate.gate import judge
+from lakehouse.governance.output_gate.model import Limits
 from lakehouse.governance.output_gate.reasons import Rule
+from lakehouse.governance.suppression.disclosure import Thresholds
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -98,6 +104,51 @@ def test_every_spark_submit_names_files_that_are_there() -> None:
             for word in words:
                 if word.startswith(("conf/", "jobs/")):
                     assert (ROOT / word).is_file(), (page, word)
+
+
+def job_of(page: str, folder: Path, name: str) -> Job:
+    """The job of a page's first block of Python, saved under a name as the page says."""
+    block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text("utf-8"), re.DOTALL)
+    assert block
+    (folder / name).write_text(block.group(1), "utf-8")
+    return load_job(folder / name)
+
+
+def test_the_job_of_the_pages_is_one_and_declares_what_the_page_says(tmp_path: Path) -> None:
+    shown = job_of("how-to-job.md", tmp_path, "mine_month.py")
+    assert shown.name == "mine_month" and shown.question.startswith("Which events follow")
+    assert [kind.name for kind in shown.gives] == [patterns("pair").name]
+    assert set(shown.reads_for(shown.params())) == {"gold.timeline", "gold.vocabulary"}
+    assert all(each.about for each in shown.described())
+    same = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("```python\n", 1)[1].split("```", 1)[0]
+    (tmp_path / "mine_month_2.py").write_text(same, "utf-8")
+    assert load_job(tmp_path / "mine_month_2.py").gives[0].name == shown.gives[0].name
+
+
+def test_the_product_of_the_pages_can_be_stored_read_and_released(tmp_path: Path) -> None:
+    """Two small municipalities are left out, and a third with them, from which they could be worked out."""
+    shown = job_of("how-to-product.md", tmp_path, "count_residents.py")
+    (kind,) = shown.gives
+    assert kind.audience is Audience.AGGREGATE and "nothing is tested" in kind.expects(7)
+    assert set(shown.reads_for(shown.params())) == {"gold.person"}
+    counts = {"461": 900, "410": 2, "479": 60, "480": 4, "420": 40}
+    table = pa.table({"municipality": list(counts), "persons": list(counts.values())})
+    made = shown.ask.__globals__["Residents"](table)
+    made.write(tmp_path)
+    stored = kind.read(tmp_path, made.name)
+    assert stored.digest() == made.digest() and stored.kind == kind.name and stored.tests() is None
+    checked = stored.check(Thresholds())
+    folder = tmp_path / "checked"
+    folder.mkdir()
+    for name, write in checked.files.items():
+        write(folder / name)
+    (folder / "outputs.json").write_text(json.dumps(checked.described), "utf-8")
+    opened = open_folder(folder, set())
+    verdict = judge(opened.outputs, Limits())
+    assert verdict.passed, verdict.findings
+    told = [cell for part in checked.sections[0].parts for row in part.rows for cell in row]  # type: ignore[union-attr]
+    assert told == ["479", "60", "461", "900"] and checked.record.cells_hidden == 3
+    assert checked.metrics == {"municipalities": 2}
 
 
 def test_described_outputs_are_of_kinds_the_gate_knows() -> None:
