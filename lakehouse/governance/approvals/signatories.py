@@ -1,6 +1,6 @@
 """Named persons with keys of their own: who may ask, approve and receive, and that two persons are two.
 
-One person under two names would defeat every rule of four eyes. So a name, an account and a key are each
+One person under two names would defeat every rule that needs two persons. So a name, an account and a key are each
 entered once; an action is signed, and taken only from the account its signatory is entered with.
 """
 

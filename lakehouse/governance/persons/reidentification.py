@@ -1,4 +1,4 @@
-"""Re-identification under four eyes: asked by one, approved by two others, delivered once, to a clinical recipient only.
+"""Re-identification: asked by one person, approved by two others, delivered once, to a clinical recipient alone.
 
 A request names a study's pseudonyms, the permit's clause, a reason, a recipient and an expiry, and is signed. Two
 approvers sign the very same text. Only then the vault is asked, and the answer is sealed to the recipient's key.
