@@ -207,7 +207,8 @@ def again(home: Path, codes: int) -> dict[str, Any]:
     whole = timed("full scan", lambda: scan(full, settings, memory=ALL_AT_ONCE))
     kept = timed("keeping", lambda: IncrementalCounts.of(OverPersons(old), settings))
     timed(
-        "first scan of kept counts", lambda: scan(kept.over(OverPersons(old)), settings, memory=ALL_AT_ONCE)
+        "first scan of incremental counts",
+        lambda: scan(kept.over(OverPersons(old)), settings, memory=ALL_AT_ONCE),
     )
     timed("adding", lambda: kept.update(OverPersons(came)))
     inner = kept.over(full)

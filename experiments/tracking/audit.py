@@ -1,4 +1,4 @@
-"""Where MLflow and the ledger tell different stories of the same runs."""
+"""Where MLflow and the ledger disagree about the same runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def audit(settings: Settings) -> list[str]:
-    """Where MLflow tells another story than the ledger: runs and tags that are gone or changed, models without a receipt.
+    """Where MLflow disagrees with the ledger: runs and tags that are gone or changed, models without a receipt.
 
     Tags are a copy for people; the ledger is the truth, so what was deleted in MLflow is still known.
     """

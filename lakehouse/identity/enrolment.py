@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 ERASED = "erased"
-"""Fault of a row whose person is erased: barred, and blank but for where it stood."""
+"""Fault of a row whose person is erased: refused, and blank but for where it stood."""
 
 DROP_RECORDS = 200_000
 """Records a sealed drop holds at most: bounds the worker's memory."""

@@ -75,14 +75,14 @@ def bring_table(
                 rows_gone=len(changed.gone),
             )
             require_balance(entry)
-            barred = erased_rows(lake, table, entry) if entry.reasons.get(ERASED) else []
-            keep(ids_file(lake.settings, table.name, file.file_id), without(changed.known, barred))
+            refused = erased_rows(lake, table, entry) if entry.reasons.get(ERASED) else []
+            keep(ids_file(lake.settings, table.name, file.file_id), without(changed.known, refused))
             recorded.append(entry)
     return recorded
 
 
 def erased_rows(lake: Lake, table: Table, entry: Entry) -> list[tuple[str, int]]:
-    """Rows of a file that were barred at pseudonymisation because their person is erased."""
+    """Rows of a file that were refused at pseudonymisation because their person is erased."""
     rows = lake.read(f"quarantine.{table.name}", file_id=[entry.file_id])
     mine = rows.where(rows["reason"] == ERASED)
     return [(row[0], row[1]) for row in mine.select("file_id", "row_number").collect()]

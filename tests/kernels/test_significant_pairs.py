@@ -38,7 +38,7 @@ def count(parts: list[Persons], reference: ReferenceCounts, settings: PairScanSe
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_called__equals_the_oracle(block: int) -> None:
+def test_significant_pairs__equal_the_oracle(block: int) -> None:
     for seed in range(15 * block, 15 * block + 15):
         people, n = small_world(seed)
         horizon = [1826, 365, 10][seed % 3]

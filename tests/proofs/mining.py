@@ -71,7 +71,7 @@ def exploratory(seeds: int) -> list[Figure]:
 
 @section("toolbox")
 def toolbox(seeds: int) -> list[Figure]:
-    """The exploratory toolbox: null and planted worlds of its jobs, kept counts, every kernel against its oracle."""
+    """The exploratory toolbox: null and planted worlds of its jobs, incremental counts, every kernel against its oracle."""
     from tests.statistics.toolbox import figures
 
     measured = [Figure(each.name, each.measured, each.promised, each.holds) for each in figures(seeds)]

@@ -152,7 +152,9 @@ def test_e1_no_byte_of_the_person_is_left(erased: Erased) -> None:
     assert looked > 50
     assert erased.certificate.residues == 0
     assert erased.certificate.rows > 5
-    assert not kept_folder(erased.settings, "cut").exists(), "kept counts hold everybody, the erased too"
+    assert not kept_folder(erased.settings, "cut").exists(), (
+        "incremental counts hold everybody, the erased too"
+    )
     assert not [*(erased.settings.home / "erasures").glob("staged-*")]
 
 
@@ -247,12 +249,12 @@ def test_e4_a_later_delivery_does_not_bring_her_back(erased: Erased, tmp_path: P
     people = {row["person_id"] for row in rows(erased.spark, settings, "gold.person")}
     assert erased.tokens["anna"] not in people
     assert {erased.tokens["bent"], erased.tokens["carl"]} <= people
-    barred = [
+    refused = [
         row for row in rows(erased.spark, settings, "bronze.lmdb_dispensings") if row["fault"] == "erased"
     ]
-    assert barred
+    assert refused
     require_no_row_ids_of_the_absent(erased.spark, settings)
-    empty = {name for row in barred for name, value in row.items() if value is not None}
+    empty = {name for row in refused for name, value in row.items() if value is not None}
     assert empty <= {"file_id", "row_number", "delivered", "fault", "fault_example"}
     assert open_vault(settings).identify([erased.tokens["anna"]]) == {}
 

@@ -88,8 +88,8 @@ def test_counts_do_not_depend_on_partitions(
     expected = in_one_process(persons)
     reference = run(ReferencePass, {"settings": SCAN})
     pairs = run(PairPass, {"settings": SCAN, "baseline": Baseline.of(reference)})
-    called = run(SignificantPass, {"settings": SCAN, "present": Present.of(reference), "pairs": PAIRS})
-    for counts, name in ((reference, ReferencePass), (pairs, PairPass), (called, SignificantPass)):
+    significant = run(SignificantPass, {"settings": SCAN, "present": Present.of(reference), "pairs": PAIRS})
+    for counts, name in ((reference, ReferencePass), (pairs, PairPass), (significant, SignificantPass)):
         for field, array in counts.to_arrays().items():
             np.testing.assert_array_equal(array, expected[name][field], err_msg=f"{name.__name__}.{field}")
     folder = run.holds
@@ -171,7 +171,7 @@ def test_a_failing_pass_names_its_cause(spark: SparkSession, world: tuple[Settin
         OverSpark(timeline, np.arange(CODES, dtype=np.int32))(ReferencePass, {"settings": SCAN})
 
 
-def test_carrying_works_on_a_home_with_odd_letters(spark: SparkSession, tmp_path: Path) -> None:
+def test_counting_works_on_a_home_with_odd_letters(spark: SparkSession, tmp_path: Path) -> None:
     settings = load_settings(tmp_path / "hjem æøå med mellemrum", "test")
     persons = some_persons(seed=8, count=50)
     write_lake(spark, settings, persons, [f"X//{code:02d}" for code in range(CODES)])

@@ -58,7 +58,7 @@ def test_the_delivery_has_the_agreed_files_headers_and_encodings(made: SynthSumm
     assert str(told["covers_to"]) == "2024-12-31"
 
 
-def test_the_books_count_the_rows_and_the_truth_is_private(made: SynthSummary) -> None:
+def test_the_planted_truth_counts_the_rows_and_the_truth_is_private(made: SynthSummary) -> None:
     for path, number in made.rows.items():
         assert (made.delivery / path).read_bytes().count(b"\n") == number + 1, path
     assert len(rows_of(made.delivery, "person")) == PERSONS == made.persons

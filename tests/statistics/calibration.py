@@ -65,7 +65,7 @@ def null_world_figures(
         "sd": float(z.std()),
         "bands": bands,
         "small_p": float((log10_p < np.log10(0.05)).mean()),
-        "called": result.significant,
+        "significant": result.significant,
         "null_sd": result.null.sd,
     }
 
@@ -88,8 +88,8 @@ def planted_world_figures(seed: int, persons: int = 200_000, codes: int = 1200) 
     return {
         "seed": seed,
         "eligible": len(eligible),
-        "eligible_called": int(significant[eligible].sum()),
-        "called": int(significant.sum()),
+        "eligible_significant": int(significant[eligible].sum()),
+        "significant": int(significant.sum()),
         "false": len(false),
         "decoys": len(decoys),
         "decoys_called": int(significant[decoys].sum()),
@@ -118,7 +118,7 @@ def null_verdicts(figures: list[dict[str, Any]], name: str) -> Iterator[Figure]:
     shares = [figure["small_p"] for figure in figures]
     holds = all(0.035 <= share <= 0.055 for share in shares)
     yield Figure(f"{name}: share of p < 0.05", _span(shares), "0.035-0.055 in each", holds)
-    silent = sum(figure["called"] == 0 for figure in figures)
+    silent = sum(figure["significant"] == 0 for figure in figures)
     wanted = int(np.ceil(0.9 * len(figures)))
     yield Figure(
         f"{name}: worlds with nothing significant",
@@ -135,8 +135,8 @@ def planted_verdicts(figures: list[dict[str, Any]]) -> Iterator[Figure]:
         return sum(f[part] for f in figures) / max(sum(f[whole] for f in figures), 1)
 
     found, fdr, decoys = (
-        share("eligible_called", "eligible"),
-        share("false", "called"),
+        share("eligible_significant", "eligible"),
+        share("false", "significant"),
         share("decoys_called", "decoys"),
     )
     errors = np.array([error for figure in figures for error in figure["errors"]])

@@ -43,7 +43,7 @@ def verdicts(name: str, null: list[dict[str, Any]], planted: list[dict[str, Any]
     """
     from scipy import stats
 
-    worlds = sum(each["called"] > 0 for each in null)
+    worlds = sum(each["significant"] > 0 for each in null)
     bound = int(stats.binom.ppf(0.99, len(null), 0.05))
     yield Figure(
         f"{name}: null worlds with anything significant, of {len(null)}",
@@ -51,12 +51,12 @@ def verdicts(name: str, null: list[dict[str, Any]], planted: list[dict[str, Any]
         f"<= {bound}",
         worlds <= bound,
     )
-    eligible, found = (sum(each[key] for each in planted) for key in ("eligible", "eligible_called"))
+    eligible, found = (sum(each[key] for each in planted) for key in ("eligible", "eligible_significant"))
     share = found / eligible if eligible else 0.0
     yield Figure(
         f"{name}: planted with 99 % power found, of {eligible}", f"{share:.1%}", ">= 95 %", share >= 0.95
     )
-    significant, false = (sum(each[key] for each in planted) for key in ("called", "false"))
+    significant, false = (sum(each[key] for each in planted) for key in ("significant", "false"))
     rate = false / significant if significant else 0.0
     yield Figure(f"{name}: false among {significant} significant", f"{rate:.1%}", "<= 5 %", rate <= 0.05)
 

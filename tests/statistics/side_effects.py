@@ -50,7 +50,7 @@ def null_figures(seed: int, persons: int = 60_000, codes: int = 240) -> dict[str
         miss[name] = float(np.mean((low[some] > 1) | (high[some] < 1)))
     calibrated = np.asarray(table.column("calibrated_p"), dtype=float)
     return {
-        "seed": seed, "tested": found.tested, "called": sum(table.column("called").to_pylist()), "miss": miss,
+        "seed": seed, "tested": found.tested, "significant": sum(table.column("called").to_pylist()), "miss": miss,
         "controls": found.scatter, "calibrated_small": float(np.mean(calibrated[np.isfinite(calibrated)] < 0.05)),
         "best_window_small": float(np.mean(np.asarray(table.column("ictpd_p")) <= 0.05)),
     }  # fmt: skip
@@ -82,8 +82,8 @@ def planted_figures(seed: int, persons: int = 80_000, codes: int = 240, harms: i
     rows = table.filter(table.column("called")).select(["code_a", "code_b", "sccs_low"]).to_pylist()
     significant = {(row["code_a"], row["code_b"]) for row in rows}
     return {
-        "seed": seed, "eligible": len(strong), "eligible_called": len(strong & significant), "called": len(significant),
-        "false": len(significant - planted), "in_case_series": sum((row["sccs_low"] or 0) > 1 for row in rows),
+        "seed": seed, "eligible": len(strong), "eligible_significant": len(strong & significant),
+        "significant": len(significant), "false": len(significant - planted), "in_case_series": sum((row["sccs_low"] or 0) > 1 for row in rows),
     }  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def null_figures(seed: int, kind: str, persons: int = 40_000, codes: int = 150) 
     outcome = int(np.argsort(np.bincount(world.persons.codes, minlength=codes)[:codes])[-1 - seed % 20])
     table = search(before_landmark(world, outcome), world.n_codes, kind).table
     tested = sum(table.column("tested").to_pylist())
-    return {"seed": seed, "tested": tested, "called": sum(table.column("called").to_pylist())}
+    return {"seed": seed, "tested": tested, "significant": sum(table.column("called").to_pylist())}
 
 
 def planted_figures(
@@ -76,8 +76,8 @@ def planted_figures(
     ]
     near = {code for pattern, _, _ in patterns for code in pattern}
     return {
-        "seed": seed, "eligible": len(strong), "eligible_called": len(set(strong) & set(significant)),
-        "called": len(significant), "false": sum(not set(items) & near for items in significant),
+        "seed": seed, "eligible": len(strong), "eligible_significant": len(set(strong) & set(significant)),
+        "significant": len(significant), "false": sum(not set(items) & near for items in significant),
     }  # fmt: skip
 
 

@@ -16,12 +16,12 @@ def test_null_worlds__keep_the_promised_error_rate(bursts: bool, washout: int) -
     )
     assert 0.95 <= figures["sd"] <= 1.05, figures
     assert 0.035 <= figures["small_p"] <= 0.055, figures
-    assert figures["called"] <= 2, figures
+    assert figures["significant"] <= 2, figures
 
 
 def test_planted_worlds__are_found() -> None:
     figures = planted_world_figures(secrets.randbelow(2**31), persons=80_000, codes=500)
-    assert figures["eligible_called"] >= 0.9 * figures["eligible"] > 0, figures
-    assert figures["false"] <= 0.05 * figures["called"] + 4, figures
+    assert figures["eligible_significant"] >= 0.9 * figures["eligible"] > 0, figures
+    assert figures["false"] <= 0.05 * figures["significant"] + 4, figures
     assert figures["decoys_called"] <= 0.05 * figures["decoys"], figures
     assert figures["wrong_direction"] == 0, figures

@@ -273,12 +273,12 @@ def test_branches__of_medicines_and_events_are_told_once_and_without_numbers() -
 
 def test_null_worlds__call_no_side_effect() -> None:
     figures = null_figures(secrets.randbelow(2**31), persons=30_000, codes=160)
-    assert figures["called"] <= 1, figures
+    assert figures["significant"] <= 1, figures
     assert 0.03 <= figures["miss"]["ssa"] <= 0.075 and figures["miss"]["scc"] <= 0.06, figures
     assert abs(figures["controls"].mean) < 0.03 and figures["controls"].spread < 0.08, figures
 
 
 def test_planted_harms__are_found_by_two_designs() -> None:
     figures = planted_figures(secrets.randbelow(2**31), persons=30_000, codes=120, harms=8)
-    assert figures["eligible_called"] >= 0.9 * figures["eligible"] > 0, figures
-    assert figures["false"] <= 0.05 * figures["called"] + 1, figures
+    assert figures["eligible_significant"] >= 0.9 * figures["eligible"] > 0, figures
+    assert figures["false"] <= 0.05 * figures["significant"] + 1, figures

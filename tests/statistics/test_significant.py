@@ -99,7 +99,8 @@ def test_family_wise_p__is_a_rank_among_the_largest() -> None:
 @pytest.mark.parametrize("kind", ["itemset", "sequence"])
 def test_null_worlds__keep_the_family_wise_error(kind: str) -> None:
     significant = [
-        null_figures(secrets.randbelow(2**31), kind, persons=15_000, codes=80)["called"] for _ in range(3)
+        null_figures(secrets.randbelow(2**31), kind, persons=15_000, codes=80)["significant"]
+        for _ in range(3)
     ]
     assert sum(number > 0 for number in significant) <= 2, significant
     assert sum(significant) <= 6, significant
@@ -112,7 +113,7 @@ def test_planted_patterns__are_found(kind: str) -> None:
     ]
     eligible, hits, significant, false = (
         sum(figures[name] for figures in worlds)
-        for name in ("eligible", "eligible_called", "called", "false")
+        for name in ("eligible", "eligible_significant", "significant", "false")
     )
     assert hits >= 0.9 * eligible > 0, worlds
     assert false <= 0.05 * significant + 4, worlds

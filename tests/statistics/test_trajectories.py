@@ -17,13 +17,13 @@ from tests.statistics.trajectories import null_figures, planted_figures
 
 def test_null_worlds__have_no_trajectories() -> None:
     figures = null_figures(secrets.randbelow(2**31), persons=40_000, codes=250)
-    assert figures["called"] <= 1, figures
+    assert figures["significant"] <= 1, figures
 
 
 def test_planted_chains__are_walked() -> None:
     figures = planted_figures(secrets.randbelow(2**31), persons=80_000, codes=120)
-    assert figures["eligible_called"] >= 0.9 * figures["eligible"], figures
-    assert figures["false"] <= 0.05 * figures["called"] + 1, figures
+    assert figures["eligible_significant"] >= 0.9 * figures["eligible"], figures
+    assert figures["false"] <= 0.05 * figures["significant"] + 1, figures
 
 
 def test_a_path_grows_only_where_both_its_ends_are_paths() -> None:

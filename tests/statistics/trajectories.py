@@ -33,7 +33,7 @@ def null_figures(seed: int, persons: int = 60_000, codes: int = 300) -> dict[str
     return {
         "seed": seed,
         "tested": found.table.num_rows,
-        "called": sum(found.table.column("called").to_pylist()),
+        "significant": sum(found.table.column("called").to_pylist()),
     }
 
 
@@ -56,8 +56,8 @@ def planted_figures(seed: int, persons: int = 100_000, codes: int = 160) -> dict
     ]
     false = [path for path in significant if any((a, b) not in true for a, b in pairwise(path))]
     return {
-        "seed": seed, "eligible": len(eligible), "eligible_called": len(set(eligible) & set(significant)),
-        "called": len(significant), "false": len(false), "longest": max((len(path) for path in significant), default=0),
+        "seed": seed, "eligible": len(eligible), "eligible_significant": len(set(eligible) & set(significant)),
+        "significant": len(significant), "false": len(false), "longest": max((len(path) for path in significant), default=0),
     }  # fmt: skip
 
 

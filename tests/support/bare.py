@@ -19,7 +19,7 @@ BATCH = 16_384
 
 
 @numba.njit(cache=True)
-def first_pass(offsets, codes, days, rows, horizon, followed, barred, exposures):  # type: ignore[no-untyped-def]
+def first_pass(offsets, codes, days, rows, horizon, followed, not_at_risk, exposures):  # type: ignore[no-untyped-def]
     """M and not-at-risk by stratum and code."""
     for person in range(len(offsets) - 1):
         start, end = offsets[person], offsets[person + 1]
@@ -28,7 +28,7 @@ def first_pass(offsets, codes, days, rows, horizon, followed, barred, exposures)
             exposures[row] += 1
             for b in range(start, end):
                 if days[b] <= day:
-                    barred[row, codes[b]] += 1
+                    not_at_risk[row, codes[b]] += 1
                 elif days[b] <= day + horizon:
                     followed[row, codes[b]] += 1
                 else:
@@ -63,18 +63,18 @@ def two_passes_over(source: Callable[[], Iterable[Persons]], settings: PairScanS
     """Run both passes, each over what ``source`` gives anew; the number of ordered pairs seen at least once."""
     n, horizon = settings.n_codes, settings.horizon_days
     finder, strata = ExposureFinder(settings), StrataIndex()
-    rooms = 1024
-    followed, barred = np.zeros((rooms, n), np.int32), np.zeros((rooms, n), np.int32)
-    exposures = np.zeros(rooms, np.int64)
+    capacity = 1024
+    followed, not_at_risk = np.zeros((capacity, n), np.int32), np.zeros((capacity, n), np.int32)
+    exposures = np.zeros(capacity, np.int64)
     for part in batches(source()):
         found = finder.find(part)
         rows = strata.rows(found.keys)
-        if strata.count > rooms:
-            rooms = 2 * strata.count
-            followed, barred = grown(followed, rooms), grown(barred, rooms)
-            exposures = np.concatenate([exposures, np.zeros(rooms - len(exposures), np.int64)])
-        first_pass(found.offsets, found.codes, found.days, rows, horizon, followed, barred, exposures)
-    at_risk = exposures[:, None] - barred
+        if strata.count > capacity:
+            capacity = 2 * strata.count
+            followed, not_at_risk = grown(followed, capacity), grown(not_at_risk, capacity)
+            exposures = np.concatenate([exposures, np.zeros(capacity - len(exposures), np.int64)])
+        first_pass(found.offsets, found.codes, found.days, rows, horizon, followed, not_at_risk, exposures)
+    at_risk = exposures[:, None] - not_at_risk
     p = np.divide(followed, at_risk, out=np.zeros(at_risk.shape), where=at_risk > 0)
     observed, exposed = np.zeros((n, n), np.int32), np.zeros((n, strata.count), np.int32)
     corrected, spread = np.zeros((n, n)), np.zeros((n, n))
@@ -94,8 +94,8 @@ def batches(parts: Iterable[Persons]) -> Iterator[Persons]:
             yield persons.part(start, min(start + BATCH, persons.count))
 
 
-def grown(array: np.ndarray, rooms: int) -> np.ndarray:
+def grown(array: np.ndarray, capacity: int) -> np.ndarray:
     """The array with more rows."""
-    larger = np.zeros((rooms, array.shape[1]), array.dtype)
+    larger = np.zeros((capacity, array.shape[1]), array.dtype)
     larger[: len(array)] = array
     return larger

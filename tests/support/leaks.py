@@ -718,7 +718,11 @@ def clean_files(rng: Generator, folder: Path) -> Case:
         return Case("a bar chart", [saved(folder, "bars.svg", f"<svg>{bars}</svg>".encode())])
     return Case(
         "notes",
-        [saved(folder, "readme.md", b"# Results\n\nSee patterns.parquet; 25 of 300 pairs were called.\n")],
+        [
+            saved(
+                folder, "readme.md", b"# Results\n\nSee patterns.parquet; 25 of 300 pairs are significant.\n"
+            )
+        ],
     )
 
 

@@ -37,19 +37,19 @@ def code_names(n_codes: int) -> tuple[list[str], list[str]]:
 
 @np.errstate(divide="ignore", invalid="ignore")
 def scan_table(
-    n_codes: int = 40, persons: int = 20_000, seed: int = 1, planted: int = 30, spread: float = 1.0
+    n_codes: int = 40, persons: int = 20_000, seed: int = 1, planted: int = 30, sd_of_z: float = 1.0
 ) -> pa.Table:
     """Every ordered pair of ``n_codes`` codes with the columns of the pair scan.
 
     ``O`` equals ``n_before`` of the row and ``n_after`` of the reversed row; ``n_person`` is the sum of its
-    parts; Σ_a O = Σ_a E for each b. ``planted`` pairs carry an effect, half of them protective; ``spread``
+    parts; Σ_a O = Σ_a E for each b. ``planted`` pairs carry an effect, half of them protective; ``sd_of_z``
     widens z beyond 1 as bad comparisons do.
     """
     rng = np.random.default_rng(seed)
     margin = np.maximum(rng.lognormal(np.log(persons / 60), 1.1, n_codes), 6).astype(int)
     margin = np.minimum(margin, persons // 3)
     expected = np.outer(margin, margin) / persons * rng.uniform(0.3, 0.5, (n_codes, n_codes))
-    truth = np.exp(rng.normal(0, np.sqrt(max(spread**2 - 1, 0)) / np.sqrt(np.maximum(expected, 1))))
+    truth = np.exp(rng.normal(0, np.sqrt(max(sd_of_z**2 - 1, 0)) / np.sqrt(np.maximum(expected, 1))))
     np.fill_diagonal(expected, 0)
     a, b = np.nonzero(~np.eye(n_codes, dtype=bool))
     effects = rng.choice(len(a), planted, replace=False)
@@ -83,17 +83,17 @@ def scan_table(
     }  # fmt: skip
     for share, days in zip((5, 25, 50, 75, 95), (30, 200, 600, 1100, 1700), strict=True):
         columns[f"lag_q{share:02d}"] = rng.normal(days, days / 10, len(a)).astype(np.float32)
-    called = tested & (q <= 0.05)
+    significant = tested & (q <= 0.05)
     words = np.where(direction_p * 2 > 0.05, "none", np.where(O > after, "forward", "backward"))  # noqa: SIM300
     return pa.table(
         {name: pa.array(values, from_pandas=True) for name, values in columns.items()}
         | {
             "window": pa.array(["0-1826"] * len(a)),
             "direction": pa.array(words),
-            "replicated_person": pa.array(called & (rng.random(len(a)) < 0.9)),
+            "replicated_person": pa.array(significant & (rng.random(len(a)) < 0.9)),
             "flags": pa.array(np.where(rng.random(len(a)) < 0.02, "overlap", "")),
             "tested": pa.array(tested),
-            "called": pa.array(called),
+            "called": pa.array(significant),
         }
     )
 
@@ -139,7 +139,7 @@ def scope_like(state: str = "accounted") -> dict[str, Any]:
 
 
 def significant_only(n_codes: int, rows: int, seed: int = 1) -> Patterns:
-    """A raw table of called pairs alone, as many as asked for: what a large run's page is made of."""
+    """A raw table of significant pairs alone, as many as asked for: what a large run's page is made of."""
     rng = np.random.default_rng(seed)
     picked = np.sort(rng.choice(n_codes * n_codes, rows + n_codes, replace=False))
     a, b = np.divmod(picked, n_codes)

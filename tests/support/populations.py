@@ -77,7 +77,7 @@ def in_blocks(
     """A null world with stays, in order of sex and birth year, of which no more than a block is ever in memory.
 
     ``busier`` multiplies how often everybody goes to care; in an ``even`` world persons of one age and sex go equally
-    often. Otherwise frailty makes every two codes alike once they are common enough, and thousands of pairs are called.
+    often. Otherwise frailty makes every two codes alike once they are common enough, and thousands of pairs are significant.
     """
     rng = np.random.default_rng(seed)
     people, coding = _people(rng, persons), _coding(rng, codes)

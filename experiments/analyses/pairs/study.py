@@ -82,14 +82,19 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         "level": params.q_level,
         "family": codes.family,
     }
-    kept = None
+    incremental = None
     if getattr(params, "keep", False) and not study.rules.cut:
-        kept = recounted(study, over, codes.names, options, params.level)
+        incremental = recounted(study, over, codes.names, options, params.level)
     memory = study.settings.counter_memory
-    found = scan(kept.run_pass if kept else over, options, memory=ALL_AT_ONCE if kept else memory, **asked)
+    found = scan(
+        incremental.run_pass if incremental else over,
+        options,
+        memory=ALL_AT_ONCE if incremental else memory,
+        **asked,
+    )
     some_persons(found.persons)
-    if kept:
-        kept.save()
+    if incremental:
+        incremental.save()
     table, remarks = ask_again(study, over, timeline, options, found.table, params, asked)
     found_more = enrich(study, over, timeline, codes, table, params)
     search = Search(
@@ -105,7 +110,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
     return Findings(
         products=(pairs,),
         persons=found.persons,
-        remarks=(*((kept.remark,) if kept else ()), *remarks, *found_more.remarks),
+        remarks=(*((incremental.remark,) if incremental else ()), *remarks, *found_more.remarks),
     )
 
 

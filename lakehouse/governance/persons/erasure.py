@@ -1,6 +1,6 @@
 """Forgetting persons: out of every table, extract, file and log, for good, with a certificate by byte scan.
 
-The order makes it safe to kill and to repeat: first the persons are barred at the door, then rows that only their
+The order makes it safe to kill and to repeat: first pseudonymisation refuses the persons, then rows that only their
 record keys lead to are deleted, then their own rows (which is where the keys are found), then old files are purged,
 and last everything is searched. Deletion goes by MERGE from a table of keys, because a DELETE would write the
 erased tokens into the table's history.
@@ -100,12 +100,12 @@ def erase(
     tell = progress or (lambda name, done, total: None)
     with only_writer(lake.settings.lake / ".writer.lock", writers), purging(lake.spark):
         ledger.append(lake.settings, "erasure", {"event": "intent", "erasure": named})
-        bar(lake.settings, persons)
+        refuse_tokens(lake.settings, persons)
         tables = token_tables(lake)
         tell("Finding records", 0, len(tables))
         with staged(lake, persons) as own:
             keys = record_keys(lake, tables, own)
-        bar(lake.settings, keys)
+        refuse_tokens(lake.settings, keys)
         known = [*persons, *keys]
         studies = study_tokens(lake.settings, known)
         rows = 0
@@ -158,8 +158,8 @@ def certified(settings: Settings, certificate: Certificate, last: Scan) -> Certi
     return certificate
 
 
-def bar(settings: Settings, tokens: Sequence[str]) -> None:
-    """Bar tokens at the door: a commitment under the lake's own key to each, on disk before it returns."""
+def refuse_tokens(settings: Settings, tokens: Sequence[str]) -> None:
+    """Let pseudonymisation refuse tokens: a commitment under the lake's own key to each, on disk before it returns."""
     import pyarrow as pa
 
     root = str(settings.keys / "root.key")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def kept_folder(settings: Settings, study_id: str) -> Path:
-    """Folder of a study's kept counts: beside its results, which reports and releases are made of, not among them."""
+    """Folder of a study's incremental counts: beside its results, which reports and releases are made of, not among them."""
     return settings.home / "kept" / study_id
 
 

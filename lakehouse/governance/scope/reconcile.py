@@ -1,4 +1,4 @@
-"""Double entry: what Spark was seen to read, against what the study handed out, against what the permit declares."""
+"""Cross-check: what Spark was seen to read, against what the study handed out, against what the permit declares."""
 
 from __future__ import annotations
 
