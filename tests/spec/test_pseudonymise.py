@@ -209,13 +209,13 @@ def test_t04_a_pseudonym_of_another_project_is_nobody(tmp_path: Path) -> None:
 
 
 def test_an_erased_person_passes_as_an_empty_row_and_her_child_loses_a_mother(tmp_path: Path) -> None:
-    from lakehouse.governance.persons.erasure import bar
+    from lakehouse.governance.persons.erasure import refuse_tokens
     from lakehouse.identity.pseudonyms import key_tokens, person_tokens
 
     settings = load_settings(tmp_path / "home", "test")
     key = str(root_key_file(settings, create=True))
     tokens, _ = person_tokens(key, [ANNA], [""])
-    bar(settings, [str(tokens[0]), *key_tokens(key, "contact", "cpr-contact", "", ["41"])])
+    refuse_tokens(settings, [str(tokens[0]), *key_tokens(key, "contact", "cpr-contact", "", ["41"])])
     child = f"7105901238;K;01;1990-05-11;1990-05-11;{ANNA};{BENT};0101;2001-01-01"
     people = danish(tmp_path, "cpr/cpr3_t_person.csv", persons(child))
     assert [row["fault"] for row in people] == ["erased", None, None, None]
@@ -230,7 +230,7 @@ def test_an_erased_person_passes_as_an_empty_row_and_her_child_loses_a_mother(tm
 def test_a_person_in_many_blocks__has_one_token_and_one_record_and_stays_out_once_erased(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lakehouse.governance.persons.erasure import bar
+    from lakehouse.governance.persons.erasure import refuse_tokens
     from lakehouse.identity.pseudonyms import person_tokens
     from lakehouse.identity.vault import init_vault
 
@@ -244,7 +244,7 @@ def test_a_person_in_many_blocks__has_one_token_and_one_record_and_stays_out_onc
     made, _ = person_tokens(key, named, [""] * len(named))
     gone = made[0]
     assert gone is not None
-    bar(settings, [gone])
+    refuse_tokens(settings, [gone])
     seen = danish(tmp_path, "dod/dodsaars.csv", [f"{person};2020-01-01;I219" for person in named])
     assert [row["person_id"] for row in seen] == [None if each == gone else each for each in made]
     assert {row["fault"] for row in seen if row["person_id"] is None} == {"erased"}

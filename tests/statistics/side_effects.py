@@ -83,7 +83,8 @@ def planted_figures(seed: int, persons: int = 80_000, codes: int = 240, harms: i
     significant = {(row["code_a"], row["code_b"]) for row in rows}
     return {
         "seed": seed, "eligible": len(strong), "eligible_significant": len(strong & significant),
-        "significant": len(significant), "false": len(significant - planted), "in_case_series": sum((row["sccs_low"] or 0) > 1 for row in rows),
+        "significant": len(significant), "false": len(significant - planted),
+        "in_case_series": sum((row["sccs_low"] or 0) > 1 for row in rows),
     }  # fmt: skip
 
 
