@@ -23,7 +23,7 @@ class Params:
     incidence: bool = True  # cumulative incidence of significant pairs, death competing
     emigration: bool = False  # gold.observation_period (must be granted) ends follow-up too
     sites: bool = False  # look for findings again in other municipalities (gold.person must be granted)
-    keep: bool = False  # keep counts in the study: a later run counts only whose timelines changed since
+    keep: bool = False  # keep incremental counts: a later run counts only persons whose timelines changed
     washout_days: int = 0  # a first time so soon after a person's first event is neither exposure nor outcome
     q_level: float = 0.05  # false discovery rate at which a pair is significant
 

@@ -69,7 +69,7 @@ print("{}")
 
 
 @dataclass(frozen=True)
-class Ingested:
+class IngestRun:
     """Figures of the run."""
 
     rows: int
@@ -151,7 +151,7 @@ def run(home: Path, delivery: Path) -> dict[str, object]:
     return measured([sys.executable, "-c", RUN, str(home), str(delivery)])
 
 
-def bench(persons: int, folder: Path) -> Ingested:
+def bench(persons: int, folder: Path) -> IngestRun:
     """Make a region, copy it, ingest it, and ingest it again a little changed."""
     os.environ["PYTHONPATH"] = str(ROOT)
     measured([sys.executable, "-c", SYNTH, str(folder / "home"), str(folder / "region"), str(persons)])
@@ -161,7 +161,7 @@ def bench(persons: int, folder: Path) -> Ingested:
     full = run(folder / "home", delivery)
     redelivered(delivery, folder / "later", 0.01, random.Random(1))
     again = run(folder / "home", folder / "later")
-    return Ingested(
+    return IngestRun(
         rows=int(str(full["rows"])),
         copy_seconds=copy_seconds,
         full_seconds=float(str(full["seconds"])),
@@ -175,7 +175,7 @@ def bench(persons: int, folder: Path) -> Ingested:
     )
 
 
-def lines(got: Ingested) -> Iterator[str]:
+def lines(got: IngestRun) -> Iterator[str]:
     """The figures as lines, beside what was promised."""
     yield (
         f"{verdict(got.ratio, TIMES)} ingest, file to gold: {got.rows:,} rows in {got.full_seconds:.0f} s, "

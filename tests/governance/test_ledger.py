@@ -248,7 +248,7 @@ def test_two_writers_at_once_leave_one_chain(settings: Settings) -> None:
     assert ledger.verify(settings).startswith("The ledger holds: 40 entries")
 
 
-class Killed(BaseException):
+class Kill(BaseException):
     """Stands for the end of the process at a chosen place."""
 
 
@@ -263,11 +263,11 @@ def test_a_writer_killed_on_the_way_loses_nothing_that_was_told(
         if at == "between the anchors" and not done:
             done += 1
             return write(place, *rest)  # type: ignore[arg-type]
-        raise Killed
+        raise Kill
 
     write = anchors.write
     monkeypatch.setattr(anchors, "write", stop)
-    with pytest.raises(Killed):
+    with pytest.raises(Kill):
         ledger.append(written, "intent", {"run": "killed"})
     monkeypatch.undo()
     if at == "in the middle of the line":

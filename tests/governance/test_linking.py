@@ -143,7 +143,7 @@ def test_wilson_bounds_solve_their_equation(counts: tuple[int, int]) -> None:
     assert low - 1e-12 <= share <= high + 1e-12
 
 
-def test_wilson_as_the_law_books_say() -> None:
+def test_wilson_as_textbooks_give_it() -> None:
     assert round(wilson(792, 800)[0], 4) == 0.9804
     assert Agreement("x", 800, 800, 792).good
     assert not Agreement("x", 600, 600, 594).good

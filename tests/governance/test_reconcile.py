@@ -1,4 +1,4 @@
-"""Double entry without Spark: every way in which observed, opened and declared can disagree."""
+"""The cross-check without Spark: every way in which observed, opened and declared can disagree."""
 
 from __future__ import annotations
 

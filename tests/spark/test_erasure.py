@@ -77,7 +77,7 @@ def delivery(root: Path, *, again: bool = False) -> Path:
 
 
 @dataclass
-class Erased:
+class ErasedLake:
     """A lake before and after Anna was erased from it."""
 
     spark: SparkSession
@@ -109,7 +109,7 @@ def rows(spark: SparkSession, settings: Settings, name: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Erased:
+def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> ErasedLake:
     root = tmp_path_factory.mktemp("erasure")
     settings = load_settings(root / "home", "test")
     ingest(Lake(spark, settings), delivery(root / "first"))
@@ -124,7 +124,7 @@ def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Era
     (root / "numbers.txt").write_text(f"{ANNA[:6]}-{ANNA[6:]}\n")
     named, texts = read_numbers(settings, root / "numbers.txt")
     certificate = erase(Lake(spark, settings), named, texts=[*texts, WORD, PLACE])
-    return Erased(spark, settings, root, certificate, tokens, study, before, versions)
+    return ErasedLake(spark, settings, root, certificate, tokens, study, before, versions)
 
 
 def leave_traces(
@@ -145,7 +145,7 @@ def leave_traces(
     PersonSets(settings).numbers(tokens.values())
 
 
-def test_e1_no_byte_of_the_person_is_left(erased: Erased) -> None:
+def test_e1_no_byte_of_the_person_is_left(erased: ErasedLake) -> None:
     wanted = [erased.tokens["anna"], erased.study["anna"], ANNA, WORD, PLACE]
     found, looked = files_with([erased.settings.home], wanted)
     assert found == []
@@ -158,7 +158,7 @@ def test_e1_no_byte_of_the_person_is_left(erased: Erased) -> None:
     assert not [*(erased.settings.home / "erasures").glob("staged-*")]
 
 
-def test_e1_nobody_else_lost_anything(erased: Erased) -> None:
+def test_e1_nobody_else_lost_anything(erased: ErasedLake) -> None:
     anna = erased.tokens["anna"]
     for name in TABLES:
         kept = [row for row in erased.before[name] if row.get("person_id") != anna]
@@ -175,7 +175,7 @@ def test_e1_nobody_else_lost_anything(erased: Erased) -> None:
     assert (numbers >= 0).tolist() == [False, True, True]
 
 
-def test_e1_records_that_only_a_contact_leads_to_are_gone_too(erased: Erased) -> None:
+def test_e1_records_that_only_a_contact_leads_to_are_gone_too(erased: ErasedLake) -> None:
     contact_tables = [
         path
         for path in delta_folders(erased.settings)
@@ -187,7 +187,7 @@ def test_e1_records_that_only_a_contact_leads_to_are_gone_too(erased: Erased) ->
         assert erased.spark.read.format("delta").load(str(path)).count() == 1, path
 
 
-def test_e1_a_child_loses_her_mother_and_stays(erased: Erased) -> None:
+def test_e1_a_child_loses_her_mother_and_stays(erased: ErasedLake) -> None:
     register = erased.spark.read.format("delta").load(str(table_path(erased.settings, "silver.cpr_person")))
     (child,) = register.where("father_id IS NOT NULL").collect()
     assert (child["mother_id"], child["father_id"]) == (None, erased.tokens["bent"])
@@ -209,11 +209,11 @@ def require_no_row_ids_of_the_absent(spark: SparkSession, settings: Settings) ->
         assert {(known.files[at], row) for at, row in places} <= there, path
 
 
-def test_e1_nothing_is_kept_to_know_her_rows_by(erased: Erased) -> None:
+def test_e1_nothing_is_kept_to_know_her_rows_by(erased: ErasedLake) -> None:
     require_no_row_ids_of_the_absent(erased.spark, erased.settings)
 
 
-def test_e2_no_version_leads_back(erased: Erased) -> None:
+def test_e2_no_version_leads_back(erased: ErasedLake) -> None:
     for name, version in erased.versions.items():
         path = table_path(erased.settings, name)
         for old in range(1, version + 1):
@@ -224,7 +224,7 @@ def test_e2_no_version_leads_back(erased: Erased) -> None:
         assert version == newest_version(table_path(erased.settings, name))
 
 
-def test_e3_the_ledger_still_verifies_and_names_nobody(erased: Erased) -> None:
+def test_e3_the_ledger_still_verifies_and_names_nobody(erased: ErasedLake) -> None:
     ledger.verify(erased.settings)
     events = [
         entry["body"]["event"] for entry in ledger.entries(erased.settings) if entry["kind"] == "erasure"
@@ -232,13 +232,13 @@ def test_e3_the_ledger_still_verifies_and_names_nobody(erased: Erased) -> None:
     assert events == ["intent", "certified"]
 
 
-def test_b9_the_vault_cannot_name_her(erased: Erased) -> None:
+def test_b9_the_vault_cannot_name_her(erased: ErasedLake) -> None:
     vault = open_vault(erased.settings)
     known = vault.identify(erased.tokens.values())
     assert {each.value for each in known.values()} == {BENT, CARL}
 
 
-def test_e4_a_later_delivery_does_not_bring_her_back(erased: Erased, tmp_path: Path) -> None:
+def test_e4_a_later_delivery_does_not_bring_her_back(erased: ErasedLake, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(erased.settings.home, home)
     settings = load_settings(home, "test")
@@ -259,7 +259,9 @@ def test_e4_a_later_delivery_does_not_bring_her_back(erased: Erased, tmp_path: P
     assert open_vault(settings).identify([erased.tokens["anna"]]) == {}
 
 
-def test_what_no_rule_can_clean_is_refused_by_name(erased: Erased, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_rule_can_clean_is_refused_by_name(
+    erased: ErasedLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     strange = erased.settings.home / "results" / "cut" / "model.pkl"
     strange.write_bytes(b"\x80\x05" + erased.tokens["carl"].encode())
     monkeypatch.setattr(erasure, "token_tables", lambda lake: [])

@@ -39,7 +39,7 @@ def search(persons: Persons, world: World) -> SideEffects:
 
 
 def null_figures(seed: int, persons: int = 60_000, codes: int = 240) -> dict[str, Any]:
-    """Pairs significant where nothing harms, spread of the controls, and how many intervals of each design miss 1."""
+    """Pairs significant where nothing harms, mean and SD of the controls, and how many intervals of each design miss 1."""
     world = null_world(seed, bursts=True, persons=persons, codes=codes)
     found = search(world.persons, world)
     table = found.table.filter(found.table.column("tested"))

@@ -205,7 +205,7 @@ def test_negative_controls__say_how_far_an_estimate_must_rise() -> None:
     error = rng.uniform(0.05, 0.4, 3000)
     y = rng.normal(0.2, np.sqrt(0.15**2 + error**2))
     scatter = fit_scatter(y, error)
-    assert scatter.mean == pytest.approx(0.2, abs=0.03) and scatter.spread == pytest.approx(0.15, abs=0.03)
+    assert scatter.mean == pytest.approx(0.2, abs=0.03) and scatter.sd == pytest.approx(0.15, abs=0.03)
     assert np.mean(calibrated_p(y, error, scatter) < 0.05) == pytest.approx(0.05, abs=0.015)
     assert fit_scatter(y[:5], error[:5]) == (0.0, 0.0, 5)
 
@@ -275,7 +275,7 @@ def test_null_worlds__call_no_side_effect() -> None:
     figures = null_figures(secrets.randbelow(2**31), persons=30_000, codes=160)
     assert figures["significant"] <= 1, figures
     assert 0.03 <= figures["miss"]["ssa"] <= 0.075 and figures["miss"]["scc"] <= 0.06, figures
-    assert abs(figures["controls"].mean) < 0.03 and figures["controls"].spread < 0.08, figures
+    assert abs(figures["controls"].mean) < 0.03 and figures["controls"].sd < 0.08, figures
 
 
 def test_planted_harms__are_found_by_two_designs() -> None:

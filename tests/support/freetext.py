@@ -11,7 +11,7 @@ from lakehouse.synthetic.notes import Note, Writer
 
 
 @dataclass
-class Measured:
+class FreetextMeasures:
     """Counts over many notes: planted, covered by what was found, and what was found where nothing was."""
 
     planted: Counter[str] = field(default_factory=Counter)
@@ -52,9 +52,12 @@ class Measured:
         self.plain_words += len(plain.split())
 
 
-def measure(notes: int, seed: int | None = None, *, unlisted: float = 0.15) -> Measured:
+def measure(notes: int, seed: int | None = None, *, unlisted: float = 0.15) -> FreetextMeasures:
     """Write notes and look how they are read."""
-    writer, measured = Writer(secrets.randbits(40) if seed is None else seed, unlisted=unlisted), Measured()
+    writer, measured = (
+        Writer(secrets.randbits(40) if seed is None else seed, unlisted=unlisted),
+        FreetextMeasures(),
+    )
     for _ in range(notes):
         measured.add(writer.note())
     return measured

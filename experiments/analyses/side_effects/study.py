@@ -92,7 +92,7 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
         rule=f"a q-value of at most {params.q_level:g} that two of three designs see it",
         window=in_words(params.horizon_days),
         calibration=Calibration(*found.pairs.null),
-        metrics={"controls.mean": found.scatter.mean, "controls.spread": found.scatter.spread},
+        metrics={"controls.mean": found.scatter.mean, "controls.sd": found.scatter.sd},
     )
     patterns = Patterns.from_scan(
         table,
@@ -113,8 +113,8 @@ def control_sentence(scatter: Scatter) -> str:
     """What the negative controls say, in a sentence."""
     return (
         f"Negative controls (the same pairs with every start moved within its year; {scatter.controls:,} with enough "
-        f"persons) scatter about a log sequence ratio of {scatter.mean:+.3f} by {scatter.spread:.3f}; the calibrated p "
-        "says how far a pair rises above that."
+        f"persons) have a log sequence ratio of {scatter.mean:+.3f} on average, with a systematic standard "
+        f"deviation of {scatter.sd:.3f}; the calibrated p says how far a pair rises above that."
     )
 
 

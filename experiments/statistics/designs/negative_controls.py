@@ -10,10 +10,10 @@ from scipy import optimize, stats
 
 
 class Scatter(NamedTuple):
-    """Mean and spread of the systematic error of log ratios, from ``controls`` negative controls."""
+    """Mean and standard deviation of the systematic error of log ratios, from ``controls`` negative controls."""
 
     mean: float
-    spread: float
+    sd: float
     controls: int
 
 
@@ -22,7 +22,7 @@ FEWEST = 20
 
 
 def fit_scatter(log_ratio: NDArray[np.float64], error: NDArray[np.float64]) -> Scatter:
-    """Mean and spread that make the controls most likely, each being N(mean, spread² + error²) (Schuemie et al. 2014).
+    """Mean and standard deviation by which the controls are likeliest: N(mean, sd² + error²) each (Schuemie et al. 2014).
 
     ``log_ratio`` and ``error`` (its standard error) [control], natural logarithms.
     """
@@ -47,6 +47,6 @@ def calibrated_p(
 
     ``log_ratio`` and ``error`` [estimate], natural logarithms; returns [estimate].
     """
-    z = (log_ratio - scatter.mean) / np.sqrt(scatter.spread**2 + error**2)
+    z = (log_ratio - scatter.mean) / np.sqrt(scatter.sd**2 + error**2)
     p: NDArray[np.float64] = stats.norm.sf(z)
     return p
