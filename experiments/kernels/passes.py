@@ -28,11 +28,11 @@ class Counts(Protocol):
         """Sum of counts over disjoint sets of persons."""
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Arrays that ``from_arrays`` turns back into these counts."""
+        """Arrays by field name, of the axes the class tells, which ``from_arrays`` turns back into these counts."""
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Counts from what ``to_arrays`` gave."""
+        """Counts from what ``to_arrays`` gave: arrays by field name, each of the axes its class tells."""
 
 
 class CountingPass(Protocol):
@@ -78,12 +78,12 @@ class SummedCounts:
     """Base of counts whose arrays simply add up; subclasses are dataclasses of arrays alone."""
 
     def to_arrays(self) -> Arrays:
-        """Every field as an array."""
+        """Every field as an array of the axes the class tells; a single number has none, ()."""
         return {name: np.asarray(value) for name, value in vars(self).items()}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Counts from what ``to_arrays`` gave."""
+        """Counts from what ``to_arrays`` gave: arrays by field name, each of the axes its class tells."""
         return cls(**arrays)
 
     @classmethod

@@ -29,12 +29,12 @@ class Span:
         )
 
     def to_arrays(self) -> dict[str, NDArray[np.int64]]:
-        """One array of the three numbers."""
+        """One array [3]: first day, last day (days since 1970), persons."""
         return {"span": np.array([self.first_day, self.last_day, self.persons], np.int64)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[np.int64]]) -> Span:
-        """The span of what ``to_arrays`` gave."""
+        """The span of what ``to_arrays`` gave: one array [3] of first day, last day, persons."""
         return cls(*(int(value) for value in arrays["span"]))
 
 

@@ -280,9 +280,11 @@ def _codes_section(codes: pa.Table, clean: pa.Table) -> Section:
             TableColumn("Women", "Share of its persons; – where hidden", True),
         ),
         rows=tuple(rows),
-        about="Each row is a code as it is recorded in the study, the most frequent first.",
+        about=(
+            "Each row is a code as it is recorded in the study, the most frequent first. Its persons and events by year, "
+            "sex, age group and place are in the files indicators_by_<cut>.parquet."
+        ),
         total=codes.num_rows,
-        file=f"{NAME}_by_sex.parquet",
         empty="No code can be shown.",
     )
     return Section(NAME, "What is in this study", (table,))

@@ -25,12 +25,12 @@ class Fingerprints:
         return Fingerprints(np.sort(np.concatenate([part.values for part in counts])))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Arrays that ``from_arrays`` turns back."""
+        """Arrays [person] by field name, which ``from_arrays`` turns back."""
         return {"values": self.values}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Fingerprints:
-        """Fingerprints from what ``to_arrays`` gave."""
+        """Fingerprints from what ``to_arrays`` gave: one array [person] a field."""
         return cls(**arrays)
 
     def less(self, other: Fingerprints) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

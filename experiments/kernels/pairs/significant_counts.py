@@ -112,7 +112,7 @@ def cells_of(pair: NDArray[np.int32], place: NDArray[np.int32]) -> NDArray[np.in
 
 
 def longest(entries: list[Entries]) -> int:
-    """Largest place among all entries, 0 where there are none."""
+    """Largest place among all entries [entry], 0 where there are none."""
     return max((int(places.max(initial=0)) for _, places, _ in entries), default=0)
 
 

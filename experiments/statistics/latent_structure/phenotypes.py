@@ -28,10 +28,10 @@ Factors = tuple[NDArray[np.float64], NDArray[np.float64]]
 def factorise(has: sparse.csr_matrix, factors: int, seed: int, rounds: int = 100) -> Factors:
     """Non-negative factors of a person × code matrix under the Kullback-Leibler loss (Lee & Seung 2001).
 
-    Returns (person × factor, factor × code); each factor's codes add up to 1, each person's weights to the number
-    of their codes: the likelihood is that of drawing the codes from a mixture of the factors. The last factor is
-    fixed to how frequent the codes are, so that the others need not say it; ``SMOOTH`` codes of it are added to
-    each of them, and ``PRIOR`` of everybody's mixture to each person, lest few codes say too much.
+    Returns weights [person, factor] and factors [factor, code]; each factor's codes add up to 1, each person's
+    weights to the number of their codes: the likelihood is that of drawing the codes from a mixture of the factors.
+    The last factor is fixed to how frequent the codes are, so that the others need not say it; ``SMOOTH`` codes of it
+    are added to each of them, and ``PRIOR`` of everybody's mixture to each person, lest few codes say too much.
     """
     return climb(has, start(has, factors, seed), rounds)
 
@@ -40,7 +40,7 @@ def likeliest(has: sparse.csr_matrix, factors: int, seed: int, kept: int, rounds
     """The likeliest first of ``kept`` factorisations, themselves the likeliest of ``STARTS`` times as many starts.
 
     Many a start ends with two groups of codes in one factor. A few rounds tell such a start from a better one
-    (Biernacki, Celeux & Govaert 2003), so that more of them can be looked at in the same time.
+    (Biernacki, Celeux & Govaert 2003), so that more of them can be looked at in the same time. ``has`` is [person, code].
     """
     tried = [factorise(has, factors, seed + each, SHORT) for each in range(STARTS * kept)]
     best = sorted(tried, key=lambda each: -likelihood(has, *each))[:kept]
@@ -49,7 +49,7 @@ def likeliest(has: sparse.csr_matrix, factors: int, seed: int, kept: int, rounds
 
 
 def start(has: sparse.csr_matrix, factors: int, seed: int) -> Factors:
-    """Factors drawn around how frequent the codes are."""
+    """Factors drawn around how frequent the codes are; ``has`` is [person, code], factors as in :func:`factorise`."""
     rng = np.random.default_rng(seed)
     persons, codes = has.shape
     share = shares(has)
@@ -63,7 +63,7 @@ def start(has: sparse.csr_matrix, factors: int, seed: int) -> Factors:
 
 
 def climb(has: sparse.csr_matrix, begun: Factors, rounds: int) -> Factors:
-    """Rounds of multiplicative updates of what was begun."""
+    """Rounds of multiplicative updates of what was begun; ``has`` is [person, code], factors as in :func:`factorise`."""
     w, h = begun[0], begun[1].copy()
     share, size = shares(has), np.asarray(has.sum(axis=1))
     row, column = has.nonzero()

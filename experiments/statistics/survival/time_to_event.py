@@ -71,7 +71,8 @@ class Reached(NamedTuple):
 def reached_by(day: int, stepped: NDArray[np.int32], left: NDArray[np.int32], bin_days: int = 1) -> Reached:
     """From counts by bin: persons by days to the step, and persons by days they were seen without taking it.
 
-    Bin 0 of ``stepped`` is the first ``bin_days`` days, of ``left`` those seen for less than that.
+    ``stepped`` and ``left`` count persons [bin]. Bin 0 of ``stepped`` is the first ``bin_days`` days, of ``left`` those
+    seen for less than that.
     """
     from lifelines import KaplanMeierFitter
 

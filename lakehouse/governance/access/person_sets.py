@@ -41,7 +41,7 @@ class PersonSets:
         return self.folder / "index"
 
     def numbers(self, tokens: pa.ChunkedArray | Iterable[str], *, enter: bool = True) -> np.ndarray:
-        """Numbers of tokens; unknown ones get the next numbers, or -1 without ``enter``."""
+        """Numbers [token] of tokens; unknown ones get the next numbers, or -1 without ``enter``."""
         import numpy as np
 
         wanted = packed(tokens)
@@ -156,7 +156,7 @@ class PersonSets:
 
 
 def packed(tokens: Any) -> np.ndarray:
-    """Tokens of 34 hex digits as an array (token) of 17 bytes each; :class:`ValueError` for any other text."""
+    """Tokens of 34 hex digits as an array [token] of 17 bytes each; :class:`ValueError` for any other text."""
     import numpy as np
     import pyarrow as pa
 
@@ -183,7 +183,7 @@ def _hex(chunk: Any) -> bytes:
 
 
 def positions(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Place of each wanted token among the known ones, -1 where it is not."""
+    """Places [wanted] of each wanted token [wanted] among the known ones [known], -1 where it is not."""
     import numpy as np
 
     if not len(known):

@@ -33,7 +33,8 @@ class Bounds:
 def bounds(equations: sparse.csr_array, totals: Floats, need: float) -> Bounds:
     """What a reader can say about x ≥ 0 with ``equations`` · x = ``totals``.
 
-    A number is safe when it may vary by ``need`` or more, or when it is at least ``need`` or zero for certain.
+    ``equations`` are [equation, number], ``totals`` [equation], bounds [number]. A number is safe when it may vary by
+    ``need`` or more, or when it is at least ``need`` or zero for certain.
     First bounds are carried from equation to equation; what is then still open is settled by feasible
     solutions of random objectives (two that are far enough apart prove a number safe), and last by its own two
     linear programmes.
@@ -57,12 +58,12 @@ def bounds(equations: sparse.csr_array, totals: Floats, need: float) -> Bounds:
 
 
 def exposed(low: Floats, high: Floats, need: float) -> NDArray[np.bool_]:
-    """Numbers known too well: a range narrower than ``need`` that reaches below it and is not zero."""
+    """Numbers [number] known too well: a range narrower than ``need`` that reaches below it and is not zero."""
     return np.asarray((high - low < need - 1e-6) & (low < need - 1e-6) & (high > 1 - 1e-6))
 
 
 def propagate(equations: sparse.csr_array, totals: Floats, sweeps: int = 50) -> tuple[Floats, Floats]:
-    """Bounds that each equation gives by itself, handed on until nothing moves."""
+    """Bounds, low and high [number], that each equation gives by itself, handed on until nothing moves."""
     rows, columns = equations.tocoo().coords
     weight = equations.tocoo().data
     size = equations.shape[1]

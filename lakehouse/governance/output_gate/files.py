@@ -208,7 +208,10 @@ def png_findings(name: str, content: bytes) -> list[Finding]:
 
 
 def random_blocks(pixels: np.ndarray, size: int = 1024) -> int:
-    """Stretches of a picture's lowest bits, by colour, that do not compress: a drawing's do, a message's do not."""
+    """Stretches of a picture's lowest bits that do not compress: a drawing's do, a message's do not.
+
+    ``pixels`` are (row, column, colour); ``size`` is the length of a stretch in bits.
+    """
     number = 0
     for channel in range(pixels.shape[2]):
         bits = np.packbits(pixels[:, :, channel].ravel() & 1)

@@ -70,12 +70,12 @@ class Memory:
         return cls(settings.home / "releases" / "memory", settings.keys / "release-memory.key")
 
     def commit(self, persons: Iterable[str]) -> Persons:
-        """Persons as the memory keeps them."""
+        """Persons as the memory keeps them: commitments [person], sorted."""
         hashes = (int.from_bytes(self._hash(b"person", one), "big") for one in persons)
         return np.unique(np.fromiter(hashes, np.uint64))
 
     def commit_numbers(self, numbers: NDArray[np.integer[Any]]) -> Persons:
-        """Persons as the memory keeps them, by the numbers that :class:`PersonSets` gives them.
+        """Persons as the memory keeps them, by the numbers [person] that :class:`PersonSets` gives them.
 
         A keyed permutation of blocks, half of each kept: a region's persons take a second, not a minute.
         """
@@ -103,7 +103,7 @@ class Memory:
         self, release: str, study: str, counts: Counts, population: Persons | None = None,
         sets: Mapping[str, Persons] | None = None, whom: str = "", *, sized: bool = True,
     ) -> None:  # fmt: skip
-        """Keep what a release says; on disk before anything leaves."""
+        """Keep what a release says, its groups as commitments [person]; on disk before anything leaves."""
         tags, pads = self._tagged(counts)
         padded = np.array(list(counts.values()), np.uint64) + pads
         order = np.argsort(tags)
@@ -133,7 +133,7 @@ class Memory:
         difference then counts the rest. Where a population's persons are not known, its words decide (``whom``: the
         same words, or :data:`EVERYBODY` on one side), and within one study everything is compared. Groups of persons
         are compared by every adding and subtracting of all released groups; a population whose own number does not
-        leave (not ``sized``) is none of them.
+        leave (not ``sized``) is none of them. ``population`` and each of ``sets`` are commitments [person].
         """
         k = limits.persons
         mine, pads = self._tagged(counts)
@@ -192,7 +192,7 @@ def group_differences(new: Mapping[str, Persons], before: Iterable[Persons], k: 
     """Groups of 1 to k−1 persons that released counts give by adding and subtracting.
 
     The released groups cut the population into regions; a small union of regions is given away when its
-    indicator is a linear combination of the released groups' indicators.
+    indicator is a linear combination of the released groups' indicators. Each group is an array [person].
     """
     if not new:
         return []

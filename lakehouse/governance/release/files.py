@@ -57,7 +57,7 @@ def _listed(column: pa.Array, digits: int) -> pa.Array:
 
 
 def significant(values: np.ndarray, digits: int) -> np.ndarray:
-    """Numbers rounded to so many significant digits; zero, infinity and NaN stay."""
+    """Numbers [value] rounded to so many significant digits; zero, infinity and NaN stay."""
     whole = np.isfinite(values) & (values != 0)
     power = np.zeros(len(values))
     power[whole] = digits - 1 - np.floor(np.log10(np.abs(values[whole])))
