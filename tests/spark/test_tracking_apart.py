@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
+from experiments.products.base import ProductModel
 from experiments.products.patterns import Patterns
 from experiments.tracking import metrics, mlflow_runs
 from experiments.tracking.audit import audit
@@ -34,7 +35,7 @@ from tests.support.pattern_tables import patterns, scope_like
 from tests.support.tracking_store import look_into
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKED: Patterns = patterns(30, persons=20_000, planted=12).check(Thresholds())[0]
+CHECKED: Patterns = patterns(30, persons=20_000, planted=12).cleaned(Thresholds())[0]
 PAGE = ROOT / "docs" / "how-to-mlflow.md"
 DEAD = 2**22 + 1
 """A process number that no process of this machine has: above the kernel's highest."""
@@ -67,7 +68,8 @@ def whole(settings: Settings, number: int, barrier: threading.Barrier, files: Pa
         (folder / "note.txt").write_text(f"of run {number}")
         barrier.wait(120)
         run.publish(folder)
-        run.model(CHECKED, CHECKED.kind.model)
+        assert CHECKED.form.model is not None
+        run.model(ProductModel(CHECKED.form.model, CHECKED.significant()))
         barrier.wait(120)
         run.issue_receipt("checked")
         run.describe(f"Summary {number}")
@@ -97,7 +99,7 @@ def test_runs_open_at_the_same_time_in_two_homes_do_not_mix(tmp_path: Path) -> N
         run = client.get_run(run_id)
         assert run.info.status == "FINISHED" and run.data.params == {"number": str(number)}
         assert run.data.tags["permit_id"] == f"p{number}"
-        assert run.data.tags["mlflow.note.content"] == f"Answer {number}"
+        assert run.data.tags["mlflow.note.content"] == f"Summary {number}"
         assert run.data.metrics == {"persons": 100 * number, "tests": number, "significant": number}
         assert {one.dataset.name for one in run.inputs.dataset_inputs} == {
             "gold.timeline@3", "gold.vocabulary@1",
@@ -265,7 +267,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, dict[st
     (old / "receipt.json").write_text(
         json.dumps({**told, "job": "mine_sets", "question": "Old?", "verdict": "checked"})
     )
-    CHECKED.write(old / "patterns.parquet")
+    CHECKED.write_file(old / "patterns.parquet")
     return settings, ids | {"old": old.name}
 
 
