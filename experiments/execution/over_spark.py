@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from experiments.execution.held_persons import HeldPersons
 from experiments.execution.shared_memory import SharedMemory
-from experiments.kernels.packing import Packed, pack, unpack
+from experiments.kernels.packing import PackedArray, pack, unpack
 from experiments.kernels.passes import CountingPass, Counts
 from experiments.kernels.persons import Persons, roll_up
 
@@ -92,14 +92,14 @@ def shipped(
             yield pa.RecordBatch.from_arrays(columns, schema=SHIPPED)
 
 
-def received(table: pa.Table) -> list[list[Packed]]:
+def received(table: pa.Table) -> list[list[PackedArray]]:
     """The arrays of every task, put together again from their blocks and packed as they were."""
-    tasks: dict[int, dict[int, tuple[Packed, list[Any]]]] = {}
+    tasks: dict[int, dict[int, tuple[PackedArray, list[Any]]]] = {}
     order = np.lexsort([np.asarray(table.column(name)) for name in ("block", "array", "task")])
     facts = table.drop_columns("content").to_pylist()
     for row in order:
         fact = facts[row]
-        packed = Packed(fact["name"], fact["dtype"], tuple(fact["shape"]), fact["layout"], b"")
+        packed = PackedArray(fact["name"], fact["dtype"], tuple(fact["shape"]), fact["layout"], b"")
         _, blocks = tasks.setdefault(fact["task"], {}).setdefault(fact["array"], (packed, []))
         blocks.append(table.column("content")[int(row)].as_buffer())
     return [
@@ -107,7 +107,7 @@ def received(table: pa.Table) -> list[list[Packed]]:
     ]
 
 
-def _whole(packed: Packed, content: bytes) -> Packed:
+def _whole(packed: PackedArray, content: bytes) -> PackedArray:
     """An array with its content, fetched from shared memory where it lies there."""
     if not packed.layout.startswith(SHARED):
         return packed._replace(content=content)
@@ -182,7 +182,7 @@ class Parcel(NamedTuple):
     """Counts on their way to the workers."""
 
     kind: Any
-    arrays: list[Packed]
+    arrays: list[PackedArray]
 
 
 def parcelled(arguments: Mapping[str, Any]) -> dict[str, Any]:

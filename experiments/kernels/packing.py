@@ -14,7 +14,7 @@ ESCAPE = 255
 """Says that a value stands elsewhere."""
 
 
-class Packed(NamedTuple):
+class PackedArray(NamedTuple):
     """One array: its name, type and shape, and its content.
 
     ``layout`` is ``plain``, or ``escaped``: one byte a value, 255 standing for a value kept in ``places`` and
@@ -28,20 +28,20 @@ class Packed(NamedTuple):
     content: bytes | memoryview
 
 
-def pack(arrays: Mapping[str, NDArray[np.generic]]) -> list[Packed]:
+def pack(arrays: Mapping[str, NDArray[np.generic]]) -> list[PackedArray]:
     """Arrays in a form ``unpack`` gives back exactly, type and shape included."""
     return [_pack(name, np.ascontiguousarray(array)) for name, array in arrays.items()]
 
 
-def unpack(packed: Iterable[Packed]) -> dict[str, NDArray[np.generic]]:
+def unpack(packed: Iterable[PackedArray]) -> dict[str, NDArray[np.generic]]:
     """The arrays that were packed.
 
     Each array has the shape and type it had when it was packed.
     """
-    return {part.name: _unpack(Packed(*part)) for part in packed}
+    return {part.name: _unpack(PackedArray(*part)) for part in packed}
 
 
-def _pack(name: str, array: NDArray[np.generic]) -> Packed:
+def _pack(name: str, array: NDArray[np.generic]) -> PackedArray:
     flat: NDArray[Any] = array.reshape(-1)
     if flat.dtype.kind in "iu" and flat.itemsize > 1 and flat.size:
         small = np.empty(flat.size, np.uint8)
@@ -51,8 +51,8 @@ def _pack(name: str, array: NDArray[np.generic]) -> Packed:
             places = places[:count]
             parts = (np.array([count], np.int64), places, flat[places], small)
             content = b"".join(part.data for part in parts)
-            return Packed(name, flat.dtype.str, array.shape, "escaped", content)
-    return Packed(name, flat.dtype.str, array.shape, "plain", flat.tobytes())
+            return PackedArray(name, flat.dtype.str, array.shape, "escaped", content)
+    return PackedArray(name, flat.dtype.str, array.shape, "plain", flat.tobytes())
 
 
 @compiled
@@ -73,7 +73,7 @@ def shrink(values: NDArray[Any], small: NDArray[np.uint8], places: NDArray[np.in
     return count
 
 
-def escaped(part: Packed) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[Any]] | None:
+def escaped(part: PackedArray) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[Any]] | None:
     """One byte a value, where the larger values stand, and these; None for an array packed as it is. Nothing is copied.
 
     Arrays [value], [escaped value] and [escaped value], all flat.
@@ -87,7 +87,7 @@ def escaped(part: Packed) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray
     return np.frombuffer(part.content, np.uint8, -1, 8 + (8 + kind.itemsize) * count), places, values
 
 
-def _unpack(part: Packed) -> NDArray[np.generic]:
+def _unpack(part: PackedArray) -> NDArray[np.generic]:
     kind = np.dtype(part.dtype)
     apart = escaped(part)
     if apart is None:

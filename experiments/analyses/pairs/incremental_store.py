@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.analyses.pairs.incremental_counts import IncrementalCounts
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.packing import Packed, pack, unpack
+from experiments.kernels.packing import PackedArray, pack, unpack
 from experiments.kernels.pairs.fingerprints import Fingerprints
 from experiments.kernels.pairs.no_longer_at_risk import NoLongerAtRiskCounts
 from experiments.kernels.pairs.reference import ReferenceCounts
@@ -84,9 +84,9 @@ def read_kept(path: Path) -> StoredCounts | None:
         return None
     if start + sum(size for *_, size in head["arrays"]) != content.nbytes:
         return None
-    sections: dict[str, list[Packed]] = {}
+    sections: dict[str, list[PackedArray]] = {}
     for section, name, dtype, shape, layout, size in head["arrays"]:
-        array = Packed(name, dtype, tuple(shape), layout, content[start : start + size])
+        array = PackedArray(name, dtype, tuple(shape), layout, content[start : start + size])
         sections.setdefault(section, []).append(array)
         start += size
     found = {

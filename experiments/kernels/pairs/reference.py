@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
 from experiments.kernels.exposures import ExposureFinder
-from experiments.kernels.packing import ESCAPE, Packed, escaped, unpack
+from experiments.kernels.packing import ESCAPE, PackedArray, escaped, unpack
 from experiments.kernels.pairs.grouping import Block, batch_of, order_by, within
 from experiments.kernels.persons import Persons
 from experiments.kernels.strata import StrataIndex
@@ -98,7 +98,7 @@ class ReferenceCounts:
         return merged
 
     @staticmethod
-    def merge_packed(parts: list[list[Packed]]) -> ReferenceCounts:
+    def merge_packed(parts: list[list[PackedArray]]) -> ReferenceCounts:
         """The same from packed counts, whose cells are added without being laid out one part beside another."""
         heads = [
             ReferenceCounts.from_arrays(
@@ -198,7 +198,7 @@ def _empty(keys: NDArray[np.int64], counts: list[ReferenceCounts], shape: tuple[
     return ReferenceCounts(keys, np.zeros((len(keys), *shape[1:]), kind), persons, every, counts[0].low)
 
 
-def _add_packed(total: NDArray[np.signedinteger], rows: NDArray[np.int64], cells: Packed) -> None:
+def _add_packed(total: NDArray[np.signedinteger], rows: NDArray[np.int64], cells: PackedArray) -> None:
     """Add the cells of one part at their rows."""
     apart = escaped(cells)
     if apart is None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.packing import Packed, pack
+from experiments.kernels.packing import PackedArray, pack
 from experiments.kernels.pairs.grouping import Block
 from experiments.kernels.pairs.reference import EXPOSED, ReferenceCounts
 from experiments.kernels.pairs.significant import Present
@@ -42,7 +42,7 @@ class ReferenceBlocks:
         self.persons_with = np.zeros(blocks[-1][1], np.int64)
         self._bits = np.zeros((len(first.keys), (blocks[-1][1] + 7) // 8), np.uint8)
         self._whole: ReferenceCounts | None = None
-        self._packed: list[list[Packed]] = []
+        self._packed: list[list[PackedArray]] = []
         self.add(first)
 
     def add(self, counts: ReferenceCounts) -> None:

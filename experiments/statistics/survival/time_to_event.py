@@ -59,7 +59,7 @@ def cumulative_incidence(at_risk: int, days: NDArray[np.integer]) -> Incidence:
     return Incidence(share, share ** np.exp(width), share ** np.exp(-width), died)
 
 
-class Reached(NamedTuple):
+class StepShare(NamedTuple):
     """Share that took the step by a day, with its 95 % interval, and the day by which half had (NaN: never)."""
 
     share: float
@@ -68,7 +68,7 @@ class Reached(NamedTuple):
     median: float
 
 
-def reached_by(day: int, stepped: NDArray[np.int32], left: NDArray[np.int32], bin_days: int = 1) -> Reached:
+def reached_by(day: int, stepped: NDArray[np.int32], left: NDArray[np.int32], bin_days: int = 1) -> StepShare:
     """From counts by bin: persons by days to the step, and persons by days they were seen without taking it.
 
     ``stepped`` and ``left`` count persons [bin]. Bin 0 of ``stepped`` is the first ``bin_days`` days, of ``left`` those
@@ -78,7 +78,7 @@ def reached_by(day: int, stepped: NDArray[np.int32], left: NDArray[np.int32], bi
 
     steps, ends = np.flatnonzero(stepped), np.flatnonzero(left)
     if not len(steps) and not len(ends):
-        return Reached(np.nan, np.nan, np.nan, np.nan)
+        return StepShare(np.nan, np.nan, np.nan, np.nan)
     durations = np.concatenate([(steps + 1) * bin_days, ends * bin_days])
     weights = np.concatenate([stepped[steps], left[ends]])
     events = np.concatenate([np.ones(len(steps), bool), np.zeros(len(ends), bool)])
@@ -88,4 +88,4 @@ def reached_by(day: int, stepped: NDArray[np.int32], left: NDArray[np.int32], bi
     row = band[band.index <= day].iloc[-1].to_numpy()
     low, high = (1 - float(value) for value in (max(row), min(row)))
     median = float(fitted.median_survival_time_)
-    return Reached(1 - staying, low, high, median if np.isfinite(median) else np.nan)
+    return StepShare(1 - staying, low, high, median if np.isfinite(median) else np.nan)
