@@ -25,17 +25,16 @@ LABELLED = 8
 Floats = NDArray[np.float64]
 
 
-def draw(checked: pa.Table, significant: pa.Table, z: Floats, null: Calibration) -> dict[str, bytes]:
-    """All pictures as PNG by file name.
+def draw(checked: pa.Table, significant: pa.Table, z: Floats, null: Calibration | None) -> dict[str, bytes]:
+    """All pictures as PNG by file name; without that of z where nothing says how z is distributed.
 
     ``checked`` and ``significant`` are checked tables; ``z`` [test] holds z of every tested pair with E ≥ 5,
     of which only the numbers of pairs in a bin are drawn.
     """
-    return {
-        "volcano.png": png(volcano(checked, significant)),
-        "network.png": png(chart(significant)),
-        "calibration.png": png(calibration(z, null)),
-    }
+    pictures = {"volcano.png": png(volcano(checked, significant)), "network.png": png(chart(significant))}
+    if null is not None:
+        pictures["calibration.png"] = png(calibration(z, null))
+    return pictures
 
 
 def png(figure: Figure) -> bytes:

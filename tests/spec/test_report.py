@@ -193,6 +193,13 @@ def test_only_checked_products_become_a_page() -> None:
         render(CONTEXT, [RAW])  # type: ignore[list-item]
 
 
+def test_a_table_whose_calibration_nobody_judged_has_a_page_that_claims_none() -> None:
+    checked = RAW.check(Thresholds())
+    assert set(checked.files) == {"patterns.parquet", "figures/volcano.png", "figures/network.png"}
+    words = text_of(render(CONTEXT, [checked]))
+    assert "standard deviation of" not in words and "Histogram of z" not in words
+
+
 def test_how_to_do_it_again_is_exact() -> None:
     words = text_of(page())
     for part in (CONTEXT.command, "r1", "gold.timeline@1 gold.vocabulary@1", "horizon_days = 1826", "Seed 7"):
