@@ -12,6 +12,7 @@ from experiments.products.base import Audience, require_given
 from experiments.report.context import ReportContext
 from experiments.run.publish import ACCOUNTED, Outcome, conclude
 from experiments.run.replay import EarlierRun
+from experiments.run.submission import jobs_folder
 from experiments.tracking import mlflow_runs
 from experiments.tracking import run_record as tracking
 from experiments.tracking.code_version import code_version
@@ -154,12 +155,17 @@ def report_context(
 
 
 def command_line(job: Job, study_id: str, params: Any) -> str:
-    """The command that repeats a run: parameters that differ from the defaults are named."""
+    """The command that repeats a run: parameters that differ from the defaults are named.
+
+    A job that is not among the platform's own is named by its file, without the folder it happened to lie in.
+    """
     default = asdict(job.params())
-    changed = [f"--set {key}={value}" for key, value in asdict(params).items() if value != default[key]]
-    return shlex.join(["patternlake", "run", job.name, "--study", study_id]) + "".join(
-        f" {c}" for c in changed
-    )
+    own = (jobs_folder() / f"{job.name}.py").is_file()
+    words = ["patternlake", "run", job.name if own else f"{job.name}.py", "--study", study_id]
+    for key, value in asdict(params).items():
+        if value != default[key]:
+            words += ["--set", f"{key}={value}"]
+    return shlex.join(words)
 
 
 def printed(job: Job, settings: Settings, study_id: str, outcome: Outcome) -> str:

@@ -9,7 +9,7 @@ name                       unit        meaning
                                        differ by few, and absent where they are fewer than the small-cell rule.
 ``tests``                  hypotheses  Tested by this run, as they are entered in the study's ledger of hypotheses;
                                        0 for a job that describes and tests nothing.
-``significant``            hypotheses  Significant after correction over all hypotheses of the study.
+``significant``            hypotheses  Significant after correction for the number of tests, by the rule the job states.
 ``replicated``             hypotheses  Significant ones found again in the half of the persons that was locked away.
 ``shown``                  rows        Of the result that stand in the checked table with all their numbers.
 ``hidden``                 numbers     Removed from the result by the small-cell rule.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,17 @@ def test_what_a_switch_adds_is_told_by_the_list_of_jobs() -> None:
     ):
         part = told[told.index(f"--set {parameter}=true") :]
         assert table in part[:400], parameter
+
+
+def test_the_command_that_repeats_a_run_can_be_typed() -> None:
+    from experiments.run.runner import command_line
+
+    own = JOBS["list_persons"]
+    params = dataclasses.replace(own.params(), first="ICD10//E11", then="LAB//a code; with signs")
+    told = command_line(own, "demo", params)
+    assert shlex.split(told) == [
+        "patternlake", "run", "list_persons", "--study", "demo", "--set", "first=ICD10//E11",
+        "--set", "then=LAB//a code; with signs",
+    ]  # fmt: skip
+    stranger = dataclasses.replace(own, name="count_residents")
+    assert command_line(stranger, "demo", own.params()) == "patternlake run count_residents.py --study demo"
