@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,8 +64,9 @@ def table_of(rows: Rows) -> pa.Table:
     return pa.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
 
 
-@pytest.mark.parametrize("seed", random.sample(range(10**6), 25))
-def test_no_group_of_few_can_be_read_or_worked_out(seed: int) -> None:
+@pytest.mark.parametrize("time", range(25))
+def test_no_group_of_few_can_be_read_or_worked_out(time: int) -> None:
+    seed = secrets.randbelow(2**31)
     rows, persons = counted(seed)
     k = random.Random(seed).choice([5, 10])
     clean, record = without_small_cells(table_of(rows), persons, Thresholds(k))
@@ -85,8 +87,9 @@ def test_no_group_of_few_can_be_read_or_worked_out(seed: int) -> None:
     assert all((events[key] is None) == (n is None) for key, n in shown.items()), "both numbers or none"
 
 
-@pytest.mark.parametrize("seed", random.sample(range(10**6), 8))
-def test_the_output_gate_agrees_with_the_suppression(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("time", range(8))
+def test_the_output_gate_agrees_with_the_suppression(time: int, tmp_path: Path) -> None:
+    seed = secrets.randbelow(2**31)
     rows, persons = counted(seed)
     checked = Indicators(table_of(rows), persons).check(Thresholds())
     for name, write in checked.files.items():
