@@ -132,7 +132,8 @@ class Kind:
     in a job's table; ``asked`` completes "… were tested for whether"; ``sentence`` says a checked row in words;
     ``needs`` are columns a sentence cannot do without; ``tests`` says for a dry run how much is tested among so many
     codes; ``captions`` title and explain pictures; ``sections`` make the kind's part of the report; ``limits`` say all
-    that a pattern of this kind cannot tell.
+    that a pattern of this kind cannot tell; ``ordered`` whether the items of a row stand in an order, which the output
+    gate must know.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Kind:
     draw: Draw = no_pictures
     captions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     sections: Callable[[View], tuple[Section, ...]] = plain_sections
+    ordered: bool = True
     model: ModelSpec | None = None
 
     @property

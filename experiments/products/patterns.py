@@ -232,7 +232,14 @@ class Patterns(Product):
             record=record,
             files={file: clean.write_file}
             | {f"figures/{name}": partial(_write_bytes, content) for name, content in pictures.items()},
-            described={file: {"kind": "rows", "pattern": form.name, "counts": list(form.person_counts)}},
+            described={
+                file: {
+                    "kind": "rows",
+                    "pattern": form.name,
+                    "ordered": form.ordered,
+                    "counts": list(form.person_counts),
+                }
+            },
             person_columns=form.person_counts,
             summary=summary(form, search, tally, significant),
             warning=warning(search.calibration),

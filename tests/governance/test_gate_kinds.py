@@ -33,7 +33,7 @@ def test_what_a_run_of_the_kind_publishes__passes_and_a_small_count_does_not(
     assert record.passed, record.describe()
     path = tmp_path / "copy" / "patterns.parquet"
     table = pq.read_table(path)
-    column = next(one for one in raw.kind.person_counts if table.column(one).null_count < table.num_rows)
+    column = next(one for one in raw.form.person_counts if table.column(one).null_count < table.num_rows)
     few = pa.array([3] * table.num_rows, table.schema.field(column).type)
     path.chmod(0o600)
     pq.write_table(table.set_column(table.column_names.index(column), table.schema.field(column), few), path)

@@ -131,6 +131,7 @@ KIND = Kind(
         "Each row is a set of events that persons had before the landmark, and how many of them went on to the "
         "outcome. One error rate, by shuffling outcomes among comparable persons, holds over all sets searched."
     ),
+    ordered=False,
     limits=LIMITS,
     columns=COLUMNS,
     order=by_odds,

@@ -72,6 +72,7 @@ KIND = Kind(
             "q_bh", "q", "Share of false findings at this level.", lambda row: small_number(row["q_bh"]), True
         ),
     ),
+    ordered=False,
     limits=(
         "Codes of one illness stand together by definition; a phenotype is a way to say it, not a cause.",
         "What is expected follows from sex, five-year age group and the number of codes a person has; times and order of "

@@ -90,6 +90,7 @@ KIND = Kind(
             True,
         ),
     ),
+    ordered=False,
     limits=(
         "New users are compared as if, given their sex, age, year and earlier codes, the choice of treatment were "
         "chance; a reason that is in no code is not adjusted for.",

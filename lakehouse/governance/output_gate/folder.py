@@ -34,7 +34,7 @@ from lakehouse.governance.output_gate.tables import (
 MANIFEST, EVIDENCE = "outputs.json", "evidence"
 KINDS = ("counts", "magnitudes", "survival", "model", "patterns", "rows")
 UNORDERED = frozenset({"itemset", "rule", "subgroup", "phenotype", "cluster"})
-"""Kinds of pattern whose items stand in no order."""
+"""Kinds of pattern whose items stand in no order, for folders whose description does not say it."""
 
 TABLES = frozenset({".parquet", ".csv"})
 
@@ -223,12 +223,15 @@ def _patterns(
 
 
 def _rows(root: Path, name: str, table: pa.Table, about: Mapping[str, Any]) -> tuple[Output, dict[str, int]]:
-    """A result table of a job: ordered pairs, or rows with ``items`` (sets in ``UNORDERED`` kinds, else sequences)."""
+    """A result table of a job: ordered pairs, or rows with ``items``: sequences, or sets where ``ordered`` is false."""
     counts, pattern = tuple(about["counts"]), str(about.get("pattern", "row"))
     said = dict(_said(table, counts, pattern))
     made: Output = PairTable(name, table, counts)
     if "items" in table.column_names and table.column("items").null_count < table.num_rows:
-        made = CompositeOutput(name, (made, *_by_window(name, table, ordered=pattern not in UNORDERED)))
+        made = CompositeOutput(
+            name,
+            (made, *_by_window(name, table, ordered=bool(about.get("ordered", pattern not in UNORDERED)))),
+        )
     return made, said
 
 
