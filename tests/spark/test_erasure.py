@@ -265,7 +265,7 @@ def test_what_no_rule_can_clean_is_refused_by_name(
     strange = erased.settings.home / "results" / "cut" / "model.pkl"
     strange.write_bytes(b"\x80\x05" + erased.tokens["carl"].encode())
     monkeypatch.setattr(erasure, "token_tables", lambda lake: [])
-    monkeypatch.setattr(erasure, "bar", lambda settings, tokens: None)
+    monkeypatch.setattr(erasure, "refuse_tokens", lambda settings, tokens: None)
     monkeypatch.setattr(erasure, "forget_in_vault", lambda settings, persons: True)
     monkeypatch.setattr(erasure, "scan", lambda root, needles: scan(strange.parent, needles))
     with pytest.raises(ScopeBreach, match=r"results/cut/model\.pkl"):
