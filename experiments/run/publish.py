@@ -16,7 +16,7 @@ from experiments.report.context import ReportContext, summary
 from experiments.report.model_card import card
 from experiments.report.page import render
 from experiments.run.hypothesis_ledger import over_everything
-from experiments.tracking.metrics import Calibration, shared_metrics
+from experiments.tracking.metrics import shared_metrics
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.gate import judge
 from lakehouse.governance.output_gate.model import Limits
@@ -109,7 +109,7 @@ def _metrics(context: ReportContext, checked: Sequence[CheckedProduct]) -> dict[
         replicated=replicated,
         shown=sum(each.record.pairs_whole for each in checked) if checked else None,
         hidden=sum(each.record.cells_hidden for each in checked) if checked else None,
-        calibration=Calibration(judged.sd, judged.mean, judged.pairs) if judged else None,
+        calibration=judged,
         seconds=context.seconds,
     )
     return {**{name: value for each in checked for name, value in each.metrics.items()}, **shared}

@@ -25,9 +25,12 @@ A metric that has no meaning for a job is absent, never 0: a run without negativ
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from lakehouse.governance.suppression.disclosure import Thresholds
+
+if TYPE_CHECKING:
+    from experiments.products.base import Calibration
 
 PERSONS = "persons"
 TESTS = "tests"
@@ -55,14 +58,6 @@ SHARED = (
 """Every metric that means the same in every job, in the order of the table above."""
 
 
-class Calibration(NamedTuple):
-    """How z is distributed where nothing is to be found: its standard deviation, its mean, over how many hypotheses."""
-
-    sd_of_z: float
-    mean_of_z: float
-    tests: int
-
-
 def shared_metrics(
     *,
     persons: int | None = None,
@@ -78,7 +73,7 @@ def shared_metrics(
 
     ``persons`` must be the total as the report shows it, not the exact one.
     """
-    sd, mean, behind = calibration or (None, None, None)
+    mean, sd, behind = calibration or (None, None, None)
     given = (persons, tests, significant, replicated, shown, hidden, sd, mean, behind, seconds)
     return {name: float(value) for name, value in zip(SHARED, given, strict=True) if value is not None}
 

@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
-from experiments.products.base import ProductModel
+from experiments.products.base import Calibration, ProductModel
 from experiments.products.patterns import Patterns
 from experiments.tracking import metrics, mlflow_runs
 from experiments.tracking.audit import audit
@@ -217,7 +217,7 @@ def test_shared_metrics_hide_few_persons_and_are_described_in_the_manual(home: S
     assert metrics.may_be_logged({"persons": 0.0, "x": 2.0}, Thresholds()) == {"persons": 0.0, "x": 2.0}
     given = metrics.shared_metrics(
         persons=20_000, tests=9, significant=2, replicated=1, shown=8, hidden=3, seconds=1.5,
-        calibration=metrics.Calibration(1.01, -0.2, 7),
+        calibration=Calibration(mean=-0.2, sd=1.01, pairs=7),
     )  # fmt: skip
     assert tuple(given) == metrics.SHARED and given["calibration_mean_of_z"] == -0.2
     table = PAGE.read_text("utf-8").partition("## Compare runs")[2]
