@@ -1,4 +1,4 @@
-"""What a job hands over: its products, how many persons they are of, and what a reader must know."""
+"""The bundle a job returns: its products, how many persons they are of, and what a reader must know."""
 
 from __future__ import annotations
 

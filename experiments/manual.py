@@ -80,7 +80,7 @@ def jobs() -> Iterator[str]:
 
 def kinds() -> Iterator[str]:
     """Kinds of pattern."""
-    from experiments.products.kinds import kinds as known
+    from experiments.products.pattern_kinds import kinds as known
 
     yield from ("## Kinds of pattern", "", *head("kind", "tested for whether", "columns of its own"))
     for kind in known().values():
@@ -90,7 +90,7 @@ def kinds() -> Iterator[str]:
 def columns() -> Iterator[str]:
     """Columns of the result table."""
     from experiments.products.columns import COLUMNS
-    from experiments.products.kinds import kinds as known
+    from experiments.products.pattern_kinds import kinds as known
 
     yield from ("## Columns of the result table", "", *head("column", "type", "unit", "meaning", "kind"))
     shared: Sequence[Any] = COLUMNS
@@ -141,7 +141,7 @@ def gold() -> Iterator[str]:
 
 def limits() -> Iterator[str]:
     """Thresholds of the gate."""
-    from lakehouse.governance.output_gate.model import TIGHTER_WHEN_LOWER, Limits
+    from lakehouse.governance.output_gate.limits_and_verdict import TIGHTER_WHEN_LOWER, Limits
 
     yield from ("## Limits of the output gate", "", *head("limit", "coded value", "stricter is"))
     for each in fields(Limits):

@@ -31,8 +31,8 @@ def gate(
     """
     from lakehouse.governance.output_gate.folder import open_folder
     from lakehouse.governance.output_gate.gate import judge
+    from lakehouse.governance.output_gate.limits_and_verdict import Limits
     from lakehouse.governance.output_gate.memory import Memory
-    from lakehouse.governance.output_gate.model import Limits
     from lakehouse.governance.permits.files import load_permit, load_study
     from lakehouse.governance.release.judgement import lately, limits_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from experiments.products.base import Calibration, Interactive, Section
-from experiments.products.kinds import View
+from experiments.products.pattern_kinds import View
 
 MOST_EDGES, MOST_PATHS = 20_000, 5_000
 """Steps and paths a page holds, the strongest first; beyond, a page grows past what a mail takes."""

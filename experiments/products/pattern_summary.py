@@ -10,7 +10,7 @@ from experiments.products.base import Calibration, Tally
 from lakehouse.governance.suppression.disclosure import DisclosureRecord
 
 if TYPE_CHECKING:
-    from experiments.products.kinds import Kind
+    from experiments.products.pattern_kinds import Kind
     from experiments.products.search import Search
 
 

@@ -25,7 +25,7 @@ from experiments.products.base import (
     Tally,
 )
 from experiments.products.columns import COLUMNS, FACTS, ORDERED_PAIR, PatternColumn, counts_persons
-from experiments.products.kinds import Kind, View, kind_of
+from experiments.products.pattern_kinds import Kind, View, kind_of
 from experiments.products.pattern_summary import card_lines, hidden_sentence, summary, warning
 from experiments.products.result_hash import table_hash
 from experiments.products.search import Search
@@ -86,7 +86,7 @@ class Patterns(Product):
         kind: str = "pair",
         search: Search | None = None,
     ) -> Patterns:
-        """The table of a job with the codes' names, as one of the kinds in ``experiments.products.kinds``.
+        """The table of a job with the codes' names, as one of the kinds in ``experiments.products.pattern_kinds``.
 
         ``scan.code_a``, ``scan.code_b`` (int32) and ``scan.items`` (lists of them) index ``codes`` and ``texts``,
         where the kind has them. Columns the job does not make are null; a column nobody declared, or one that

@@ -19,7 +19,7 @@ from experiments.run.hypothesis_ledger import over_everything
 from experiments.tracking.metrics import shared_metrics
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.gate import judge
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.release.files import copied
 from lakehouse.governance.suppression.totals import assert_clean
 

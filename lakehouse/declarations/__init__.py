@@ -1,1 +1,1 @@
-"""What a source's tables look like: columns, types, codings and rules, as data that every step of the way reads."""
+"""Building blocks of the declarations in ``lakehouse/sources``: columns, types, codings and rules of a source's tables."""

@@ -18,13 +18,13 @@ import lakehouse.sources
 from experiments.cli import app
 from experiments.manual import reference
 from experiments.products.base import Audience
-from experiments.products.kinds import kinds
+from experiments.products.pattern_kinds import kinds
 from experiments.products.patterns import patterns
 from experiments.run.definition import Job, load_job
 from lakehouse.data_model import GOLD
 from lakehouse.governance.output_gate.folder import KINDS, open_folder
 from lakehouse.governance.output_gate.gate import judge
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.output_gate.reasons import Rule
 from lakehouse.governance.suppression.disclosure import Thresholds
 

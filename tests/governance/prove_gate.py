@@ -6,7 +6,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.output_gate.patterns import PatternSet
 from lakehouse.governance.output_gate.reasons import Rule
 from tests.support.gate_loads import frequent_sets, wide_table

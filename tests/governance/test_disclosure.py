@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.products.kinds import kind_of
+from experiments.products.pattern_kinds import kind_of
 from experiments.products.patterns import PERSON_COUNTS
 from lakehouse.errors import ConfigurationError
 from lakehouse.governance.suppression.disclosure import Fact, Thresholds, check_pairs

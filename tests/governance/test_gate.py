@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lakehouse.errors import ConfigurationError, DisclosureRefused
 from lakehouse.governance.output_gate.gate import judge, verdict
+from lakehouse.governance.output_gate.limits_and_verdict import TIGHTER_WHEN_LOWER, Limits
 from lakehouse.governance.output_gate.memory import Memory, group_differences
-from lakehouse.governance.output_gate.model import TIGHTER_WHEN_LOWER, Limits
 from lakehouse.governance.output_gate.patterns import PatternSet
 from lakehouse.governance.output_gate.reasons import REASONS, Rule
 from lakehouse.governance.output_gate.tables import CountTable, Rate
@@ -225,7 +225,7 @@ def test_a_published_number__may_be_as_far_off_as_its_column_is_rounded(
 
     A whole number is taken for known to its last digit, which errs on the side of refusing.
     """
-    from lakehouse.governance.output_gate.model import reaches
+    from lakehouse.governance.output_gate.limits_and_verdict import reaches
 
     shown = [float(f"{value:.{digits}g}") if significant else round(value, digits) for value in values]
     assume(not significant or max(shown) < 10**digits)

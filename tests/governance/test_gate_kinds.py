@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.products.kinds import kinds
+from experiments.products.pattern_kinds import kinds
 from experiments.products.patterns import Patterns
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.gate import judge
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.output_gate.reasons import Rule
 from lakehouse.governance.release.files import copied
 from tests.spec.test_kinds import made_up

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lakehouse.governance.output_gate import acro_opinion as second
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.output_gate.reasons import Rule
 from lakehouse.governance.output_gate.tables import CountTable
 from tests.support.leaks import table

@@ -27,7 +27,7 @@ from lakehouse.governance.approvals import signatories
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.gate import judge
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.output_gate.reasons import Rule
 from lakehouse.governance.release.files import copied
 from lakehouse.governance.release.package import RECORD, export, verify

@@ -24,7 +24,7 @@ from lakehouse.governance.persons.kept_results import kept_folder
 from lakehouse.governance.persons.number_lists import read_numbers
 from lakehouse.governance.persons.optouts import change, current
 from lakehouse.governance.persons.residue import scan
-from lakehouse.governance.persons.token_tables import delta_folders
+from lakehouse.governance.persons.token_tables import TokenTable, delta_folders
 from lakehouse.identity.pseudonyms import person_tokens, tokeniser
 from lakehouse.identity.study_pseudonyms import study_key_file
 from lakehouse.identity.vault import open_vault
@@ -271,3 +271,22 @@ def test_what_no_rule_can_clean_is_refused_by_name(
     with pytest.raises(ScopeBreach, match=r"results/cut/model\.pkl"):
         erase(Lake(erased.spark, erased.settings), [erased.tokens["carl"]])
     strange.unlink()
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_purge__leaves_the_newest_version_and_nothing_else(
+    spark: SparkSession, tmp_path: Path, hidden: bool
+) -> None:
+    """Whether rows were deleted by writing files anew or by marking them in a deletion vector."""
+    path = tmp_path / "table"
+    frame = spark.createDataFrame([(WORD, 1), ("kept", 2)], "word STRING, n INT").coalesce(1)
+    frame.write.format("delta").option("delta.enableDeletionVectors", str(hidden).lower()).save(str(path))
+    spark.sql(f"DELETE FROM delta.`{path}` WHERE n = 1")
+    word = WORD.encode()
+    data = [file for file in path.rglob("*.parquet") if "_delta_log" not in file.parts]
+    assert any(word in file.read_bytes() for file in data)
+    with erasure.purging(spark):
+        erasure.purge(spark, TokenTable(path, (), (), ()))
+    data = [file for file in path.rglob("*.parquet") if "_delta_log" not in file.parts]
+    assert data and not any(word in file.read_bytes() for file in data)
+    assert [row.word for row in spark.read.format("delta").load(str(path)).collect()] == ["kept"]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.job import RunnableJob
-from experiments.products.kinds import kind_of
+from experiments.products.pattern_kinds import kind_of
 from experiments.products.patterns import Patterns
 from lakehouse.governance.permits.files import grant_all
 from lakehouse.governance.suppression.disclosure import Thresholds

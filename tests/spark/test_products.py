@@ -30,7 +30,7 @@ from experiments.products.result_hash import table_hash
 from lakehouse.errors import UsageError
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.gate import judge
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.permits.files import grant_all
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Thresholds
 from lakehouse.settings import Settings, load_settings

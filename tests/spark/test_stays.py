@@ -54,7 +54,7 @@ def test_stays__are_those_of_the_definition(spark: SparkSession, some_alone: boo
         rows.append((who, each.name, start, end, each.acute, setting, each.superseded, *("x",) * 5, number))
     found = chain(spark.createDataFrame(rows, DDL), some_alone).collect()
     expected = {name: stay for contacts in of_person.values() for name, stay in stays(contacts).items()}
-    assert {stay[3] for stay in expected.values()} > {1, 2, 3}, seed
+    assert {stay[3] for stay in expected.values()} >= {1, 2, 3}, seed
     assert {
         row["contact_id"]: (
             row["spell_id"],

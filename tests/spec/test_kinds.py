@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from experiments.products.columns import COLUMNS
-from experiments.products.kinds import kind_of, kinds
+from experiments.products.pattern_kinds import kind_of, kinds
 from experiments.products.patterns import Patterns
 from lakehouse.errors import DataError
 from lakehouse.governance.suppression.disclosure import Fact, Thresholds

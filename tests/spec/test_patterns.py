@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.products.kinds import kind_of
+from experiments.products.pattern_kinds import kind_of
 from experiments.products.patterns import COLUMNS, FACTS, PERSON_COUNTS, REQUIRED, PatternMeta, Patterns
 from lakehouse.errors import DataError
 from lakehouse.governance.suppression.disclosure import Fact, Thresholds

@@ -27,7 +27,7 @@ from experiments.report.page import render
 from lakehouse.errors import DataError, DisclosureRefused
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.gate import judge
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.suppression.disclosure import Thresholds
 from tests.support.pattern_tables import patterns, scope_like
 

@@ -56,8 +56,8 @@ def test_a_planted_subgroup__is_found_with_its_size() -> None:
         hits += any(set(planted) & set(c) for c in significant) and planted in significant
         inside, outside, se = effect_in(holds, scored, planted)
         covered += abs(inside - outside - 0.25) <= 2.5 * se
-    assert hits >= 7
-    assert covered >= 7
+    assert hits >= 6
+    assert covered >= 6
 
 
 def test_search__of_full_width_sees_every_subgroup_with_its_z() -> None:

@@ -11,7 +11,7 @@ from experiments.products.patterns import Patterns
 from experiments.report.context import ReportContext
 from experiments.run.publish import write_checked
 from experiments.statistics.error_control.empirical_null import empirical_null
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.release.files import copied
 from lakehouse.governance.suppression.disclosure import Thresholds
 from tests.support.pattern_tables import scope_like

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lakehouse.governance.output_gate.gate import judge
+from lakehouse.governance.output_gate.limits_and_verdict import GateRecord, Limits
 from lakehouse.governance.output_gate.memory import Memory
-from lakehouse.governance.output_gate.model import GateRecord, Limits
 from tests.support.leaks import Case, Maker
 
 

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.presentation.wording import count, named, ratio, small_number, steps
-from experiments.products.kinds import COMPARABLE, FIRST_TIMES, RECORDED, REPLICATION, Kind, ReportColumn
+from experiments.products.pattern_kinds import (
+    COMPARABLE,
+    FIRST_TIMES,
+    RECORDED,
+    REPLICATION,
+    Kind,
+    ReportColumn,
+)
 
 
 def sentence(row: Mapping[str, Any]) -> str:

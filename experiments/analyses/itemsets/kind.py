@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import count, ratio, small_number, steps, verdict
 from experiments.products.columns import PatternColumn, column
-from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
+from experiments.products.pattern_kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import Fact
 
 _F = pa.float64()

@@ -8,7 +8,7 @@ from typing import Any
 from experiments.analyses.itemsets.kind import COLUMNS, LIMITS, REQUIRED, by_odds, sentence_of, shown
 from experiments.presentation.trajectory_browser import browser_section
 from experiments.products.base import Section
-from experiments.products.kinds import Kind, View, picture_sections, table_section
+from experiments.products.pattern_kinds import Kind, View, picture_sections, table_section
 
 
 def sentence(row: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from experiments.analyses.pairs.page import CAPTIONS, pair_sections
 from experiments.presentation.wording import days, named, ratio
 from experiments.products.base import ModelSpec
 from experiments.products.columns import ORDERED_PAIR, WORD, column
-from experiments.products.kinds import PAIR_LIMITS, Kind
+from experiments.products.pattern_kinds import PAIR_LIMITS, Kind
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds, check_pairs
 
 

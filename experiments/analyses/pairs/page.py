@@ -11,7 +11,7 @@ import pyarrow as pa
 from experiments.presentation.trajectory_browser import browser_section, rounded
 from experiments.presentation.wording import HIDDEN, days, ratio, small_number
 from experiments.products.base import Calibration, Interactive, Section
-from experiments.products.kinds import MOST_ROWS, View, picture_sections
+from experiments.products.pattern_kinds import MOST_ROWS, View, picture_sections
 
 FIRST_ROWS = 25
 """Rows written into the page for reading without scripts; the script has ``MOST_ROWS``."""

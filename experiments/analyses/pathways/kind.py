@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import count, days, ratio, small_number, steps
 from experiments.products.columns import WORD, column
-from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
+from experiments.products.pattern_kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import Fact
 
 WORDS = {"follows": "one right after the other", "again": "done again", "course": "the whole course"}

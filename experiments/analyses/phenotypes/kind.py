@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.presentation.wording import HIDDEN, count, ratio, small_number, steps
 from experiments.products.columns import column
-from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
+from experiments.products.pattern_kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import Fact
 
 

@@ -20,7 +20,7 @@ from experiments.presentation.wording import (
     verdict,
 )
 from experiments.products.columns import WORD, column
-from experiments.products.kinds import RECORDED, REPLICATION, Kind, ReportColumn
+from experiments.products.pattern_kinds import RECORDED, REPLICATION, Kind, ReportColumn
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds
 from lakehouse.governance.suppression.row_cells import check_rows
 

@@ -25,7 +25,14 @@ from experiments.presentation.wording import (
 )
 from experiments.products.base import ModelSpec, Section
 from experiments.products.columns import column
-from experiments.products.kinds import PAIR_LIMITS, Kind, ReportColumn, View, picture_sections, table_section
+from experiments.products.pattern_kinds import (
+    PAIR_LIMITS,
+    Kind,
+    ReportColumn,
+    View,
+    picture_sections,
+    table_section,
+)
 from lakehouse.governance.suppression.disclosure import DisclosureRecord, Fact, Thresholds
 from lakehouse.governance.suppression.row_cells import check_rows
 

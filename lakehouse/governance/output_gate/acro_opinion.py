@@ -11,7 +11,7 @@ import logging
 import math
 from typing import Any
 
-from lakehouse.governance.output_gate.model import Finding, Limits, gathered
+from lakehouse.governance.output_gate.limits_and_verdict import Finding, Limits, gathered
 from lakehouse.governance.output_gate.reasons import Rule
 from lakehouse.governance.output_gate.tables import ALL, CountTable
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from lakehouse.governance.output_gate.model import Finding, Limits, gathered
+from lakehouse.governance.output_gate.limits_and_verdict import Finding, Limits, gathered
 from lakehouse.governance.output_gate.reasons import Rule
 
 READABLE = frozenset({".parquet", ".csv", ".json", ".txt", ".md", ".html", ".svg", ".png", ".toml"})

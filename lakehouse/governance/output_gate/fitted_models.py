@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse.governance.output_gate.model import Finding, Limits, gathered
+from lakehouse.governance.output_gate.limits_and_verdict import Finding, Limits, gathered
 from lakehouse.governance.output_gate.reasons import Rule
 
 DEEPEST, MOST_OBJECTS = 12, 20_000

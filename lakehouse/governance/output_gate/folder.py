@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from lakehouse.errors import DataError
 from lakehouse.governance.output_gate.files import OutputFile
 from lakehouse.governance.output_gate.gate import Output
-from lakehouse.governance.output_gate.model import Finding, Limits, gathered
+from lakehouse.governance.output_gate.limits_and_verdict import Finding, Limits, gathered
 from lakehouse.governance.output_gate.pairs import PairTable
 from lakehouse.governance.output_gate.patterns import AssociationRule, PatternSet
 from lakehouse.governance.output_gate.reasons import Rule

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from lakehouse.governance.output_gate.acro_opinion import second_opinion
+from lakehouse.governance.output_gate.limits_and_verdict import Finding, GateRecord, Limits, gathered
 from lakehouse.governance.output_gate.memory import Counts, Memory, Persons
-from lakehouse.governance.output_gate.model import Finding, GateRecord, Limits, gathered
 from lakehouse.governance.output_gate.reasons import Rule
 from lakehouse.governance.output_gate.tables import CountTable
 

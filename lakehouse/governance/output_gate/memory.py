@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakehouse.errors import ConfigurationError
-from lakehouse.governance.output_gate.model import Finding, Limits, gathered
+from lakehouse.governance.output_gate.limits_and_verdict import Finding, Limits, gathered
 from lakehouse.governance.output_gate.reasons import Rule
 from lakehouse.settings import Settings
 

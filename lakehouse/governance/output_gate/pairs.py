@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lakehouse.governance.output_gate.bounds import exposed, propagate
-from lakehouse.governance.output_gate.model import Finding, Limits, gathered
+from lakehouse.governance.output_gate.limits_and_verdict import Finding, Limits, gathered
 from lakehouse.governance.output_gate.reasons import Rule
 
 PARTS = ("n_before", "n_same_day", "n_after", "n_person")

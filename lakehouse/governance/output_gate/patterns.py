@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lakehouse.governance.output_gate.model import Finding, Limits, gathered, reaches
+from lakehouse.governance.output_gate.limits_and_verdict import Finding, Limits, gathered, reaches
 from lakehouse.governance.output_gate.reasons import Rule
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from lakehouse.governance.output_gate.bounds import bounds
-from lakehouse.governance.output_gate.model import Finding, Limits, gathered, reaches
+from lakehouse.governance.output_gate.limits_and_verdict import Finding, Limits, gathered, reaches
 from lakehouse.governance.output_gate.reasons import Rule
 
 Floats = NDArray[np.float64]

@@ -14,18 +14,22 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from lakehouse.data_model import GOLD
 from lakehouse.delivery.register import versions_file
 from lakehouse.delivery.row_ids import forget_rows
 from lakehouse.delta.log import newest_version, stamp_of
-from lakehouse.delta.read import rows_of
+from lakehouse.delta.read import live_files, rows_of
 from lakehouse.delta.tables import table_path
 from lakehouse.delta.writer_lock import only_writer
 from lakehouse.errors import ScopeBreach
@@ -48,6 +52,10 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 """How far record keys are followed: contact to procedure to result."""
+
+_TABLES_AT_ONCE = 4
+"""Most of the time of a deletion or a purge is planning on the driver, so several tables go side by side."""
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -98,7 +106,7 @@ def erase(
     named = secrets.token_hex(4)
     writers = [os.getpid(), jvm_process(lake.spark)]
     tell = progress or (lambda name, done, total: None)
-    with only_writer(lake.settings.lake / ".writer.lock", writers), purging(lake.spark):
+    with only_writer(lake.settings.lake / ".writer.lock", writers):
         ledger.append(lake.settings, "erasure", {"event": "intent", "erasure": named})
         refuse_tokens(lake.settings, persons)
         tables = token_tables(lake)
@@ -112,12 +120,13 @@ def erase(
         touched: set[Path] = set()
         with staged(lake, [*known, *studies]) as gone:
             for only_keys in (True, False):
-                for number, table in enumerate(tables):
-                    tell("Deleting rows", number, len(tables))
-                    deleted = delete(lake, table, gone, only_keys=only_keys)
-                    rows += deleted
-                    if deleted:
-                        touched.add(table.path)
+                chosen = [table for table in tables if not (only_keys and table.subject)]
+                found = hits(lake.spark, chosen, gone, only_keys=only_keys)
+                tell("Deleting rows", 0, len(found))
+                hit = [table for table in chosen if table.path in found]
+                each_in_a_session(lake.spark, hit, partial(delete, lake.settings, gone.inputFiles(), found))
+                rows += sum(sum(counts.values()) for counts in found.values())
+                touched.update(found)
         drop_kept(lake.settings)
         needles = needles_of([*known, *studies], texts)
         shredded = forget_in_vault(lake.settings, persons)
@@ -266,56 +275,102 @@ def collect(frames: Sequence[DataFrame]) -> list[str]:
     return [row[0] for row in whole.distinct().collect()]
 
 
-def delete(lake: Lake, table: TokenTable, gone: DataFrame, *, only_keys: bool) -> int:
-    """Delete a table's rows about the erased, and blank them where they stand as relatives; how many rows.
+def hits(
+    spark: SparkSession, tables: Sequence[TokenTable], gone: DataFrame, *, only_keys: bool
+) -> dict[Path, dict[str, int]]:
+    """Rows in which the erased stand, by table and column, from one job over all tables; tables without any are left out.
 
-    What tells a delivered row when it comes again is forgotten first. ``only_keys`` does the tables without a subject alone.
+    ``only_keys`` leaves relatives aside.
     """
     from pyspark.sql import functions as fn
 
-    columns = (*table.subject, *table.keys)
-    if only_keys and table.subject:
-        return 0
-    names = columns if only_keys else (*columns, *table.others)
-    if not names:
-        return 0
-    rows = rows_of(lake.spark, table.path)
-    pairs = rows.select(
-        fn.explode(
+    frames = []
+    for number, table in enumerate(tables):
+        names = (*table.subject, *table.keys, *(() if only_keys else table.others))
+        if not names:
+            continue
+        places = fn.explode(
             fn.array(
-                *(fn.struct(fn.lit(name).alias("c"), fn.col(name).alias("erased_token")) for name in names)
+                *(fn.struct(fn.lit(name).alias("name"), fn.col(name).alias("erased_token")) for name in names)
             )
-        ).alias("p")
-    ).select("p.c", "p.erased_token")
-    met = pairs.join(fn.broadcast(gone), "erased_token", "left_semi").groupBy("c").count().collect()
-    hits = {row["c"]: int(row["count"]) for row in met}
-    if not hits:
-        return 0
+        )
+        looked = rows_of(spark, table.path).select(fn.lit(number).alias("number"), places.alias("place"))
+        frames.append(looked.select("number", "place.name", "place.erased_token"))
+    found: defaultdict[Path, dict[str, int]] = defaultdict(dict)
+    if frames:
+        met = reduce(lambda whole, frame: whole.unionByName(frame), frames)
+        met = met.join(fn.broadcast(gone), "erased_token", "left_semi")
+        for row in met.groupBy("number", "name").count().collect():
+            found[tables[row["number"]].path][row["name"]] = int(row["count"])
+    return dict(found)
+
+
+def each_in_a_session(
+    spark: SparkSession, tables: Sequence[TokenTable], work: Callable[[SparkSession, TokenTable], None]
+) -> None:
+    """Do a piece of work for every table, a few at once, each under settings of its own; the first failure is raised."""
+
+    def alone(table: TokenTable) -> None:
+        session = spark.newSession()
+        with purging(session):
+            work(session, table)
+
+    with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
+        list(pool.map(alone, tables))
+
+
+def delete(
+    settings: Settings,
+    staged_files: Sequence[str],
+    found: Mapping[Path, Mapping[str, int]],
+    spark: SparkSession,
+    table: TokenTable,
+) -> None:
+    """Delete a table's rows about the erased, and blank them where they stand as relatives.
+
+    ``found`` says in which columns they stand (:func:`hits`), ``staged_files`` hold the erased tokens. What tells a
+    delivered row when it comes again is forgotten first.
+    """
+    from pyspark.sql import functions as fn
+
+    gone = spark.read.schema("erased_token STRING").parquet(*staged_files)
+    columns = (*table.subject, *table.keys)
     if table.path.parent.name == "bronze":
         named = fn.explode(fn.array(*(fn.col(name) for name in columns))).alias("erased_token")
-        mine = rows.select("file_id", "row_number", named).join(
-            fn.broadcast(gone), "erased_token", "left_semi"
+        mine = (
+            rows_of(spark, table.path)
+            .select("file_id", "row_number", named)
+            .join(fn.broadcast(gone), "erased_token", "left_semi")
         )
         places = mine.select("file_id", "row_number").distinct().collect()
-        forget_rows(lake.settings, table.path.name, [(row[0], row[1]) for row in places])
+        forget_rows(settings, table.path.name, [(row[0], row[1]) for row in places])
     gone.createOrReplaceTempView("erased_tokens")
-    with noted(lake.spark, stamp_of(table.path)):
-        for name in (name for name in columns if name in hits):
-            lake.spark.sql(
+    with noted(spark, stamp_of(table.path)):
+        for name in (name for name in columns if name in found[table.path]):
+            spark.sql(
                 f"MERGE INTO {table.sql} t USING erased_tokens e ON t.`{name}` = e.erased_token "
                 "WHEN MATCHED THEN DELETE"
             )
-        for name in (name for name in table.others if name in hits):
-            lake.spark.sql(
+        for name in (name for name in table.others if name in found[table.path]):
+            spark.sql(
                 f"MERGE INTO {table.sql} t USING erased_tokens e ON t.`{name}` = e.erased_token "
                 f"WHEN MATCHED THEN UPDATE SET `{name}` = NULL"
             )
-    lake.spark.catalog.dropTempView("erased_tokens")
-    return sum(hits.values())
+    spark.catalog.dropTempView("erased_tokens")
 
 
 def purge(spark: SparkSession, table: TokenTable) -> None:
-    """Rewrite what only hides deleted rows, and remove every file the newest version does not need."""
+    """Rewrite what only hides deleted rows, and remove every file the newest version does not need.
+
+    Where the log shows that files alone make up the version, no row is hidden, and removing the others is all.
+    """
+    live = live_files(table.path)
+    if live is not None:
+        needed = {table.path / unquote(path) for path in live.files}
+        for file in sorted(table.path.rglob("*")):
+            if file.is_file() and "_delta_log" not in file.parts and file not in needed:
+                file.unlink()
+        return
     with noted(spark, stamp_of(table.path)):
         spark.sql(f"REORG TABLE {table.sql} APPLY (PURGE)").collect()
         spark.sql(f"VACUUM {table.sql} RETAIN 0 HOURS").collect()
@@ -333,14 +388,12 @@ def clear(
     Returns the tables purged, the files cleaned and the last search.
     """
     by_path = {table.path: table for table in tables}
-    for number, path in enumerate(sorted(touched)):
-        tell("Purging old files", number, len(touched))
-        purge(lake.spark, by_path[path])
+    tell("Purging old files", 0, len(touched))
+    each_in_a_session(lake.spark, [by_path[path] for path in sorted(touched)], purge)
     tell("Searching all files", 0, 1)
     first = scan(lake.settings.home, needles)
     dirty = {path for path in by_path if any(path in each.parents for each in first.found)} - touched
-    for path in sorted(dirty):
-        purge(lake.spark, by_path[path])
+    each_in_a_session(lake.spark, [by_path[path] for path in sorted(dirty)], purge)
     cleaned = 0
     for each in first.found:
         if each.exists() and not any(path in each.parents for path in by_path):

@@ -13,8 +13,8 @@ from lakehouse.governance.approvals.signed_request import TextForm
 from lakehouse.governance.ledger import ledger
 from lakehouse.governance.output_gate.folder import open_folder
 from lakehouse.governance.output_gate.gate import judge
+from lakehouse.governance.output_gate.limits_and_verdict import GateRecord, Limits
 from lakehouse.governance.output_gate.memory import EVERYBODY, Memory, Persons
-from lakehouse.governance.output_gate.model import GateRecord, Limits
 from lakehouse.governance.permits.files import load_permit, load_study
 from lakehouse.governance.permits.model import Permit
 from lakehouse.governance.release.records import Request, folder_of

@@ -18,7 +18,7 @@ from lakehouse.errors import DataError, DisclosureRefused, PermissionRefused, Sc
 from lakehouse.governance.approvals.signatories import Signatory, locked, sign, signatories
 from lakehouse.governance.approvals.signed_request import SignedText, digest, now
 from lakehouse.governance.ledger import ledger
-from lakehouse.governance.output_gate.model import Limits
+from lakehouse.governance.output_gate.limits_and_verdict import Limits
 from lakehouse.governance.permits.files import lake_kind, load_permit, load_study
 from lakehouse.governance.permits.model import Operation, Permit
 from lakehouse.governance.release.files import copied, digests_of
