@@ -14,10 +14,10 @@ SEED ?= 1
 STUDY ?= demo
 JOB ?= mine_pairs
 SEEDS ?= 20
-WORKERS ?= 2
+WORKERS ?= 3
 FAST := tests/kernels tests/statistics tests/spec tests/architecture
 NO_WORLDS := not null_worlds and not test_planted and not a_planted and not synthetic_recovery
-# Two workers on two cores: threads of linear algebra that wait for each other would take the time of the tests.
+# Workers on two cores: threads of linear algebra that wait for each other would take the time of the tests.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 LONG := tests/e2e/test_demo.py tests/e2e/test_submit.py tests/spark/test_root_rotation.py \
 	tests/spark/test_redelivery.py::test_a_lake_of_many_deliveries_equals_one_of_the_last
