@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 SETTINGS_KNOWN = 8
 """Settings 0 to 7 are known; a higher class is the busyness of the day, standing in for an unknown one."""
 
-FIRST_YEAR, LAST_YEAR = 0, 9999
+FIRST_YEAR, LAST_YEAR = 1400, 3447
 """Calendar years a stratum key has room for; dates outside count as the nearest of them."""
 
+MOST_BANDS = 255
+"""Bands of earlier events that a stratum key has room for."""
+
 HALVES = 2
-OPEN = 0
+OPEN, LOCKED = 0, 1
 """Persons of half 0 are open to discovery, those of half 1 are locked until replication."""
 
 
@@ -23,7 +26,9 @@ class PairScanSettings:
     """Definition of one scan; two scans with equal settings count the same things.
 
     ``n_codes`` codes are numbered from 0. An outcome must follow within ``horizon_days``. The bands of prior
-    events and of busyness begin at their cuts; ages fall into ``age_width``-year bands up to ``top_band``.
+    events and of busyness begin at their cuts; ages fall into ``age_width``-year bands up to ``top_band``. Without
+    ``prior_cuts`` the bands are yet to be cut from the study's own exposures (:mod:`experiments.kernels.bands`);
+    no exposure is found before.
 
     Wash-out: a first day less than ``washout_days`` after the first event of the person's timeline may be that of
     something older, so it is **prevalent** and no exposure. Nothing else of the definition changes: the person is at
@@ -35,7 +40,7 @@ class PairScanSettings:
 
     n_codes: int
     horizon_days: int = 1826
-    prior_cuts: tuple[int, ...] = (0, 1, 2, 4, 7, 11, 18, 30)
+    prior_cuts: tuple[int, ...] = ()
     busy_cuts: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 11, 16)
     age_width: int = 5
     top_band: int = 19
@@ -46,9 +51,9 @@ class PairScanSettings:
             raise ValueError("n_codes, horizon_days and age_width start at 1, top_band lies in 0..63")
         if self.washout_days < 0:
             raise ValueError("washout_days starts at 0")
-        for cuts, first in ((self.prior_cuts, 0), (self.busy_cuts, 1)):
-            if not cuts or cuts[0] != first or list(cuts) != sorted(set(cuts)) or len(cuts) > 16:
-                raise ValueError(f"cuts must rise from {first}, at most 16 of them: {cuts}")
+        for cuts, first, most in ((self.prior_cuts or (0,), 0, MOST_BANDS), (self.busy_cuts, 1, 16)):
+            if not cuts or cuts[0] != first or list(cuts) != sorted(set(cuts)) or len(cuts) > most:
+                raise ValueError(f"cuts must rise from {first}, at most {most} of them: {cuts}")
 
 
 def without_washout(settings: PairScanSettings) -> PairScanSettings:
@@ -85,7 +90,7 @@ def describe_strata(keys: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     return {
         "sex": keys >> 30,
         "age_band": (keys >> 24) & 63,
-        "year": (keys >> 10) & 16383,
-        "prior_band": (keys >> 5) & 31,
+        "year": ((keys >> 13) & 2047) + FIRST_YEAR,
+        "prior_band": (keys >> 5) & 255,
         "setting_class": keys & 31,
     }

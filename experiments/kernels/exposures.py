@@ -68,6 +68,8 @@ class ExposureFinder:
     """Finds exposures batch by batch, with the working arrays kept between batches."""
 
     def __init__(self, settings: PairScanSettings) -> None:
+        if not settings.prior_cuts:
+            raise ValueError("the bands of earlier events are not cut yet: see experiments.kernels.bands")
         self._settings = settings
         self._rules = StratumRules(
             band_table(settings.prior_cuts),
@@ -150,8 +152,8 @@ def _find(
             )
             age_band //= age_width
             key = np.int64(sex[person]) << 6 | age_band
-            key = key << 14 | np.int64(_clamp(int(year), FIRST_YEAR, LAST_YEAR))
-            key = (key << 5 | prior_bands[min(event - start, prior_top)]) << 5
+            key = key << 11 | np.int64(_clamp(int(year), FIRST_YEAR, LAST_YEAR) - FIRST_YEAR)
+            key = (key << 8 | prior_bands[min(event - start, prior_top)]) << 5
             busy = SETTINGS_KNOWN + busy_bands[min(last - event, busy_top)]
             for at in range(event, last):
                 code = codes[at]

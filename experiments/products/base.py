@@ -8,10 +8,11 @@ form, so MLflow, report and release cannot get it; it leaves by a desk alone.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -33,16 +34,54 @@ class Audience(Enum):
 
 
 class Calibration(NamedTuple):
-    """Centre and standard deviation of z over ``pairs`` tests that carry no effect; 0 and 1 when all is well."""
+    """Centre and standard deviation of z over ``pairs`` tests that carry no effect; 0 and 1 when all is well.
+
+    ``bands`` are the same by expected number: from, to, tests, standard deviation.
+    """
 
     mean: float
     sd: float
     pairs: int
+    bands: Sequence[tuple[float, float, int, float]] = ()
 
     @property
     def calibrated(self) -> bool:
-        """Whether theoretical p-values may stand alone (standard deviation up to 1.1)."""
-        return self.sd <= 1.1
+        """Whether theoretical p-values may stand alone: z is nowhere too wide."""
+        return self.widest <= WIDEST
+
+    @property
+    def widest(self) -> float:
+        """Largest standard deviation, of all tests or of those in a band, as far as chance does not explain it."""
+        return float(max([self.sd, *(sd - 2 * _error(sd, tests) for *_, tests, sd in self.bands)]))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Judged both ways: z may also be too narrow, which hides effects, or there may be too few tests to tell."""
+        if self.pairs < FEWEST_TESTS:
+            return Verdict.CANNOT_BE_TOLD
+        if not self.calibrated:
+            return Verdict.TOO_WIDE
+        return Verdict.TOO_NARROW if self.sd + 2 * _error(self.sd, self.pairs) < NARROWEST else Verdict.FAIR
+
+
+NARROWEST, WIDEST = 0.9, 1.1
+"""Between these the standard deviation of z is as it should be."""
+FEWEST_TESTS = 100
+"""Below so many tests a standard deviation says nothing."""
+
+
+class Verdict(StrEnum):
+    """What the standard deviation of z says of a comparison."""
+
+    FAIR = "fair"
+    TOO_WIDE = "too wide"
+    TOO_NARROW = "too narrow"
+    CANNOT_BE_TOLD = "cannot be told"
+
+
+def _error(sd: float, tests: int) -> float:
+    """Standard error of a standard deviation read off the quartiles."""
+    return 1.17 * sd / math.sqrt(max(tests, 1))
 
 
 class Tally(NamedTuple):

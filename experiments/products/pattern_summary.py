@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from experiments.products.base import Calibration, Tally
+from experiments.products.base import FEWEST_TESTS, NARROWEST, WIDEST, Calibration, Tally, Verdict
 from lakehouse.governance.suppression.disclosure import DisclosureRecord
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def summary(kind: Kind, search: Search, tally: Tally, significant: pa.Table) -> tuple[str, ...]:
     """The summary in three sentences; ``significant`` is checked and ordered by strength."""
     tested = f"{tally.tested:,} {kind.many} of {search.codes:,} codes were tested for whether {kind.asked}"
-    fair = (calibration_sentence(search.calibration),) if search.calibration else ()
+    fair = (calibration_sentence(search.calibration, kind),) if search.calibration else ()
     if not tally.significant:
         return (f"{tested}.", f"None is significant (by {search.rule}).", *fair)
     verb = "is" if tally.significant == 1 else "are"
@@ -34,9 +34,15 @@ def summary(kind: Kind, search: Search, tally: Tally, significant: pa.Table) -> 
     return (f"{found}.", strongest_sentence(significant, kind, judged), *fair)
 
 
-def calibration_sentence(calibration: Calibration) -> str:
+def calibration_sentence(calibration: Calibration, kind: Kind) -> str:
     """Whether the comparison was fair, in a sentence."""
-    ending = "as it should be" if calibration.calibrated else "too wide"
+    verdict = calibration.verdict
+    if verdict is Verdict.CANNOT_BE_TOLD:
+        return (
+            f"Whether the comparison is fair cannot be told: only {calibration.pairs:,} of the {kind.many} compared have "
+            "five or more expected."
+        )
+    ending = "as it should be" if verdict is Verdict.FAIR else str(verdict)
     return (
         "The comparison itself was checked on pairs that have nothing to do with each other: the standard deviation "
         f"of their z is {calibration.sd:.2f}, {ending} (1 is ideal)."
@@ -54,12 +60,29 @@ def strongest_sentence(significant: pa.Table, kind: Kind, judged: bool) -> str:
 
 def warning(calibration: Calibration | None) -> str:
     """What the first lines say when the comparison is not calibrated; empty when it is, or has no z to calibrate."""
-    if calibration is None or calibration.calibrated:
+    verdict = calibration.verdict if calibration else Verdict.FAIR
+    if calibration is None or verdict is Verdict.FAIR:
         return ""
+    if verdict is Verdict.CANNOT_BE_TOLD:
+        return (
+            f"Nearly nothing could be compared: {calibration.pairs:,} comparisons expect five or more, and "
+            f"{FEWEST_TESTS} are needed to tell whether they are fair. That nothing is significant means nothing here."
+        )
+    if verdict is Verdict.TOO_NARROW:
+        return (
+            "The comparison is too narrow: over pairs that carry no effect, the standard deviation of z is "
+            f"{calibration.sd:.2f} (1 is ideal, {NARROWEST} the limit). Many of the persons compared are the same, so "
+            "effects can be missed. That a pair is not significant means little here."
+        )
+    where = (
+        ""
+        if calibration.sd > WIDEST
+        else f" among tests of one size (all of them together: {calibration.sd:.2f})"
+    )
     return (
         "The comparison is not calibrated: over pairs that carry no effect, the standard deviation of z is "
-        f"{calibration.sd:.2f} (1 is ideal, 1.1 the limit). Something that differs between persons is not matched. "
-        "Judge by the q-values against the empirical null (column q_empirical); the others are too small."
+        f"{calibration.widest:.2f}{where} (1 is ideal, {WIDEST} the limit). Something that differs between persons is not "
+        "matched. Judge by the q-values against the empirical null (column q_empirical); the others are too small."
     )
 
 

@@ -73,7 +73,7 @@ def shared_metrics(
 
     ``persons`` must be the total as the report shows it, not the exact one.
     """
-    mean, sd, behind = calibration or (None, None, None)
+    mean, sd, behind = (calibration.mean, calibration.sd, calibration.pairs) if calibration else (None,) * 3
     given = (persons, tests, significant, replicated, shown, hidden, sd, mean, behind, seconds)
     return {name: float(value) for name, value in zip(SHARED, given, strict=True) if value is not None}
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.analyses.pairs.scan import scan
-from experiments.kernels.design import PairScanSettings
 from experiments.kernels.packing import pack
 from experiments.kernels.pairs.baseline import Baseline
 from experiments.kernels.pairs.followed import PairPass
@@ -19,7 +18,7 @@ from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
 from experiments.kernels.pairs.reference_blocks import ReferenceBlocks, blocks_within
 from experiments.kernels.pairs.significant import Present
 from experiments.kernels.passes import OverPersons
-from tests.support.small_worlds import WASHOUTS, as_persons, small_world
+from tests.support.small_worlds import WASHOUTS, as_persons, small_world, with_bands
 from tests.support.worlds import planted_world
 
 
@@ -27,7 +26,7 @@ from tests.support.worlds import planted_world
 @given(st.integers(0, 2**40), st.integers(0, 400_000), st.sampled_from(WASHOUTS))
 def test_tables__are_identical_in_any_memory(seed: int, memory: int, washout: int) -> None:
     people, n_codes = small_world(seed)
-    persons, options = as_persons(people, n_codes), PairScanSettings(n_codes, washout_days=washout)
+    persons, options = as_persons(people, n_codes), with_bands(n_codes, washout_days=washout)
     whole = scan(OverPersons(persons), options, min_persons=1, level=0.9)
     blocked = scan(OverPersons(persons, 2), options, min_persons=1, level=0.9, memory=memory)
     assert blocked.table.equals(whole.table)
@@ -41,7 +40,7 @@ def test_tables__are_identical_in_any_memory(seed: int, memory: int, washout: in
 def test_a_planted_world__is_found_alike_in_many_blocks() -> None:
     seed = random.randrange(2**31)
     world = planted_world(seed, persons=20_000, codes=150, harmful=8, protective=4, chains=2)
-    options = PairScanSettings(world.n_codes)
+    options = with_bands(world.n_codes)
     passes: list[type] = []
 
     def run_pass(name: type, arguments: dict[str, Any]) -> Any:
@@ -60,7 +59,7 @@ def test_a_planted_world__is_found_alike_in_many_blocks() -> None:
 @given(st.integers(0, 2**40), st.data())
 def test_counts_of_a_block__are_a_part_of_those_of_all_codes(seed: int, data: st.DataObject) -> None:
     people, n = small_world(seed)
-    options = PairScanSettings(n, washout_days=data.draw(st.sampled_from(WASHOUTS)))
+    options = with_bands(n, washout_days=data.draw(st.sampled_from(WASHOUTS)))
     run = OverPersons(as_persons(people, n))
     low = data.draw(st.integers(0, n - 1))
     high = data.draw(st.integers(low + 1, n))
@@ -80,7 +79,7 @@ def test_counts_of_a_block__are_a_part_of_those_of_all_codes(seed: int, data: st
 @given(st.integers(0, 2**40), st.integers(1, 2_000_000), st.data())
 def test_packed_blocks__give_back_any_codes(seed: int, memory: int, data: st.DataObject) -> None:
     people, n = small_world(seed)
-    options, run = PairScanSettings(n), OverPersons(as_persons(people, n))
+    options, run = with_bands(n), OverPersons(as_persons(people, n))
     whole = run(ReferencePass, {"settings": options})
     blocks = blocks_within(memory, n, max(len(whole.keys), 1))
     assert blocks[0][0] == 0 and blocks[-1][1] == n
@@ -106,7 +105,13 @@ def test_packed_counts__merge_as_they_would_unpacked(large: int) -> None:
         cells = rng.integers(0, 9, (20, 2, 3, 40)).astype(np.int32)
         cells[rng.random(cells.shape) < 0.01] += large
         parts.append(
-            ReferenceCounts(keys, cells, np.array([5, 6]), cells[:, :, 2].sum(axis=2, dtype=np.int64))
+            ReferenceCounts(
+                keys,
+                cells,
+                np.array([5, 6]),
+                cells[:, :, 2].sum(axis=2, dtype=np.int64),
+                cells[:, :, 2].sum(axis=2, dtype=np.int64),
+            )
         )
     whole = ReferenceCounts.merge(parts)
     packed = ReferenceCounts.merge_packed([pack(part.to_arrays()) for part in parts])

@@ -10,18 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.kernels.care import CareCounts, CarePass
-from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons
 from experiments.statistics.observed_expected.unexpected_care import UnexpectedCare, unexpected
 from tests.oracles.care import care
-from tests.support.small_worlds import as_persons, small_world
+from tests.support.small_worlds import as_persons, small_world, with_bands
 from tests.support.worlds import null_world
 
 
 def counted(persons: Persons, n_codes: int, pieces: int, *chosen: list[int]) -> CareCounts:
-    run, settings_ = OverPersons(persons, pieces), PairScanSettings(n_codes)
+    run, settings_ = OverPersons(persons, pieces), with_bands(n_codes)
     reference = run(ReferencePass, {"settings": settings_})
     names = ("treatments", "groups", "outcomes")
     arrays = {name: np.array(codes, np.int32) for name, codes in zip(names, chosen, strict=True)}

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from experiments.analyses.pairs.incremental_counts import IncrementalCounts
 from experiments.analyses.pairs.incremental_store import StoredCounts, read_kept, write_kept
 from experiments.analyses.pairs.scan import scan
-from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.fingerprints import Fingerprints
 from experiments.kernels.pairs.no_longer_at_risk import NoLongerAtRiskCounts, NoLongerAtRiskPass
 from experiments.kernels.passes import OverPersons
 from tests.oracles.pair_scan import Person
-from tests.support.small_worlds import WASHOUTS, as_persons, small_world
+from tests.support.small_worlds import WASHOUTS, as_persons, small_world, with_bands
 from tests.support.worlds import planted_world
 
 
@@ -33,7 +32,7 @@ def same(one: pa.Table, other: pa.Table) -> None:
 def test_tables__are_identical_whoever_came_left_or_changed(seed: int, choice: int) -> None:
     people, n_codes = small_world(seed)
     rng = random.Random(choice)
-    options = PairScanSettings(n_codes, washout_days=rng.choice(WASHOUTS))
+    options = with_bands(n_codes, washout_days=rng.choice(WASHOUTS))
     fate = [rng.choice(["stays", "stays", "stays", "comes", "leaves", "changes"]) for _ in people]
     fate[0] = "stays"
     new = [Person(p.sex, p.birth_year, p.half, p.records[: len(p.records) // 2]) for p in people]
@@ -71,7 +70,7 @@ def test_one_more_per_cent_of_persons__gives_the_identical_table_without_countin
     world = planted_world(
         random.randrange(2**31), persons=15_000, codes=250, harmful=8, protective=4, chains=1
     )
-    options = PairScanSettings(world.n_codes)
+    options = with_bands(world.n_codes)
     old, new = world.persons.part(0, 14_850), world.persons.part(14_850, 15_000)
     kept = IncrementalCounts.of(OverPersons(old), options)
     scan(kept.over(OverPersons(old)), options, level=0.5)
@@ -89,16 +88,14 @@ def test_one_more_per_cent_of_persons__gives_the_identical_table_without_countin
 
 def test_counts__travel_as_arrays_and_too_many_codes_are_refused() -> None:
     people, n_codes = small_world(5)
-    counts = OverPersons(as_persons(people, n_codes))(
-        NoLongerAtRiskPass, {"settings": PairScanSettings(n_codes)}
-    )
+    counts = OverPersons(as_persons(people, n_codes))(NoLongerAtRiskPass, {"settings": with_bands(n_codes)})
     sent = NoLongerAtRiskCounts.from_arrays(counts.to_arrays())
     for name, array in counts.to_arrays().items():
         assert np.array_equal(sent.to_arrays()[name], array)
     nothing = counts.plus(counts, -1)
     assert not nothing.groups.size and not nothing.what.size and not nothing.preceded.any()
     with pytest.raises(ValueError, match="at most"):
-        NoLongerAtRiskPass(PairScanSettings(40_000))
+        NoLongerAtRiskPass(with_bands(40_000))
 
 
 def equal(one: IncrementalCounts, other: IncrementalCounts) -> None:
@@ -125,7 +122,7 @@ def test_other_numbers_of_codes__give_the_counts_of_persons_with_these_numbers(
     persons = as_persons(people, n_codes)
     moved = persons._replace(codes=places[persons.codes].astype(np.int32))
     kept, other = (
-        IncrementalCounts.of(OverPersons(crowd), PairScanSettings(n))
+        IncrementalCounts.of(OverPersons(crowd), with_bands(n))
         for crowd, n in ((persons, n_codes), (moved, more))
     )
     for each, crowd in ((kept, persons), (other, moved)):
@@ -136,7 +133,7 @@ def test_other_numbers_of_codes__give_the_counts_of_persons_with_these_numbers(
 def test_incremental_counts__come_back_from_disk_and_a_torn_file_is_none(tmp_path: Path) -> None:
     people, n_codes = small_world(random.randrange(2**31))
     run = OverPersons(as_persons(people, n_codes))
-    kept = IncrementalCounts.of(run, PairScanSettings(n_codes))
+    kept = IncrementalCounts.of(run, with_bands(n_codes))
     prints = Fingerprints(np.sort(np.random.default_rng().integers(0, 2**64, 30, np.uint64)))
     path = tmp_path / "folder" / "kept"
     for _ in range(2):
@@ -154,7 +151,7 @@ def test_incremental_counts__come_back_from_disk_and_a_torn_file_is_none(tmp_pat
         whole[:100],
         whole[:-1],
         whole + b"x",
-        whole.replace(b'"format": 1', b'"format": 0', 1),
+        whole.replace(b'"format": 2', b'"format": 1', 1),
     ):
         path.write_bytes(torn)
         assert read_kept(path) is None

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from experiments.kernels.bands import banded, bands_for, cuts_of, largest_share
 from experiments.kernels.design import PairScanSettings, describe_strata
+from experiments.kernels.exposures import ExposureFinder
 from experiments.kernels.pairs.baseline import Baseline
 from experiments.kernels.pairs.followed import PairCounts, PairPass
 from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
+from experiments.kernels.passes import OverPersons
 from experiments.kernels.persons import Persons, roll_up
 from experiments.statistics.observed_expected.expected import at_risk, over_all_exposures
 from tests.oracles import pair_scan as oracle
-from tests.support.small_worlds import WASHOUTS, as_persons, small_world
+from tests.support.small_worlds import WASHOUTS, as_persons, small_world, with_bands
 
 
 def count(parts: list[Persons], settings: PairScanSettings) -> tuple[ReferenceCounts, PairCounts]:
@@ -45,12 +49,14 @@ def test_counts__equal_the_oracle(block: int) -> None:
         horizon = [1826, 365, 10][seed % 3]
         washout = WASHOUTS[seed % 4]
         answer = oracle.scan(people, horizon, washout)
-        options = PairScanSettings(n, horizon, washout_days=washout)
+        options = with_bands(n, horizon, washout_days=washout)
         reference, pairs = count([as_persons(people, n)], options)
         e, v = expected(reference, pairs)
         observed = pairs.followed.sum(axis=2)
+        own = reference.own_shares()
         for a in range(n):
             assert reference.persons_with()[a] == answer.persons_with[a]
+            assert (own.own[a], own.shared[a]) == pytest.approx(answer.own.get(a, (1.0, 0.0)), abs=1e-9)
             for b in range(n):
                 if a == b:
                     continue
@@ -63,11 +69,43 @@ def test_counts__equal_the_oracle(block: int) -> None:
         assert reference.at_risk()[:, some].sum() == sum(answer.at_risk.values())
 
 
+def test_bands__are_cut_as_the_definition_says() -> None:
+    for seed in range(120):
+        people, n = small_world(seed)
+        washout = WASHOUTS[seed % 4]
+        run = OverPersons(as_persons(people, n), pieces=1 + seed % 3)
+        settings = banded(run, PairScanSettings(n, washout_days=washout))
+        assert settings.prior_cuts == oracle.cuts_of(people, washout), seed
+        assert banded(run, settings) is settings
+
+
+def test_bands__grow_with_the_exposures_and_none_holds_nearly_everybody() -> None:
+    assert [bands_for(x) for x in (0, 2_000, 1_400_000, 5_000_000, 80_000_000, 10**12)] == [
+        8,
+        8,
+        23,
+        32,
+        64,
+        255,
+    ]
+    rng = np.random.default_rng(secrets.randbits(64))
+    for mean in (3, 20, 200):
+        exposures = np.bincount(rng.negative_binomial(1.5, 1.5 / (1.5 + mean), 5_000_000), minlength=1 << 14)
+        cuts = cuts_of(exposures[: 1 << 14])
+        single = exposures.max() / exposures.sum()
+        assert largest_share(exposures[: 1 << 14], cuts) <= max(1 / 32, single) + single + 1e-12
+
+
+def test_no_exposure_is_found_before_the_bands_are_cut() -> None:
+    with pytest.raises(ValueError, match="bands"):
+        ExposureFinder(PairScanSettings(3))
+
+
 def test_halves__are_scans_of_their_own() -> None:
     for seed in range(60):
         people, n = small_world(seed)
         persons = as_persons(people, n)
-        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
+        settings = with_bands(n, washout_days=WASHOUTS[seed % 4])
         reference, pairs = count([persons], settings)
         for half in (0, 1):
             part = persons.take(np.flatnonzero(persons.half == half))
@@ -75,6 +113,8 @@ def test_halves__are_scans_of_their_own() -> None:
             rows = np.searchsorted(reference.keys, alone.keys)
             np.testing.assert_array_equal(reference.at_risk(half)[rows], alone.at_risk())
             np.testing.assert_array_equal(reference.outcomes(half)[rows], alone.outcomes())
+            for ours, theirs in zip(reference.own_shares(half), alone.own_shares(), strict=True):
+                np.testing.assert_allclose(ours, theirs, atol=1e-9)
             np.testing.assert_array_equal(pairs.followed[:, :, half], pairs_alone.followed.sum(axis=2))
             if half == 0:
                 product = over_all_exposures(reference.exposed[:, 0], reference.probabilities(0))
@@ -87,7 +127,7 @@ def test_halves__are_scans_of_their_own() -> None:
 def test_columns__sum_to_what_happened() -> None:
     for seed in range(100):
         people, n = small_world(seed)
-        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
+        settings = with_bands(n, washout_days=WASHOUTS[seed % 4])
         reference, pairs = count([as_persons(people, n)], settings)
         e, _ = expected(reference, pairs)
         observed = pairs.followed.sum(axis=2)
@@ -107,7 +147,7 @@ def test_counts__add_up_over_any_split_and_order() -> None:
     for seed in range(40):
         people, n = small_world(seed)
         persons = as_persons(people, n)
-        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
+        settings = with_bands(n, washout_days=WASHOUTS[seed % 4])
         whole = count([persons], settings)
         rng = np.random.default_rng(seed)
         shuffled = persons.take(rng.permutation(persons.count))
@@ -122,7 +162,7 @@ def test_counts__add_up_over_any_split_and_order() -> None:
 def test_batches__may_be_cut_anywhere() -> None:
     people, n = small_world(5)
     persons = as_persons(people, n)
-    settings = PairScanSettings(n)
+    settings = with_bands(n)
     whole_reference, whole_pairs = count([persons], settings)
     reference = ReferencePass(settings)
     for at in range(persons.count):
@@ -139,7 +179,7 @@ def test_four_years__change_nothing() -> None:
         people, n = small_world(seed)
         persons = as_persons(people, n)
         later = persons._replace(days=persons.days + 1461, birth_year=persons.birth_year + 4)
-        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
+        settings = with_bands(n, washout_days=WASHOUTS[seed % 4])
         _, pairs = count([persons], settings)
         _, pairs_later = count([later], settings)
         np.testing.assert_array_equal(pairs.followed, pairs_later.followed)
@@ -158,7 +198,7 @@ def test_what_is_prevalent__is_no_exposure_and_no_outcome_but_bars_and_counts_as
         oracle.Person(1, 1960, 0, [(17_229, outcome, 1), (17_230, exposure, 1), (17_259, exposure, 2)]),
         oracle.Person(1, 1960, 0, [(17_200, exposure, 1), (17_229, outcome, 1)]),
     ]
-    reference, pairs = count([as_persons(people, 4)], PairScanSettings(4, washout_days=30))
+    reference, pairs = count([as_persons(people, 4)], with_bands(4, washout_days=30))
     assert reference.persons_with().tolist() == [0, 1, 1, 0], (
         "the third has no exposure, the second none in time"
     )
@@ -189,7 +229,7 @@ def test_roll_up__equals_the_oracle() -> None:
 
 
 def test_passes__refuse_what_they_cannot_count() -> None:
-    settings = PairScanSettings(2)
+    settings = with_bands(2)
     people = [oracle.Person(1, 1960, 0, [(17_200, 0, 1), (17_300, 1, 1)])]
     persons = as_persons(people, 2)
     with pytest.raises(ValueError, match="ascend"):

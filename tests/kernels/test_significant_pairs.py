@@ -15,7 +15,7 @@ from experiments.kernels.persons import Persons
 from experiments.statistics.over_time.direction import null_effect_ratios
 from experiments.statistics.over_time.lags import SHARES, lag_quantiles
 from tests.oracles import pair_scan as oracle
-from tests.support.small_worlds import WASHOUTS, as_persons, small_world
+from tests.support.small_worlds import WASHOUTS, as_persons, small_world, with_bands
 
 
 def all_pairs(n: int) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_significant_pairs__equal_the_oracle(block: int) -> None:
         people, n = small_world(seed)
         horizon = [1826, 365, 10][seed % 3]
         washout = WASHOUTS[seed % 4]
-        settings = PairScanSettings(n, horizon, washout_days=washout)
+        settings = with_bands(n, horizon, washout_days=washout)
         persons = as_persons(people, n)
         reference = reference_of(persons, settings)
         half = persons.count // 2
@@ -75,7 +75,7 @@ def test_significant_pairs__equal_the_oracle(block: int) -> None:
 def test_null_effect_ratio__equals_the_oracle() -> None:
     for seed in range(40):
         people, n = small_world(seed)
-        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
+        settings = with_bands(n, washout_days=WASHOUTS[seed % 4])
         persons = as_persons(people, n)
         counts = count([persons], reference_of(persons, settings), settings)
         ratios = null_effect_ratios(counts.incidence, 365)
@@ -87,7 +87,7 @@ def test_null_effect_ratio__equals_the_oracle() -> None:
 def test_counts__do_not_depend_on_parts_batches_or_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(20):
         people, n = small_world(seed)
-        settings = PairScanSettings(n, washout_days=WASHOUTS[seed % 4])
+        settings = with_bands(n, washout_days=WASHOUTS[seed % 4])
         persons = as_persons(people, n)
         reference = reference_of(persons, settings)
         whole = count([persons], reference, settings).to_arrays()
@@ -106,7 +106,7 @@ def test_counts__do_not_depend_on_parts_batches_or_memory(monkeypatch: pytest.Mo
 
 def test_merge__refuses_counts_of_different_things() -> None:
     people, n = small_world(3)
-    settings = PairScanSettings(n)
+    settings = with_bands(n)
     persons = as_persons(people, n)
     reference = reference_of(persons, settings)
     one = SignificantPass(settings, Present.of(reference), np.array([[0, 1]], np.int32)).result()

@@ -14,7 +14,7 @@ from experiments.kernels.persons import Persons
 from experiments.kernels.trajectories import PathCounts, PathPass
 from tests.oracles import pair_scan as definition
 from tests.oracles import trajectories as oracle
-from tests.support.small_worlds import as_persons, small_world
+from tests.support.small_worlds import as_persons, small_world, with_bands
 
 SHIFT = 1461
 
@@ -50,7 +50,7 @@ def test_paths__equal_the_oracle(block: int) -> None:
         last_day = max((day for person in people for day, _, _ in person.records), default=0)
         counts = count(
             as_persons(people, codes),
-            PairScanSettings(codes, horizon),
+            with_bands(codes, horizon),
             paths,
             last_day,
             pieces=rng.randint(1, 3),
@@ -70,7 +70,7 @@ def test_a_path_of_two_codes_is_a_pair_of_the_scan() -> None:
         people, codes = small_world(seed)
         answer = definition.scan(people)
         paths = [(a, b) for a in range(codes) for b in range(codes) if a != b]
-        counts = count(as_persons(people, codes), PairScanSettings(codes), paths, 10**6)
+        counts = count(as_persons(people, codes), with_bands(codes), paths, 10**6)
         for row, pair in enumerate(paths):
             assert counts.stepped[row].sum() == answer.observed.get(pair, 0)
             assert counts.expected[row, :, 0].sum() == pytest.approx(answer.expected.get(pair, 0.0), abs=1e-9)
@@ -83,7 +83,7 @@ def test_counts_add_up_and_depend_on_no_order_and_no_epoch() -> None:
         if codes < 4:
             continue
         rng = random.Random(seed)
-        persons, settings = as_persons(people, codes), PairScanSettings(codes)
+        persons, settings = as_persons(people, codes), with_bands(codes)
         paths = some_paths(rng, codes, 3)
         whole = count(persons, settings, paths, 30_000)
         order = np.random.default_rng(seed).permutation(persons.count)
@@ -99,7 +99,7 @@ def test_counts_add_up_and_depend_on_no_order_and_no_epoch() -> None:
 
 def test_a_stratum_the_reference_has_not_seen_and_unsorted_paths_are_refused() -> None:
     people, codes = small_world(3)
-    persons, settings = as_persons(people, codes), PairScanSettings(codes)
+    persons, settings = as_persons(people, codes), with_bands(codes)
     nobody = ReferencePass(settings)
     nobody.add(persons.part(0, 1))
     with pytest.raises(ValueError, match="a stratum is missing"):

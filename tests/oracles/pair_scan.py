@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 PRIOR_CUTS = (0, 1, 2, 4, 7, 11, 18, 30)
+"""Bands of earlier events for tests of what follows from bands, however they were cut."""
 BUSY_CUTS = (1, 2, 3, 4, 6, 8, 11, 16)
 HORIZON = 1826
 
@@ -44,6 +45,7 @@ class Answer:
     variance: dict[tuple[int, int], float] = field(default_factory=lambda: defaultdict(float))
     same_day: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
     persons_with: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    own: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 def year_of(day: int) -> int:
@@ -68,7 +70,28 @@ def first_days(person: Person) -> dict[int, int]:
     return days
 
 
-def stratum_of(person: Person, code: int, day: int) -> Stratum:
+def cuts_of(persons: list[Person], washout: int = 0) -> tuple[int, ...]:
+    """Where bands of earlier events begin: so many that 5 million exposures have 32, by the fourth root, 8 to 255.
+
+    Band i begins at the smallest number of earlier events that more than i / bands of all exposures do not exceed; a
+    number begins one band only.
+    """
+    prior = sorted(
+        len({(when, what) for when, what, _ in person.records if when < day})
+        for person in persons
+        for day in first_days(person).values()
+        if day - min(when for when, _, _ in person.records) >= washout
+    )
+    bands = min(max(round(32 * (len(prior) / 5e6) ** 0.25), 8), 255)
+    cuts = [0]
+    for number in range(1, bands):
+        found = [p for at, p in enumerate(prior) if (at + 1) * bands > number * len(prior)]
+        if found and found[0] > cuts[-1]:
+            cuts.append(found[0])
+    return tuple(cuts)
+
+
+def stratum_of(person: Person, code: int, day: int, cuts: tuple[int, ...] = PRIOR_CUTS) -> Stratum:
     """Sex, age band, calendar year, prior-event band, setting (or busyness of the day)."""
     events = {(when, what) for when, what, _ in person.records}
     prior = len([event for event in events if event[0] < day])
@@ -76,25 +99,30 @@ def stratum_of(person: Person, code: int, day: int) -> Stratum:
     known = [s for when, what, s in person.records if (when, what) == (day, code) and s >= 0]
     age = max(year_of(day) - person.birth_year, 0)
     setting = min(known) if known else 8 + band(BUSY_CUTS, busy)
-    return (person.sex, min(age // 5, 19), year_of(day), band(PRIOR_CUTS, prior), setting)
+    return (person.sex, min(age // 5, 19), year_of(day), band(cuts, prior), setting)
 
 
-def exposures_of(persons: list[Person], washout: int = 0) -> list[Exposure]:
+def exposures_of(
+    persons: list[Person], washout: int = 0, cuts: tuple[int, ...] = PRIOR_CUTS
+) -> list[Exposure]:
     """All exposures of all persons: first days at least ``washout`` days after the person's first event."""
     return [
-        Exposure(number, code, day, stratum_of(person, code, day))
+        Exposure(number, code, day, stratum_of(person, code, day, cuts))
         for number, person in enumerate(persons)
         for code, day in first_days(person).items()
         if day - min(when for when, _, _ in person.records) >= washout
     ]
 
 
-def scan(persons: list[Person], horizon: int = HORIZON, washout: int = 0) -> Answer:
-    """N, M, O, E, V and same-day counts of every pair, read off the definition."""
+def scan(
+    persons: list[Person], horizon: int = HORIZON, washout: int = 0, cuts: tuple[int, ...] = PRIOR_CUTS
+) -> Answer:
+    """N, M, O, E, V and same-day counts of every pair, and own shares, read off the definition."""
     answer = Answer()
     first = [first_days(person) for person in persons]
     codes = sorted({code for days in first for code in days})
-    exposures = exposures_of(persons, washout)
+    exposures = exposures_of(persons, washout, cuts)
+    answer.own |= own_shares(first, exposures)
     for exposure in exposures:
         answer.persons_with[exposure.code] += 1
         for b in codes:
@@ -118,6 +146,37 @@ def scan(persons: list[Person], horizon: int = HORIZON, washout: int = 0) -> Ans
     return answer
 
 
+def own_shares(first: list[dict[int, int]], exposures: list[Exposure]) -> dict[int, tuple[float, float]]:
+    """Share of a code's reference that is of persons who have it: the mean over its exposures of that in their stratum.
+
+    The second is the share of what is left of the stratum without the person of a random exposure of it, whoever it is.
+
+    Of a stratum these are all exposures, of any code, by persons who have had the code by that day, or whose exposure of
+    the code lies in the stratum.
+    """
+    members: dict[Stratum, list[Exposure]] = defaultdict(list)
+    for exposure in exposures:
+        members[exposure.stratum].append(exposure)
+    shares: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for exposure in exposures:
+        code, stratum = exposure.code, exposure.stratum
+        here = {each.person for each in members[stratum] if each.code == code}
+        own = [
+            each
+            for each in members[stratum]
+            if each.person in here or first[each.person].get(code, each.day + 1) <= each.day
+        ]
+        persons = [each.person for each in members[stratum]]
+        own_share = len(own) / len(persons)
+        one = sum(persons.count(person) for person in persons) / len(persons) ** 2
+        beyond = max(own_share - one, 0) / (1 - one) if one < 1 else 0.0
+        shares[code].append((own_share, beyond))
+    return {
+        code: (sum(own for own, _ in found) / len(found), sum(more for _, more in found) / len(found))
+        for code, found in shares.items()
+    }
+
+
 @dataclass
 class SignificantAnswer:
     """What is reported of a significant pair (a, b) beyond the screen; ``lags`` in days, ascending."""
@@ -131,7 +190,12 @@ class SignificantAnswer:
 
 
 def significant(
-    persons: list[Person], a: int, b: int, horizon: int = HORIZON, washout: int = 0
+    persons: list[Person],
+    a: int,
+    b: int,
+    horizon: int = HORIZON,
+    washout: int = 0,
+    cuts: tuple[int, ...] = PRIOR_CUTS,
 ) -> SignificantAnswer:
     """O, E and V of one pair with the exposed of a taken out of the reference, stratum by stratum.
 
@@ -144,7 +208,7 @@ def significant(
     others: dict[Stratum, list[bool]] = defaultdict(list)
     later: dict[Stratum, int] = defaultdict(int)
     lags = []
-    for exposure in exposures_of(persons, washout):
+    for exposure in exposures_of(persons, washout, cuts):
         when_a, when = first[exposure.person].get(a), first[exposure.person].get(b)
         if when is not None and when <= exposure.day:
             continue

@@ -17,7 +17,7 @@ from experiments.kernels.pairs.removed import ALL, EARLY, LATE, exposed_removed
 from experiments.kernels.pairs.significant import Present, SignificantPass
 from experiments.kernels.passes import OverPersons
 from tests.oracles import pair_scan as definition
-from tests.support.small_worlds import as_persons, small_world
+from tests.support.small_worlds import as_persons, small_world, with_bands
 from tests.support.worlds import planted_world
 
 
@@ -25,7 +25,7 @@ from tests.support.worlds import planted_world
 @given(st.integers(0, 2**40))
 def test_the_periods__add_up_to_the_whole_and_keep_to_their_years(seed: int) -> None:
     people, n_codes = small_world(seed)
-    run, settings_ = OverPersons(as_persons(people, n_codes)), PairScanSettings(n_codes)
+    run, settings_ = OverPersons(as_persons(people, n_codes)), with_bands(n_codes)
     reference = run(ReferencePass, {"settings": settings_})
     present = np.flatnonzero(reference.persons_with())
     pairs = np.array([(a, b) for a in present for b in present if a != b], np.int32).reshape(-1, 2)

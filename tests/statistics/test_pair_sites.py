@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from experiments.analyses.pairs.robustness import balanced_halves, mirrored, replicate_sites
 from experiments.analyses.pairs.scan import scan
-from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.pairs.removed import LOCKED, exposed_removed
 from experiments.kernels.pairs.significant import Present, SignificantPass
 from experiments.kernels.passes import OverPersons
 from tests.support.sites_world import BOTH, CODES, LOCAL, sites_world
-from tests.support.small_worlds import as_persons, small_world
+from tests.support.small_worlds import as_persons, small_world, with_bands
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(1, 1000), max_size=30), st.randoms())
@@ -35,7 +34,7 @@ def test_halves__are_about_equal_and_depend_on_the_numbers_alone(sizes: dict[str
 @given(st.integers(0, 2**40))
 def test_exchanged_halves__count_as_if_persons_lived_in_the_other(seed: int) -> None:
     people, n = small_world(seed)
-    persons, options = as_persons(people, n), PairScanSettings(n)
+    persons, options = as_persons(people, n), with_bands(n)
     pairs = np.argwhere(~np.eye(n, dtype=bool)).astype(np.int32)
     sums = []
     for world in (persons, persons._replace(half=(1 - persons.half).astype(np.int8))):
@@ -53,7 +52,7 @@ def test_exchanged_halves__count_as_if_persons_lived_in_the_other(seed: int) -> 
 def test_what_holds_in_some_places_alone__is_not_found_again(memory: int) -> None:
     first = np.random.default_rng(secrets.randbits(64)).random(4_000) < 0.5
     persons = as_persons(sites_world(secrets.randbits(40), first), CODES)
-    options = PairScanSettings(CODES)
+    options = with_bands(CODES)
     table = scan(OverPersons(persons), options).table
     halved = OverPersons(persons._replace(half=(~first).astype(np.int8)), pieces=2)
     found, remark = replicate_sites(halved, options, table, 0.05, memory)
@@ -67,7 +66,7 @@ def test_what_holds_in_some_places_alone__is_not_found_again(memory: int) -> Non
 
 def test_one_place_or_nothing_called__is_told_by_nulls() -> None:
     persons = as_persons(sites_world(5, np.ones(800, bool)), CODES)
-    options = PairScanSettings(CODES)
+    options = with_bands(CODES)
     table = scan(OverPersons(persons), options).table
     found, _ = replicate_sites(
         OverPersons(persons._replace(half=np.zeros(800, np.int8))), options, table, 0.05

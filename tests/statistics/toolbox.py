@@ -20,6 +20,7 @@ from scipy import stats
 
 from experiments.analyses.pathways.effects import feature_effects
 from experiments.analyses.subgroups.search import FIXED, conditions_of, find_subgroups
+from experiments.kernels.bands import banded
 from experiments.kernels.care import CarePass
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferencePass
@@ -160,7 +161,8 @@ def care(seeds: int, rng: np.random.Generator) -> Iterator[Figure]:
     for _ in range(max(seeds // 4, 2)):
         world = null_world(secrets.randbelow(2**31), bursts=True, persons=60_000, codes=300)
         order = np.argsort(-np.bincount(world.persons.codes, minlength=300)).astype(np.int32)
-        run, settings = OverPersons(world.persons), PairScanSettings(world.n_codes)
+        run = OverPersons(world.persons)
+        settings = banded(run, PairScanSettings(world.n_codes))
         arguments = {
             "settings": settings,
             "reference": run(ReferencePass, {"settings": settings}),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.analyses.trajectories.scan import Steps, TrajectoryScan, find_trajectories
+from experiments.kernels.bands import banded
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferencePass
 from experiments.kernels.passes import OverPersons
@@ -66,7 +67,7 @@ def _powered(world: World, chains: list[tuple[int, ...]], truth: Any) -> list[tu
     if not chains:
         return []
     run = OverPersons(world.persons)
-    settings = PairScanSettings(world.n_codes)
+    settings = banded(run, PairScanSettings(world.n_codes))
     given = {"settings": settings, "reference": run(ReferencePass, {"settings": settings})}
     given |= {"last_day": run(SpanPass, {}).last_day, "paths": np.array(chains, np.int32)}
     counts = run(PathPass, given)

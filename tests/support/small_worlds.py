@@ -6,8 +6,9 @@ import random
 
 import numpy as np
 
+from experiments.kernels.design import PairScanSettings
 from experiments.kernels.persons import Persons
-from tests.oracles.pair_scan import Person, roll_up
+from tests.oracles.pair_scan import PRIOR_CUTS, Person, roll_up
 
 WASHOUTS = (0, 1, 20, 365)
 """Wash-outs, in days, that take nobody, few, many, or everybody of a world."""
@@ -52,3 +53,8 @@ def as_persons(people: list[Person], n_codes: int) -> Persons:
         np.array([person.birth_year for person in people], np.int16),
         np.array([person.half for person in people], np.int8),
     )
+
+
+def with_bands(n_codes: int, horizon_days: int = 1826, washout_days: int = 0) -> PairScanSettings:
+    """Settings for a pass that is run by itself, with the oracle's bands of earlier events."""
+    return PairScanSettings(n_codes, horizon_days, prior_cuts=PRIOR_CUTS, washout_days=washout_days)

@@ -18,6 +18,7 @@ from experiments.execution.timelines import (
     timelines,
 )
 from experiments.findings import Findings
+from experiments.kernels.bands import banded
 from experiments.kernels.care import CareCounts, CarePass
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
@@ -60,7 +61,7 @@ def scan_care(study: Study, params: Params, *, job: str = "mine_anomalous_care")
         raise UsageError("Counts start at 1, and q_level lies between 0 and 1.", "", "Correct --set.")
     over = timelines(study, params.level)
     run = over.over_spark()
-    settings = PairScanSettings(len(over.codes.names), params.horizon_days)
+    settings = banded(run, PairScanSettings(len(over.codes.names), params.horizon_days))
     reference: ReferenceCounts = run(ReferencePass, {"settings": settings})
     some_persons(int(reference.persons.sum()))
     outcomes = sorted({n for start in params.outcomes.split(",") for n in over.beginning(start, "outcomes")})

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from experiments.analyses.pairs.incremental_counts import IncrementalCounts
 from experiments.analyses.pairs.incremental_store import FORMAT, StoredCounts, read_kept, write_kept
 from experiments.execution.over_spark import COLUMNS, OverSpark
+from experiments.kernels.bands import PriorCounts, PriorPass, banded, bands_for, largest_share
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.fingerprints import ChosenPass, FingerprintPass, Fingerprints
 from experiments.kernels.passes import OverPersons, RunPass
@@ -35,12 +36,13 @@ TIMELINE = "gold.timeline"
 
 
 class Recount(NamedTuple):
-    """A scan's passes from incremental counts; ``remark`` says what was counted.
+    """A scan's passes from incremental counts, by ``settings`` with their bands; ``remark`` says what was counted.
 
     ``save`` keeps the counts for the next run, unless a repeated earlier run made them.
     """
 
     run_pass: RunPass
+    settings: PairScanSettings
     remark: str
     save: Callable[[], None]
 
@@ -62,7 +64,9 @@ def recounted(
     if before is not None:
         counts, remark = _brought_forward(study, over, before, now, names, shared)
     if counts is None:
-        counts = IncrementalCounts.of(over, settings)
+        counts = IncrementalCounts.of(over, banded(over, settings))
+    else:
+        remark += outgrown(over, counts.settings)
     kept = StoredCounts(counts, now, names, study.versions[TIMELINE])
     superseded = before is not None and before.version > kept.version
 
@@ -72,7 +76,7 @@ def recounted(
         with platform_at_work():
             write_kept(path, kept)
 
-    return Recount(counts.over(over), remark, save)
+    return Recount(counts.over(over), counts.settings, remark, save)
 
 
 def _brought_forward(
@@ -115,6 +119,19 @@ def _brought_forward(
     return counts, (
         f"Counts kept of version {before.version} of {TIMELINE} were brought forward to version "
         f"{study.versions[TIMELINE]}; timelines that came or went are about {_roughly(changed)} of all."
+    )
+
+
+def outgrown(run_pass: RunPass, settings: PairScanSettings) -> str:
+    """What to say where a band of earlier events has come to hold more than twice its share; empty where none has."""
+    counts: PriorCounts = run_pass(PriorPass, {"settings": settings})
+    largest, wanted = largest_share(counts.exposures, settings.prior_cuts), bands_for(counts.exposures.sum())
+    if largest * len(settings.prior_cuts) <= 2 and wanted <= 1.25 * len(settings.prior_cuts) + 1:
+        return ""
+    return (
+        f" The bands of earlier events are still the {len(settings.prior_cuts)} that the counts began with; the data of "
+        f"today ask for about {wanted}, and one band holds {100 * largest:.0f} % of all exposures. Run once with keep=false "
+        "to see what bands of today give."
     )
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.design import PairScanSettings
-from experiments.kernels.pairs.baseline import rounder_for, shift_for
 from experiments.kernels.pairs.followed import PairCounts, PairPass
 from experiments.kernels.pairs.no_longer_at_risk import (
     NoLongerAtRiskCounts,
@@ -22,7 +21,7 @@ from experiments.kernels.pairs.no_longer_at_risk import (
     add_up,
     weighed,
 )
-from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass
+from experiments.kernels.pairs.reference import ReferenceCounts, ReferencePass, rounder_for, shift_for
 from experiments.kernels.pairs.significant import Present, SignificantPass
 from experiments.kernels.pairs.significant_counts import PLACES, SignificantCounts, add_incidence, cells_of
 from experiments.kernels.passes import RunPass
@@ -245,7 +244,7 @@ def _signed(reference: ReferenceCounts, gone: bool) -> ReferenceCounts:
     if not gone:
         return reference
     cells, persons, every = -reference.cells, -reference.persons, -reference.every
-    return replace(reference, cells=cells, persons=persons, every=every)
+    return replace(reference, cells=cells, persons=persons, every=every, crowd=-reference.crowd)
 
 
 def _without_empty(reference: ReferenceCounts) -> ReferenceCounts:
@@ -259,5 +258,6 @@ def _without_empty(reference: ReferenceCounts) -> ReferenceCounts:
             keys=reference.keys[used],
             cells=reference.cells[used],
             every=reference.every[used],
+            crowd=reference.crowd[used],
         )
     )

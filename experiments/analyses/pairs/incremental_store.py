@@ -18,7 +18,7 @@ from experiments.kernels.pairs.reference import ReferenceCounts
 from experiments.kernels.pairs.significant_counts import SignificantCounts
 from lakehouse.private_files import private_folder
 
-FORMAT = 1
+FORMAT = 2
 """Of the file and of what is counted: raised whenever an incremental count would mean something else."""
 
 SECTIONS: dict[str, Any] = {

@@ -71,12 +71,14 @@ def mirrored(
     reference: ReferenceCounts, counts: SignificantCounts
 ) -> tuple[ReferenceCounts, SignificantCounts]:
     """The same counts with the halves exchanged."""
-    cells, every = (np.ascontiguousarray(each[:, ::-1]) for each in (reference.cells, reference.every))
+    cells, every, crowd = (
+        np.ascontiguousarray(each[:, ::-1]) for each in (reference.cells, reference.every, reference.crowd)
+    )
     turned = counts.cells.copy()
     turned[2] = 1 - turned[2]
     order = np.lexsort((turned[2], turned[1], turned[0]))
     return (
-        replace(reference, cells=cells, every=every, persons=reference.persons[::-1].copy()),
+        replace(reference, cells=cells, every=every, crowd=crowd, persons=reference.persons[::-1].copy()),
         replace(counts, cells=turned[:, order], cell_counts=counts.cell_counts[order]),
     )
 

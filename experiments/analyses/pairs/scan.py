@@ -17,11 +17,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from experiments.analyses.pairs.table import PairSums, SignificantPairs, later_strata, look_closer, pair_table
+from experiments.kernels.bands import banded
 from experiments.kernels.design import HALVES, OPEN, PairScanSettings
-from experiments.kernels.pairs.baseline import Baseline, rounder_for
+from experiments.kernels.pairs.baseline import Baseline
 from experiments.kernels.pairs.followed import PairCounts, PairPass
 from experiments.kernels.pairs.grouping import Block
-from experiments.kernels.pairs.reference import EXPOSED, ReferenceCounts, ReferencePass
+from experiments.kernels.pairs.reference import EXPOSED, ReferenceCounts, ReferencePass, rounder_for
 from experiments.kernels.pairs.reference_blocks import ReferenceBlocks, blocks_within
 from experiments.kernels.pairs.significant import SignificantPass
 from experiments.kernels.pairs.significant_counts import SignificantCounts
@@ -32,6 +33,9 @@ from experiments.statistics.observed_expected.expected import at_risk, over_all_
 
 MEMORY = 4 << 30
 """Bytes that the counters of one process may take unless told otherwise."""
+
+LEAST_OVERLAP = 0.2
+"""Of a code's expectation at least so much must come from persons who do not have the code, or nothing is compared."""
 
 ALL_AT_ONCE = 1 << 62
 """As ``memory``: for whoever needs the reference of all codes in one piece."""
@@ -50,10 +54,14 @@ class PairScan:
     """What a scan found.
 
     ``table`` has a row for every ordered pair of different codes that both occur, codes as numbers. ``null``
-    is the calibration (mean and SD of z) over tested pairs with E >= 5: above 1.1 the comparison is not fair.
+    is the calibration (mean and SD of z, in all and by E) over tested pairs with E >= 5: above 1.1 the comparison is not
+    fair. ``settings`` are those of the counts, with the bands of earlier events that were used; ``not_comparable`` are the
+    frequent codes whose reference is nearly all of their own persons, so that none of their pairs was tested.
     """
 
     table: pa.Table
+    settings: PairScanSettings
+    not_comparable: tuple[int, ...]
     null: EmpiricalNull
     persons: int
     exposures: int
@@ -75,14 +83,16 @@ def scan(
 ) -> PairScan:
     """Scan all ordered pairs of codes.
 
-    A pair is tested where both codes have ``min_persons`` persons and the first is not ``terminal`` (nothing
-    can follow death); it is significant where its BH q-value is at most ``level``. Codes with the same number in
-    ``family`` (-1: none) are flagged as overlapping. Where the counters of all codes would take more than
-    ``memory`` bytes in one process, persons are passed over once for each block of outcomes: the same table.
+    A pair is tested where both codes have ``min_persons`` persons, the first is not ``terminal`` (nothing can follow
+    death), and enough of the first one's reference is of persons without it; it is significant where its BH q-value
+    is at most ``level``. Codes with the same number in ``family`` (-1: none) are flagged as overlapping. Where the
+    counters of all codes would take more than ``memory`` bytes in one process, persons are passed over once for each
+    block of outcomes: the same table. Without bands in ``settings`` these are cut of all exposures first.
 
     ``family`` [code]; ``level`` is a false discovery rate; an outcome counts within
     ``settings.horizon_days``.
     """
+    settings = banded(run_pass, settings)
     reference = count_reference(run_pass, settings, memory)
     n, rounder = settings.n_codes, rounder_for(reference.persons)
     expected = np.empty((2, n, n))
@@ -99,11 +109,12 @@ def scan(
         not_at_risk = counts[-1].not_at_risk.transpose(1, 0, 2)[:, :, :2]
         expected[:, :, low:high] = at_risk(*product.result(), not_at_risk)
     pairs_counted = _beside_one_another(counts)
-    testable = _testable(reference.persons_with, terminal, min_persons)
+    frequent = _testable(reference.persons_with, terminal, min_persons)
+    testable = frequent & (reference.shares[None].own <= 1.0 - LEAST_OVERLAP)
     tested = np.logical_and.outer(testable, reference.persons_with >= min_persons)
     occurs = reference.persons_with > 0
     observed = pairs_counted.followed.sum(axis=2, dtype=np.float64)
-    found = screen(observed, expected[0], expected[1], tested, occurs)
+    found = screen(observed, expected[0], expected[1], tested, occurs, reference.shares[None].shared)
     del observed
     pairs = found.pairs[found.q_bh <= level]
     significant = None
@@ -113,7 +124,12 @@ def scan(
             not_at_risk = counts[number].not_at_risk.transpose(1, 0, 2)[:, :, 2:]
             expected[:, :, low:high] = at_risk(*product_open, not_at_risk)
         q_open, more = screen_half(
-            pairs_counted.followed[:, :, OPEN], expected[0], expected[1], tested, occurs
+            pairs_counted.followed[:, :, OPEN],
+            expected[0],
+            expected[1],
+            tested,
+            occurs,
+            reference.shares[OPEN].shared,
         )
         agrees = more == (found.observed > found.expected)
         candidate = (q_open <= level) & agrees
@@ -122,9 +138,20 @@ def scan(
             run_pass, settings, reference, pairs_counted, found, candidate, pairs, level
         )
     persons_with = reference.persons_with
-    table = pair_table(found, pairs_counted, persons_with, significant, settings.horizon_days, level, family)
+    table = pair_table(
+        found,
+        pairs_counted,
+        persons_with,
+        1.0 - reference.shares[None].own,
+        significant,
+        settings.horizon_days,
+        level,
+        family,
+    )
     return PairScan(
         table,
+        settings,
+        tuple(np.flatnonzero(frequent & ~testable).tolist()),
         found.null,
         int(reference.persons.sum()),
         int(persons_with.sum()),

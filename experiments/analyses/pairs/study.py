@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from experiments.analyses.pairs.follow_up import OBSERVATION, ask_again, enrich
 from experiments.analyses.pairs.incremental import recounted
 from experiments.analyses.pairs.reads import PLACES, SITES
-from experiments.analyses.pairs.scan import ALL_AT_ONCE, scan
+from experiments.analyses.pairs.scan import ALL_AT_ONCE, LEAST_OVERLAP, scan
 from experiments.execution.timelines import READS, at_least_floor, in_words, origin, some_persons, timelines
 from experiments.findings import Findings
 from experiments.kernels.design import PairScanSettings
@@ -24,6 +25,7 @@ STEPS = {
     "MonthPass": "breaks in coding by month",
     "PlaceCounts": "breaks in coding by place and month",
     "CompetingPass": "following the significant pairs until death or the end of observation",
+    "PriorPass": "cutting bands of earlier events",
     "ReferencePass": "pass 1 of 3: what usually follows in each stratum",
     "PairPass": "pass 2 of 3: what followed each code",
     "FingerprintPass": "whose timelines changed since the last run",
@@ -88,21 +90,28 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
     memory = study.settings.counter_memory
     found = scan(
         incremental.run_pass if incremental else over,
-        options,
+        incremental.settings if incremental else options,
         memory=ALL_AT_ONCE if incremental else memory,
         **asked,
     )
     some_persons(found.persons)
     if incremental:
         incremental.save()
-    table, remarks = ask_again(study, over, timeline, options, found.table, params, asked)
+    table, remarks = ask_again(study, over, timeline, found.settings, found.table, params, asked)
     found_more = enrich(study, over, timeline, codes, table, params)
     search = Search(
         codes=len(codes.names),
         rule=f"a q-value of at most {params.q_level:g}",
         window=in_words(params.horizon_days),
         calibration=Calibration(*found.null),
-        metrics={"exposures": found.exposures, "strata": found.strata, "codes.broken": found_more.broken},
+        metrics={
+            "exposures": found.exposures,
+            "strata": found.strata,
+            "bands": len(found.settings.prior_cuts),
+            "codes.broken": found_more.broken,
+            "codes.not_comparable": len(found.not_comparable),
+        },
+        bands=found.settings.prior_cuts,
     )
     pairs = Patterns.from_scan(
         found_more.table, codes.names, codes.texts, origin(study, job, params, _asked(params)), search=search
@@ -110,7 +119,28 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
     return Findings(
         products=(pairs,),
         persons=found.persons,
-        remarks=(*((incremental.remark,) if incremental else ()), *remarks, *found_more.remarks),
+        remarks=(
+            *not_compared(found.not_comparable, codes.names),
+            *((incremental.remark,) if incremental else ()),
+            *remarks,
+            *found_more.remarks,
+        ),
+    )
+
+
+_NAMED = 10
+
+
+def not_compared(codes: Sequence[int], names: Sequence[str]) -> tuple[str, ...]:
+    """What to say of codes that cannot be compared with anything; nothing where there are none."""
+    if not codes:
+        return ()
+    shown = ", ".join(names[code] for code in codes[:_NAMED])
+    more = f" and {len(codes) - _NAMED:,} more" if len(codes) > _NAMED else ""
+    return (
+        f"Not comparable: {len(codes):,} {'code' if len(codes) == 1 else 'codes'} ({shown}{more}). On days comparable with "
+        f"theirs, under {100 * LEAST_OVERLAP:.0f} % of what is expected comes from persons without the code, so no pair "
+        "that begins with one was tested. That none of these is significant says nothing.",
     )
 
 

@@ -28,6 +28,7 @@ def pair_table(
     found: Screen,
     counts: PairCounts,
     persons_with: NDArray[np.int64],
+    comparable: NDArray[np.float64],
     significant: SignificantPairs | None,
     horizon_days: int,
     level: float,
@@ -35,7 +36,8 @@ def pair_table(
 ) -> pa.Table:
     """Columns as declared in ``experiments.products.patterns``, codes as numbers; null where one does not apply.
 
-    ``persons_with`` and ``family`` [code]; ``significant`` has an entry for each pair with q at most
+    ``persons_with``, ``comparable`` (share of a code's reference that is of persons without it) and ``family`` [code];
+    ``significant`` has an entry for each pair with q at most
     ``level``, in order of the rows.
     """
     a, b = found.pairs.T
@@ -61,6 +63,7 @@ def pair_table(
         "log10_p": pa.array(found.log10_p),
         "ic": pa.array(ic),
         "ic025": pa.array(ic025),
+        "comparable": pa.array(comparable[a]),
         "tested": pa.array(found.tested),
         "called": pa.array(chosen),
         "flags": _words(np.broadcast_to(related, len(a)).astype(np.int8), _FLAGS),

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from experiments.analyses.pairs.scan import ALL_AT_ONCE, PairScan, scan
+from experiments.kernels.bands import banded
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferenceCounts
 from experiments.kernels.spans import SpanPass
@@ -119,6 +120,7 @@ def find_trajectories(
 
     ``family`` [code] numbers groups of overlapping codes.
     """
+    settings = banded(run_pass, settings)
     remembering = _CachedPasses(run_pass)
     pairs = scan(
         remembering,

@@ -12,28 +12,16 @@ from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES
 from experiments.kernels.packing import shrink
 from experiments.kernels.pairs.grouping import Block
-from experiments.kernels.pairs.reference import NOT_AT_RISK, OUTCOMES, ReferenceCounts
+from experiments.kernels.pairs.reference import (
+    NOT_AT_RISK,
+    OUTCOMES,
+    ReferenceCounts,
+    rounder_for,
+    shift_for,
+)
 
-_FINEST_SHIFT = 45
-_DOUBLE_BITS = 52
 _KINDS = 2
 _ROWS_AT_ONCE = 4
-
-
-def shift_for(persons: NDArray[np.int64]) -> int:
-    """Bits behind the point that leave sums over so many persons exact in a double.
-
-    ``persons`` [half].
-    """
-    return min(_FINEST_SHIFT, _DOUBLE_BITS - int(persons.sum()).bit_length())
-
-
-def rounder_for(persons: NDArray[np.int64]) -> float:
-    """Adding this and taking it off rounds a number below 1 to the grid of :func:`shift_for`.
-
-    ``persons`` [half].
-    """
-    return float(1.5 * 2.0 ** (_DOUBLE_BITS - shift_for(persons)))
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
 from experiments.kernels.design import HALVES, PairScanSettings
-from experiments.kernels.exposures import ExposureFinder
+from experiments.kernels.exposures import ExposureFinder, Exposures
 from experiments.kernels.packing import ESCAPE, PackedArray, escaped, unpack
 from experiments.kernels.pairs.grouping import Block, batch_of, order_by, within
 from experiments.kernels.persons import Persons
 from experiments.kernels.strata import StrataIndex
 
-OUTCOMES, NOT_AT_RISK, EXPOSED = 0, 1, 2
+OUTCOMES, NOT_AT_RISK, EXPOSED, EARLIER = 0, 1, 2, 3
+WHAT = 4
 PERSONS_AT_ONCE = 16_384
 _INT32_MAX = 2**31 - 1
 _ROWS_AT_ONCE = 1_024
 _FEWEST_STRATA = 1_024
+_FINEST_SHIFT = 45
+_DOUBLE_BITS = 52
 _RESERVED_BYTES = 1 << 30
 """Counters asked for at once; the system gives memory only to those that are used."""
 
@@ -31,15 +34,18 @@ class ReferenceCounts:
     """Counts by stratum, half and code; ``cells`` has the axes [stratum, half, what, code].
 
     ``what`` is 0 for exposures (of any code) followed by the code within the horizon, 1 for exposures not at
-    risk of it (it had happened on or before that day, the code itself included), 2 for exposures of the code.
+    risk of it (it had happened on or before that day, the code itself included), 2 for exposures of the code, 3 for
+    exposures (of any code) that the persons of these exposures had in the same stratum on earlier days.
     ``keys`` are stratum keys, ascending once merged; ``persons`` counts persons by half, ``every`` exposures of
-    any code by stratum and half. The codes may be a block of all, from ``low``.
+    any code by stratum and half, ``crowd`` the same, each as often as its person has exposures in the stratum. The codes
+    may be a block of all, from ``low``.
     """
 
     keys: NDArray[np.int64]
     cells: NDArray[np.signedinteger]
     persons: NDArray[np.int64]
     every: NDArray[np.int64]
+    crowd: NDArray[np.int64]
     low: int = 0
 
     @property
@@ -81,6 +87,14 @@ class ReferenceCounts:
         persons: NDArray[np.int64] = self._of(EXPOSED, half).sum(axis=0)
         return persons
 
+    def own_shares(self, half: int | None = None) -> OwnShares:
+        """How much of each code's reference is of persons who have the code, over everybody or over one half."""
+        exposed, own = self._of(EXPOSED, half), self._of(NOT_AT_RISK, half) + self._of(EARLIER, half)
+        every, crowd = (
+            each.sum(axis=1) if half is None else each[:, half] for each in (self.every, self.crowd)
+        )
+        return OwnShares(*_own_shares(exposed, own, every, crowd, rounder_for(self.persons)))
+
     def _of(self, what: int, half: int | None) -> NDArray[np.int64]:
         part = self.cells[:, :, what] if half is None else self.cells[:, half : half + 1, what]
         total: NDArray[np.int64] = part.sum(axis=1, dtype=np.int64)
@@ -114,7 +128,7 @@ class ReferenceCounts:
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Arrays that ``from_arrays`` turns back into these counts."""
-        arrays = {name: getattr(self, name) for name in ("keys", "cells", "persons", "every")}
+        arrays = {name: getattr(self, name) for name in ("keys", "cells", "persons", "every", "crowd")}
         return arrays | {"low": np.array([self.low], np.int64)}
 
     @classmethod
@@ -135,9 +149,9 @@ class ReferencePass:
         self._block = block
         self._low, high = block or (0, settings.n_codes)
         width = high - self._low
-        room = max(_FEWEST_STRATA, _RESERVED_BYTES // (4 * HALVES * 3 * width))
-        self._cells = np.zeros((room, HALVES, 3, width), np.int32)
-        self._every = np.zeros((room, HALVES), np.int64)
+        room = max(_FEWEST_STRATA, _RESERVED_BYTES // (4 * HALVES * WHAT * width))
+        self._cells = np.zeros((room, HALVES, WHAT, width), np.int32)
+        self._every, self._crowd = np.zeros((2, room, HALVES), np.int64)
         self._persons = np.zeros(HALVES, np.int64)
 
     def add(self, persons: Persons) -> None:
@@ -148,8 +162,9 @@ class ReferencePass:
     def result(self) -> ReferenceCounts:
         """Everything counted so far, strata in order of encounter (``merge`` puts them in order of keys)."""
         count = self._strata.count
-        keys, every = self._strata.keys.copy(), self._every[:count].copy()
-        return ReferenceCounts(keys, self._cells[:count], self._persons.copy(), every, self._low)
+        keys = self._strata.keys.copy()
+        every, crowd = self._every[:count].copy(), self._crowd[:count].copy()
+        return ReferenceCounts(keys, self._cells[:count], self._persons.copy(), every, crowd, self._low)
 
     def _add(self, persons: Persons) -> None:
         exposures = self._finder.find(persons)
@@ -157,7 +172,8 @@ class ReferencePass:
         if self._strata.count > len(self._cells):
             more = np.zeros((self._strata.count, *self._cells.shape[1:]), np.int32)
             self._cells = np.concatenate([self._cells, more])
-            self._every = np.concatenate([self._every, np.zeros(more.shape[:2], np.int64)])
+            none = np.zeros(more.shape[:2], np.int64)
+            self._every, self._crowd = (np.concatenate([each, none]) for each in (self._every, self._crowd))
         self._persons += np.bincount(persons.half, minlength=HALVES)
         batch = batch_of(exposures, rows, persons.half, self._settings.horizon_days)
         order, _ = order_by(batch.rows, self._strata.count)
@@ -165,7 +181,95 @@ class ReferencePass:
             order = order[exposures.counted[order]]
         if self._block:
             batch = within(batch, self._block)
-        _count(order, batch.facts, batch.codes, self._cells, self._every)
+        earlier = np.empty(len(rows), np.int32)
+        _earlier(exposures, rows, persons.half, np.zeros(self._strata.count, np.int32), earlier, self._crowd)
+        _count(order, batch.facts, batch.codes, earlier, self._cells, self._every)
+
+
+def rounder_for(persons: NDArray[np.int64]) -> float:
+    """Adding this and taking it off rounds a number below 1 to the grid of :func:`shift_for`.
+
+    ``persons`` [half].
+    """
+    return float(1.5 * 2.0 ** (_DOUBLE_BITS - shift_for(persons)))
+
+
+def shift_for(persons: NDArray[np.int64]) -> int:
+    """Bits behind the point that leave sums over so many persons exact in a double.
+
+    ``persons`` [half].
+    """
+    return min(_FINEST_SHIFT, _DOUBLE_BITS - int(persons.sum()).bit_length())
+
+
+class OwnShares(NamedTuple):
+    """How much of each code's reference is of persons who have the code, weighted as the expectation weights strata.
+
+    ``own`` [code] is the share, stratum by stratum, of all exposures of persons who had the code by that day or get it in
+    the stratum; 1 where the code has no exposure. ``shared`` [code] is the same of what is left of the reference once
+    one exposed person is taken out of it, on average: what O and E have in common beyond the one person whom the
+    variance p(1-p), estimated in the stratum, lacks already; 0 where nothing is left.
+    """
+
+    own: NDArray[np.float64]
+    shared: NDArray[np.float64]
+
+
+@compiled
+def _own_shares(
+    exposed: NDArray[np.int64],
+    own: NDArray[np.int64],
+    every: NDArray[np.int64],
+    crowd: NDArray[np.int64],
+    rounder: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Multiples of the grid add up exactly, in whatever order strata come."""
+    codes = exposed.shape[1]
+    weighted, freed, total = np.zeros(codes), np.zeros(codes), np.zeros(codes)
+    for row in range(len(every)):
+        if every[row] <= 0:
+            continue
+        one = crowd[row] / every[row] / every[row]
+        for code in range(codes):
+            count = exposed[row, code]
+            if count > 0:
+                share = own[row, code] / every[row]
+                beyond = (share - one) / (1.0 - one) if share > one and one < 1.0 else 0.0
+                weighted[code] += count * ((share + rounder) - rounder)
+                freed[code] += count * ((beyond + rounder) - rounder)
+                total[code] += count
+    for code in range(codes):
+        weighted[code] = weighted[code] / total[code] if total[code] > 0 else 1.0
+        freed[code] = freed[code] / total[code] if total[code] > 0 else 0.0
+    return weighted, freed
+
+
+@compiled
+def _earlier(
+    exposures: Exposures,
+    rows: NDArray[np.int32],
+    halves: NDArray[np.int8],
+    met: NDArray[np.int32],
+    earlier: NDArray[np.int32],
+    crowd: NDArray[np.int64],
+) -> None:
+    """Exposures of the same person in the same stratum, on earlier days and in all; ``met`` [stratum] is left at 0."""
+    offsets, _, days, _, starts = exposures
+    for person in range(len(offsets) - 1):
+        start, end = starts[person], offsets[person + 1]
+        first = start
+        while first < end:
+            later = first
+            while later < end and days[later] == days[first]:
+                earlier[later] = met[rows[later]]
+                later += 1
+            for at in range(first, later):
+                met[rows[at]] += 1
+            first = later
+        for at in range(start, end):
+            crowd[rows[at], halves[person]] += met[rows[at]]
+        for at in range(start, end):
+            met[rows[at]] = 0
 
 
 @compiled
@@ -190,12 +294,16 @@ def _empty(keys: NDArray[np.int64], counts: list[ReferenceCounts], shape: tuple[
     """Counts of nobody in all strata, but with the persons and exposures of every part; no cell exceeds the exposures."""
     if len({part.low for part in counts}) != 1:
         raise ValueError("counts of different blocks of codes do not add up")
-    every = np.zeros((len(keys), HALVES), np.int64)
+    every, crowd = np.zeros((2, len(keys), HALVES), np.int64)
     for part in counts:
-        every[np.searchsorted(keys, part.keys)] += part.every
+        rows = np.searchsorted(keys, part.keys)
+        every[rows] += part.every
+        crowd[rows] += part.crowd
     kind = np.int32 if int(np.abs(every).sum()) <= _INT32_MAX else np.int64
     persons = np.sum([part.persons for part in counts], axis=0)
-    return ReferenceCounts(keys, np.zeros((len(keys), *shape[1:]), kind), persons, every, counts[0].low)
+    return ReferenceCounts(
+        keys, np.zeros((len(keys), *shape[1:]), kind), persons, every, crowd, counts[0].low
+    )
 
 
 def _add_packed(total: NDArray[np.signedinteger], rows: NDArray[np.int64], cells: PackedArray) -> None:
@@ -256,6 +364,7 @@ def _count(
     order: NDArray[np.uint32],
     facts: NDArray[np.uint32],
     codes: NDArray[np.uint32],
+    earlier: NDArray[np.int32],
     cells: NDArray[np.int32],
     every: NDArray[np.int64],
 ) -> None:
@@ -271,3 +380,4 @@ def _count(
         every[fact[5], fact[7]] += 1
         if fact[6] < counts.shape[1]:
             counts[2, fact[6]] += 1
+            counts[3, fact[6]] += earlier[order[at]]

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
+from experiments.kernels.design import OPEN
 from experiments.kernels.packing import PackedArray, pack
 from experiments.kernels.pairs.grouping import Block
-from experiments.kernels.pairs.reference import EXPOSED, ReferenceCounts
+from experiments.kernels.pairs.reference import EXPOSED, WHAT, OwnShares, ReferenceCounts
 from experiments.kernels.pairs.significant import Present
 
-_REFERENCE_BYTES = 30
-"""Of one stratum and code while the first pass counts: two halves of three counters, and those packed."""
+_REFERENCE_BYTES = 40
+"""Of one stratum and code while the first pass counts: two halves of four counters, and those packed."""
 _PAIR_BYTES, _BASELINE_BYTES = 44, 4
 """Of one pair of codes while the second pass counts, and of one stratum and code of what it is given."""
 
@@ -33,13 +34,15 @@ def blocks_within(memory: int, n_codes: int, strata: int) -> list[Block]:
 class ReferenceBlocks:
     """Merged counts of the first pass, block by block of the codes; ``first`` is that of the first block.
 
-    With a single block it is held as it is. ``persons_with`` counts persons by code, once all blocks are there.
+    With a single block it is held as it is. Once all blocks are there, ``persons_with`` counts persons by code, and
+    ``shares`` says how much of a code's reference is of persons who have it, over everybody (None) and in the open half.
     """
 
     def __init__(self, blocks: list[Block], first: ReferenceCounts) -> None:
         self.blocks = blocks
-        self.keys, self.persons, self.every = first.keys, first.persons, first.every
+        self.keys, self.persons, self.every, self.crowd = first.keys, first.persons, first.every, first.crowd
         self.persons_with = np.zeros(blocks[-1][1], np.int64)
+        self.shares = {half: OwnShares(*np.zeros((2, blocks[-1][1]))) for half in (None, OPEN)}
         self._bits = np.zeros((len(first.keys), (blocks[-1][1] + 7) // 8), np.uint8)
         self._whole: ReferenceCounts | None = None
         self._packed: list[list[PackedArray]] = []
@@ -49,6 +52,9 @@ class ReferenceBlocks:
         """The next block, over the same persons."""
         low, high = counts.block
         self.persons_with[low:high] = counts.persons_with()
+        for half, shares in self.shares.items():
+            for whole, part in zip(shares, counts.own_shares(half), strict=True):
+                whole[low:high] = part
         _mark(counts.cells[:, :, EXPOSED], low, self._bits)
         if len(self.blocks) == 1:
             self._whole = counts
@@ -70,12 +76,12 @@ class ReferenceBlocks:
         ``codes`` [chosen code]; the last axis of the counts is theirs.
         """
         kind = np.int32 if self.every.sum() < 2**31 else np.int64
-        cells = np.empty((len(self.keys), 2, 3, len(codes)), kind)
+        cells = np.empty((len(self.keys), 2, WHAT, len(codes)), kind)
         for number, (low, high) in enumerate(self.blocks):
             start, stop = np.searchsorted(codes, (low, high))
             if start < stop:
                 cells[..., start:stop] = self.block(number).cells[..., codes[start:stop] - low]
-        return ReferenceCounts(self.keys, cells, self.persons, self.every)
+        return ReferenceCounts(self.keys, cells, self.persons, self.every, self.crowd)
 
 
 @compiled

@@ -12,7 +12,7 @@ from experiments.statistics.distributions.tails import mid_p_tails, two_sided_lo
 from experiments.statistics.error_control.empirical_null import (
     EmpiricalNull,
     calibrated_log10_p,
-    empirical_null,
+    null_by_size,
 )
 from experiments.statistics.error_control.multiplicity import q_values
 
@@ -46,18 +46,26 @@ def screen(
     variance: NDArray[np.float64],
     tested: NDArray[np.bool_],
     occurs: NDArray[np.bool_],
+    shared: NDArray[np.float64],
 ) -> Screen:
-    """Test all pairs of matrices [a, b]; ``tested`` is decided by how often codes occur, never by O."""
+    """Test all pairs of matrices [a, b]; ``tested`` is decided by how often codes occur, never by O.
+
+    ``shared`` [a] is the share of the expectation of a that comes from persons who have a themselves, beyond the one person
+    that V lacks already (``OwnShares``). What happens to them stands in O and in E, so O - E varies by that share less
+    than O does: the variance tested with is V (1 - shared).
+    """
     wanted = _ordered_pairs(occurs)
     pairs = np.argwhere(wanted).astype(np.int32)
-    o, e, v, chosen = observed[wanted], expected[wanted], variance[wanted], tested[wanted]
+    o, e, chosen = observed[wanted], expected[wanted], tested[wanted]
+    v = _freed(variance, shared)[wanted]
     z = np.zeros(len(o))
     np.divide(o - e, np.sqrt(v), out=z, where=v > 0)
     lower, upper = mid_p_tails(o, e, v)
     log10_p = two_sided_log10(lower, upper)
     with ThreadPoolExecutor(1) as beside:
         theoretical = beside.submit(q_values, log10_p, chosen)
-        null = empirical_null(z[chosen & (e >= LEAST_EXPECTED)])
+        enough = chosen & (e >= LEAST_EXPECTED)
+        null = null_by_size(z[enough], e[enough])
         calibrated = np.full(len(o), np.nan)
         calibrated[chosen] = calibrated_log10_p(lower[chosen], upper[chosen], null)
         q_empirical, _ = q_values(calibrated, chosen)
@@ -71,15 +79,23 @@ def screen_half(
     variance: NDArray[np.float64],
     tested: NDArray[np.bool_],
     occurs: NDArray[np.bool_],
+    shared: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """BH q-values of one half of the persons, and where O exceeds E; pairs in the order of :func:`screen`.
 
-    ``followed``, ``expected``, ``variance`` and ``tested`` [a, b], ``occurs`` [code]; both results [pair].
+    ``followed``, ``expected``, ``variance`` and ``tested`` [a, b], ``occurs`` and ``shared`` [code], the latter within this
+    half; both results [pair].
     """
     wanted = _ordered_pairs(occurs)
     o, e = followed[wanted].astype(np.float64), expected[wanted]
-    log10_p = two_sided_log10(*mid_p_tails(o, e, variance[wanted]))
+    log10_p = two_sided_log10(*mid_p_tails(o, e, _freed(variance, shared)[wanted]))
     return q_values(log10_p, tested[wanted])[0], o > e
+
+
+def _freed(variance: NDArray[np.float64], shared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """V [a, b] less what O and E share."""
+    freed: NDArray[np.float64] = variance * (1.0 - shared)[:, None]
+    return freed
 
 
 def _ordered_pairs(occurs: NDArray[np.bool_]) -> NDArray[np.bool_]:
