@@ -186,13 +186,14 @@ def again(home: Path, codes: int) -> dict[str, Any]:
     """
     from experiments.analyses.pairs.incremental_counts import IncrementalCounts
     from experiments.analyses.pairs.scan import ALL_AT_ONCE, scan
+    from experiments.kernels.bands import banded
     from experiments.kernels.design import PairScanSettings
     from experiments.kernels.passes import OverPersons
 
     everybody = join_persons(list(all_persons(home)))
     new = np.arange(everybody.count) % 100 == 50
     old, came = (everybody.take(np.flatnonzero(chosen)) for chosen in (~new, new))
-    settings, steps = PairScanSettings(n_codes=codes), {}
+    settings, steps = banded(OverPersons(everybody), PairScanSettings(n_codes=codes)), {}
 
     def timed(name: str, run: Callable[[], Any]) -> Any:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Bands of earlier events, cut from the study's own exposures so that no band holds more than its share."""
+"""Bands of earlier events and of busyness, cut from the study's own exposures so that none holds more than its share."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from experiments.kernels.passes import RunPass, SummedCounts
 from experiments.kernels.persons import Persons
 
 FEWEST_BANDS = 8
+BUSY_BANDS = 4
+"""Bands of codes of the day, where the setting is unknown. Few, so that codes written together on one day are compared with
+more than one another; more of them made no null world quieter."""
 _LONGEST = 1 << 14
 _AT_32_BANDS = 5_000_000.0
 """Exposures at which 32 bands leave no bias that shows; a bias grows with the root of the exposures and falls with the
@@ -22,9 +25,13 @@ square of the bands, so the bands grow with the fourth root."""
 
 @dataclass(frozen=True)
 class PriorCounts(SummedCounts):
-    """Exposures by number of events on earlier days: ``exposures`` [events before the day], the last holds all above."""
+    """Exposures by number of events on earlier days and, of those without a known setting, of the same day.
+
+    ``exposures`` [events before the day] and ``busy`` [events of the day]; the last entry holds all above.
+    """
 
     exposures: NDArray[np.int64]
+    busy: NDArray[np.int64]
 
 
 class PriorPass:
@@ -36,24 +43,26 @@ class PriorPass:
         self._seen = np.full(settings.n_codes, -1, np.int64)
         self._washout = settings.washout_days
         self._persons = 0
-        self._exposures = np.zeros(_LONGEST, np.int64)
+        self._exposures, self._busy = np.zeros((2, _LONGEST), np.int64)
 
     def add(self, persons: Persons) -> None:
         """Count a batch of whole persons."""
-        _count(persons, self._washout, self._seen, self._persons, self._exposures)
+        _count(persons, self._washout, self._seen, self._persons, self._exposures, self._busy)
         self._persons += persons.count
 
     def result(self) -> PriorCounts:
         """Everything counted so far."""
-        return PriorCounts(self._exposures.copy())
+        return PriorCounts(self._exposures.copy(), self._busy.copy())
 
 
 def banded(run_pass: RunPass, settings: PairScanSettings) -> PairScanSettings:
-    """The settings with bands of earlier events: those they have, or else those of :func:`cuts_of` over all persons."""
+    """The settings with bands: those they have, or else those that all persons' exposures are cut into."""
     if settings.prior_cuts:
         return settings
     counts: PriorCounts = run_pass(PriorPass, {"settings": settings})
-    return replace(settings, prior_cuts=cuts_of(counts.exposures))
+    wanted = bands_for(int(counts.exposures.sum()))
+    busy = cuts_of(counts.busy, BUSY_BANDS, first=1)
+    return replace(settings, prior_cuts=cuts_of(counts.exposures, wanted), busy_cuts=busy)
 
 
 def bands_for(exposures: int) -> int:
@@ -70,16 +79,15 @@ def largest_share(exposures: NDArray[np.int64], cuts: tuple[int, ...]) -> float:
     return float(held.max() / max(int(exposures.sum()), 1))
 
 
-def cuts_of(exposures: NDArray[np.int64]) -> tuple[int, ...]:
-    """Where bands of earlier events begin, each with its share of the exposures as nearly as whole counts allow.
+def cuts_of(exposures: NDArray[np.int64], bands: int, first: int = 0) -> tuple[int, ...]:
+    """Where so many bands begin, each with its share of the exposures as nearly as whole counts allow.
 
-    ``exposures`` [events before the day], as in :class:`PriorCounts`. The first band begins at 0.
+    ``exposures`` [number of events], as in :class:`PriorCounts`. The first band begins at ``first``.
     """
     running = np.cumsum(exposures)
-    total, wanted = int(running[-1]), bands_for(int(running[-1]))
-    cuts = [0]
-    for band in range(1, wanted):
-        cut = int(np.searchsorted(running * wanted, total * band, side="right"))
+    total, cuts = int(running[-1]), [first]
+    for band in range(1, bands):
+        cut = int(np.searchsorted(running * bands, total * band, side="right"))
         if cuts[-1] < cut < len(exposures):
             cuts.append(cut)
     return tuple(cuts)
@@ -92,9 +100,10 @@ def _count(
     seen: NDArray[np.int64],
     first_person: int,
     exposures: NDArray[np.int64],
+    busy: NDArray[np.int64],
 ) -> None:
     """``seen[code]`` is the serial number of the person in whom the code was last met."""
-    offsets, codes, days = persons.offsets, persons.codes, persons.days
+    offsets, codes, days, settings = persons.offsets, persons.codes, persons.days, persons.settings
     for person in range(len(offsets) - 1):
         start, end, serial = offsets[person], offsets[person + 1], first_person + person
         event = start
@@ -109,4 +118,6 @@ def _count(
                     seen[codes[at]] = serial
                     if counted:
                         exposures[slot] += 1
+                        if settings[at] < 0:
+                            busy[min(last - event, len(busy) - 1)] += 1
             event = last

@@ -27,8 +27,8 @@ class PairScanSettings:
 
     ``n_codes`` codes are numbered from 0. An outcome must follow within ``horizon_days``. The bands of prior
     events and of busyness begin at their cuts; ages fall into ``age_width``-year bands up to ``top_band``. Without
-    ``prior_cuts`` the bands are yet to be cut from the study's own exposures (:mod:`experiments.kernels.bands`);
-    no exposure is found before.
+    ``prior_cuts`` and ``busy_cuts`` the bands are yet to be cut from the study's own exposures
+    (:mod:`experiments.kernels.bands`); no exposure is found before.
 
     Wash-out: a first day less than ``washout_days`` after the first event of the person's timeline may be that of
     something older, so it is **prevalent** and no exposure. Nothing else of the definition changes: the person is at
@@ -41,7 +41,7 @@ class PairScanSettings:
     n_codes: int
     horizon_days: int = 1826
     prior_cuts: tuple[int, ...] = ()
-    busy_cuts: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 11, 16)
+    busy_cuts: tuple[int, ...] = ()
     age_width: int = 5
     top_band: int = 19
     washout_days: int = 0
@@ -51,8 +51,10 @@ class PairScanSettings:
             raise ValueError("n_codes, horizon_days and age_width start at 1, top_band lies in 0..63")
         if self.washout_days < 0:
             raise ValueError("washout_days starts at 0")
-        for cuts, first, most in ((self.prior_cuts or (0,), 0, MOST_BANDS), (self.busy_cuts, 1, 16)):
-            if not cuts or cuts[0] != first or list(cuts) != sorted(set(cuts)) or len(cuts) > most:
+        if bool(self.prior_cuts) != bool(self.busy_cuts):
+            raise ValueError("bands of earlier events and of busyness are cut together")
+        for cuts, first, most in ((self.prior_cuts or (0,), 0, MOST_BANDS), (self.busy_cuts or (1,), 1, 16)):
+            if cuts[0] != first or list(cuts) != sorted(set(cuts)) or len(cuts) > most:
                 raise ValueError(f"cuts must rise from {first}, at most {most} of them: {cuts}")
 
 

@@ -75,7 +75,7 @@ def test_bands__are_cut_as_the_definition_says() -> None:
         washout = WASHOUTS[seed % 4]
         run = OverPersons(as_persons(people, n), pieces=1 + seed % 3)
         settings = banded(run, PairScanSettings(n, washout_days=washout))
-        assert settings.prior_cuts == oracle.cuts_of(people, washout), seed
+        assert (settings.prior_cuts, settings.busy_cuts) == oracle.cuts_of(people, washout), seed
         assert banded(run, settings) is settings
 
 
@@ -91,7 +91,7 @@ def test_bands__grow_with_the_exposures_and_none_holds_nearly_everybody() -> Non
     rng = np.random.default_rng(secrets.randbits(64))
     for mean in (3, 20, 200):
         exposures = np.bincount(rng.negative_binomial(1.5, 1.5 / (1.5 + mean), 5_000_000), minlength=1 << 14)
-        cuts = cuts_of(exposures[: 1 << 14])
+        cuts = cuts_of(exposures[: 1 << 14], 32)
         single = exposures.max() / exposures.sum()
         assert largest_share(exposures[: 1 << 14], cuts) <= max(1 / 32, single) + single + 1e-12
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 PRIOR_CUTS = (0, 1, 2, 4, 7, 11, 18, 30)
-"""Bands of earlier events for tests of what follows from bands, however they were cut."""
 BUSY_CUTS = (1, 2, 3, 4, 6, 8, 11, 16)
+"""Fixed bands, for tests of what follows from bands however they were cut."""
 HORIZON = 1826
 
 Stratum = tuple[int, int, int, int, int]
+Cuts = tuple[tuple[int, ...], tuple[int, ...]]
+FIXED_CUTS: Cuts = (PRIOR_CUTS, BUSY_CUTS)
 
 
 @dataclass
@@ -70,41 +72,46 @@ def first_days(person: Person) -> dict[int, int]:
     return days
 
 
-def cuts_of(persons: list[Person], washout: int = 0) -> tuple[int, ...]:
-    """Where bands of earlier events begin: so many that 5 million exposures have 32, by the fourth root, 8 to 255.
+def cuts_of(persons: list[Person], washout: int = 0) -> Cuts:
+    """Where bands begin of events on earlier days, and of events of the day where the setting is unknown.
 
-    Band i begins at the smallest number of earlier events that more than i / bands of all exposures do not exceed; a
-    number begins one band only.
+    Of the first there are so many that 5 million exposures have 32, by the fourth root, 8 to 255; of the second four.
     """
-    prior = sorted(
-        len({(when, what) for when, what, _ in person.records if when < day})
-        for person in persons
-        for day in first_days(person).values()
-        if day - min(when for when, _, _ in person.records) >= washout
-    )
+    prior, busy = [], []
+    for person in persons:
+        for code, day in first_days(person).items():
+            if day - min(when for when, _, _ in person.records) < washout:
+                continue
+            events = {(when, what) for when, what, _ in person.records}
+            prior.append(len([event for event in events if event[0] < day]))
+            if not any((when, what) == (day, code) and s >= 0 for when, what, s in person.records):
+                busy.append(len([event for event in events if event[0] == day]))
     bands = min(max(round(32 * (len(prior) / 5e6) ** 0.25), 8), 255)
-    cuts = [0]
-    for number in range(1, bands):
-        found = [p for at, p in enumerate(prior) if (at + 1) * bands > number * len(prior)]
+    return even_cuts(prior, bands, 0), even_cuts(busy, 4, 1)
+
+
+def even_cuts(numbers: list[int], bands: int, first: int) -> tuple[int, ...]:
+    """Band i begins at the smallest number that more than i / bands of all do not exceed; a number begins one band only."""
+    cuts, numbers = [first], sorted(numbers)
+    for band_number in range(1, bands):
+        found = [each for at, each in enumerate(numbers) if (at + 1) * bands > band_number * len(numbers)]
         if found and found[0] > cuts[-1]:
             cuts.append(found[0])
     return tuple(cuts)
 
 
-def stratum_of(person: Person, code: int, day: int, cuts: tuple[int, ...] = PRIOR_CUTS) -> Stratum:
+def stratum_of(person: Person, code: int, day: int, cuts: Cuts = FIXED_CUTS) -> Stratum:
     """Sex, age band, calendar year, prior-event band, setting (or busyness of the day)."""
     events = {(when, what) for when, what, _ in person.records}
     prior = len([event for event in events if event[0] < day])
     busy = len([event for event in events if event[0] == day])
     known = [s for when, what, s in person.records if (when, what) == (day, code) and s >= 0]
     age = max(year_of(day) - person.birth_year, 0)
-    setting = min(known) if known else 8 + band(BUSY_CUTS, busy)
-    return (person.sex, min(age // 5, 19), year_of(day), band(cuts, prior), setting)
+    setting = min(known) if known else 8 + band(cuts[1], busy)
+    return (person.sex, min(age // 5, 19), year_of(day), band(cuts[0], prior), setting)
 
 
-def exposures_of(
-    persons: list[Person], washout: int = 0, cuts: tuple[int, ...] = PRIOR_CUTS
-) -> list[Exposure]:
+def exposures_of(persons: list[Person], washout: int = 0, cuts: Cuts = FIXED_CUTS) -> list[Exposure]:
     """All exposures of all persons: first days at least ``washout`` days after the person's first event."""
     return [
         Exposure(number, code, day, stratum_of(person, code, day, cuts))
@@ -114,9 +121,7 @@ def exposures_of(
     ]
 
 
-def scan(
-    persons: list[Person], horizon: int = HORIZON, washout: int = 0, cuts: tuple[int, ...] = PRIOR_CUTS
-) -> Answer:
+def scan(persons: list[Person], horizon: int = HORIZON, washout: int = 0, cuts: Cuts = FIXED_CUTS) -> Answer:
     """N, M, O, E, V and same-day counts of every pair, and own shares, read off the definition."""
     answer = Answer()
     first = [first_days(person) for person in persons]
@@ -195,7 +200,7 @@ def significant(
     b: int,
     horizon: int = HORIZON,
     washout: int = 0,
-    cuts: tuple[int, ...] = PRIOR_CUTS,
+    cuts: Cuts = FIXED_CUTS,
 ) -> SignificantAnswer:
     """O, E and V of one pair with the exposed of a taken out of the reference, stratum by stratum.
 

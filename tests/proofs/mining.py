@@ -22,15 +22,17 @@ def oracle(seeds: int) -> list[Figure]:
     worlds, rows, worst, drift = 0, 0, 0.0, 0.0
     for seed in (secrets.randbits(40) for _ in range(max(200, 10 * seeds))):
         people, codes = small_world(seed)
-        answer = definition.scan(people)
+        answer = definition.scan(people, cuts=definition.cuts_of(people))
         table = scan(OverPersons(as_persons(people, codes), pieces=3), PairScanSettings(codes)).table
         sums: dict[int, float] = defaultdict(float)
-        for row in table.select(["code_a", "code_b", "O", "E", "V", "n_same_day"]).to_pylist():
+        for row in table.select(["code_a", "code_b", "O", "E", "V", "n_same_day", "comparable"]).to_pylist():
             pair = (row["code_a"], row["code_b"])
             sums[row["code_b"]] += row["O"] - row["E"]
-            seen = (row["O"], row["E"], row["V"], row["n_same_day"])
-            said = (answer.observed, answer.expected, answer.variance, answer.same_day)
-            worst = max(worst, *(abs(one - other[pair]) for one, other in zip(seen, said, strict=True)))
+            seen = (row["O"], row["E"], row["V"], row["n_same_day"], row["comparable"])
+            own, shared = answer.own[row["code_a"]]
+            variance = answer.variance[pair] * (1 - shared)
+            said = (answer.observed[pair], answer.expected[pair], variance, answer.same_day[pair], 1 - own)
+            worst = max(worst, *(abs(one - other) for one, other in zip(seen, said, strict=True)))
         worlds, rows = worlds + 1, rows + table.num_rows
         drift = max([drift, *(abs(value) for value in sums.values())])
     return [

@@ -14,7 +14,6 @@ import pytest
 from experiments.execution import over_spark
 from experiments.execution.over_spark import OverSpark
 from experiments.execution.shared_memory import SharedMemory
-from experiments.kernels.design import PairScanSettings
 from experiments.kernels.packing import unpack
 from experiments.kernels.pairs.baseline import Baseline
 from experiments.kernels.pairs.followed import PairPass
@@ -24,13 +23,14 @@ from experiments.kernels.persons import Persons, roll_up
 from lakehouse.delta.tables import read_version, table_path
 from lakehouse.settings import Settings, load_settings
 from tests.support.lakes import timeline_of, write_lake
+from tests.support.small_worlds import with_bands
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CODES = 30
 LEVEL = (np.arange(CODES) // 2).astype(np.int32)
-SCAN = PairScanSettings(n_codes=CODES // 2)
+SCAN = with_bands(CODES // 2)
 PAIRS = np.array([[0, 1], [1, 0], [7, 3]], np.int32)
 
 

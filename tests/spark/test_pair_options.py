@@ -123,12 +123,9 @@ def test_findings__are_looked_for_again_in_other_municipalities(spark: SparkSess
     assert rows[somewhere]["called"] and rows[somewhere]["replicated_site"] is False
     assert all(row["replicated_site"] is None for row in rows.values() if not row["called"])
     placed = np.flatnonzero(home != "")
-    alone = replicate_sites(
-        OverPersons(placed_persons(persons, placed, ~first)),
-        PairScanSettings(SITE_CODES),
-        scan(OverPersons(persons), PairScanSettings(SITE_CODES)).table,
-        0.05,
-    )
+    whole = scan(OverPersons(persons), PairScanSettings(SITE_CODES))
+    halved = OverPersons(placed_persons(persons, placed, ~first))
+    alone = replicate_sites(halved, whole.settings, whole.table, 0.05)
     for row in alone[0].to_pylist():
         mine = rows[SITE_NAMES[row["code_a"]], SITE_NAMES[row["code_b"]]]
         assert mine["replicated_site"] == row["replicated_site"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.persons import Persons
-from tests.oracles.pair_scan import PRIOR_CUTS, Person, roll_up
+from tests.oracles.pair_scan import BUSY_CUTS, PRIOR_CUTS, Person, roll_up
 
 WASHOUTS = (0, 1, 20, 365)
 """Wash-outs, in days, that take nobody, few, many, or everybody of a world."""
@@ -56,5 +56,5 @@ def as_persons(people: list[Person], n_codes: int) -> Persons:
 
 
 def with_bands(n_codes: int, horizon_days: int = 1826, washout_days: int = 0) -> PairScanSettings:
-    """Settings for a pass that is run by itself, with the oracle's bands of earlier events."""
-    return PairScanSettings(n_codes, horizon_days, prior_cuts=PRIOR_CUTS, washout_days=washout_days)
+    """Settings for a pass that is run by itself, with the oracle's fixed bands."""
+    return PairScanSettings(n_codes, horizon_days, PRIOR_CUTS, BUSY_CUTS, washout_days=washout_days)

@@ -154,7 +154,8 @@ def ask_again(
     """
     remarks, memory = [], study.settings.counter_memory
     if options.washout_days:
-        plain = scan(over, replace(options, washout_days=0), memory=memory, **asked)
+        without = replace(options, washout_days=0, prior_cuts=(), busy_cuts=())
+        plain = scan(over, without, memory=memory, **asked)
         table, remark = beside_without_washout(table, plain.table, options.washout_days)
         remarks.append(remark)
     if getattr(params, "sites", False):

@@ -94,20 +94,8 @@ def scan(
     """
     settings = banded(run_pass, settings)
     reference = count_reference(run_pass, settings, memory)
-    n, rounder = settings.n_codes, rounder_for(reference.persons)
-    expected = np.empty((2, n, n))
-    counts = []
-    for number, (low, high) in enumerate(reference.blocks):
-        part = reference.block(number)
-        with ThreadPoolExecutor(1) as beside:
-            product = beside.submit(_over_all_exposures, reference, number, None, rounder)
-            arguments: dict[str, Any] = {"settings": settings}
-            if not getattr(run_pass, "weighs", False):
-                arguments["baseline"] = Baseline.of(part)
-            del part
-            counts.append(cast("PairCounts", run_pass(PairPass, arguments)))
-        not_at_risk = counts[-1].not_at_risk.transpose(1, 0, 2)[:, :, :2]
-        expected[:, :, low:high] = at_risk(*product.result(), not_at_risk)
+    rounder = rounder_for(reference.persons)
+    expected, counts = _expected(run_pass, settings, reference, rounder)
     pairs_counted = _beside_one_another(counts)
     frequent = _testable(reference.persons_with, terminal, min_persons)
     testable = frequent & (reference.shares[None].own <= 1.0 - LEAST_OVERLAP)
@@ -160,6 +148,26 @@ def scan(
         len(pairs),
         int((significant.replicated == 1).sum()) if significant else 0,
     )
+
+
+def _expected(
+    run_pass: RunPass, settings: PairScanSettings, reference: ReferenceBlocks, rounder: float
+) -> tuple[NDArray[np.float64], list[PairCounts]]:
+    """The second pass: E and V of everybody [which, a, b], and what was counted for each block of outcomes."""
+    expected = np.empty((2, settings.n_codes, settings.n_codes))
+    counts = []
+    for number, (low, high) in enumerate(reference.blocks):
+        part = reference.block(number)
+        with ThreadPoolExecutor(1) as beside:
+            product = beside.submit(_over_all_exposures, reference, number, None, rounder)
+            arguments: dict[str, Any] = {"settings": settings}
+            if not getattr(run_pass, "weighs", False):
+                arguments["baseline"] = Baseline.of(part)
+            del part
+            counts.append(cast("PairCounts", run_pass(PairPass, arguments)))
+        not_at_risk = counts[-1].not_at_risk.transpose(1, 0, 2)[:, :, :2]
+        expected[:, :, low:high] = at_risk(*product.result(), not_at_risk)
+    return expected, counts
 
 
 def count_reference(run_pass: RunPass, settings: PairScanSettings, memory: int) -> ReferenceBlocks:

@@ -120,8 +120,8 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
         products=(pairs,),
         persons=found.persons,
         remarks=(
-            *not_compared(found.not_comparable, codes.names),
             *((incremental.remark,) if incremental else ()),
+            *not_compared(found.not_comparable, codes.names),
             *remarks,
             *found_more.remarks,
         ),
