@@ -1,4 +1,4 @@
-"""Bands of earlier events and of busyness, cut from the study's own exposures so that none holds more than its share."""
+"""Bands of earlier events and of busyness, and calendar periods, cut from the study's own exposures, finer where there are more."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ BUSY_BANDS = 4
 """Bands of codes of the day, where the setting is unknown. Few, so that codes written together on one day are compared with
 more than one another; more of them made no null world quieter."""
 _LONGEST = 1 << 14
-_AT_32_BANDS = 5_000_000.0
-"""Exposures at which 32 bands leave no bias that shows; a bias grows with the root of the exposures and falls with the
+_AT_16_BANDS = 5_000_000.0
+"""Exposures at which 16 bands leave no bias that shows; a bias grows with the root of the exposures and falls with the
 square of the bands, so the bands grow with the fourth root."""
+_HALF_YEARS, _QUARTERS = 4_000_000, 64_000_000
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,24 @@ def banded(run_pass: RunPass, settings: PairScanSettings) -> PairScanSettings:
     counts: PriorCounts = run_pass(PriorPass, {"settings": settings})
     wanted = bands_for(int(counts.exposures.sum()))
     busy = cuts_of(counts.busy, BUSY_BANDS, first=1)
-    return replace(settings, prior_cuts=cuts_of(counts.exposures, wanted), busy_cuts=busy)
+    months = months_for(int(counts.exposures.sum()))
+    return replace(
+        settings, prior_cuts=cuts_of(counts.exposures, wanted), busy_cuts=busy, period_months=months
+    )
 
 
 def bands_for(exposures: int) -> int:
-    """How many bands so many exposures are cut into: 32 at five million, by the fourth root, from 8 to 255."""
-    return int(min(max(round(32 * (exposures / _AT_32_BANDS) ** 0.25), FEWEST_BANDS), MOST_BANDS))
+    """How many bands so many exposures are cut into: 16 at five million, by the fourth root, from 8 to 63."""
+    return int(min(max(round(16 * (exposures / _AT_16_BANDS) ** 0.25), FEWEST_BANDS), MOST_BANDS))
+
+
+def months_for(exposures: int) -> int:
+    """Months that are compared with one another: a year below four million exposures, then half, from 64 million a quarter.
+
+    What drifts within a period misleads as what differs within a band does: with the root of the exposures and the
+    square of the period.
+    """
+    return 12 if exposures < _HALF_YEARS else 6 if exposures < _QUARTERS else 3
 
 
 def largest_share(exposures: NDArray[np.int64], cuts: tuple[int, ...]) -> float:

@@ -13,7 +13,7 @@ SETTINGS_KNOWN = 8
 FIRST_YEAR, LAST_YEAR = 1400, 3447
 """Calendar years a stratum key has room for; dates outside count as the nearest of them."""
 
-MOST_BANDS = 255
+MOST_BANDS = 63
 """Bands of earlier events that a stratum key has room for."""
 
 HALVES = 2
@@ -26,9 +26,9 @@ class PairScanSettings:
     """Definition of one scan; two scans with equal settings count the same things.
 
     ``n_codes`` codes are numbered from 0. An outcome must follow within ``horizon_days``. The bands of prior
-    events and of busyness begin at their cuts; ages fall into ``age_width``-year bands up to ``top_band``. Without
-    ``prior_cuts`` and ``busy_cuts`` the bands are yet to be cut from the study's own exposures
-    (:mod:`experiments.kernels.bands`); no exposure is found before.
+    events and of busyness begin at their cuts; ages fall into ``age_width``-year bands up to ``top_band``; calendar time
+    is cut into periods of ``period_months`` (12, 6 or 3). Without ``prior_cuts`` and ``busy_cuts`` bands and periods are yet
+    to be cut from the study's own exposures (:mod:`experiments.kernels.bands`); no exposure is found before.
 
     Wash-out: a first day less than ``washout_days`` after the first event of the person's timeline may be that of
     something older, so it is **prevalent** and no exposure. Nothing else of the definition changes: the person is at
@@ -42,6 +42,7 @@ class PairScanSettings:
     horizon_days: int = 1826
     prior_cuts: tuple[int, ...] = ()
     busy_cuts: tuple[int, ...] = ()
+    period_months: int = 12
     age_width: int = 5
     top_band: int = 19
     washout_days: int = 0
@@ -49,6 +50,8 @@ class PairScanSettings:
     def __post_init__(self) -> None:
         if self.n_codes < 1 or self.horizon_days < 1 or self.age_width < 1 or not 0 <= self.top_band < 64:
             raise ValueError("n_codes, horizon_days and age_width start at 1, top_band lies in 0..63")
+        if self.period_months not in (3, 6, 12):
+            raise ValueError("period_months is 3, 6 or 12")
         if self.washout_days < 0:
             raise ValueError("washout_days starts at 0")
         if bool(self.prior_cuts) != bool(self.busy_cuts):
@@ -75,24 +78,25 @@ def band_table(cuts: tuple[int, ...]) -> NDArray[np.int64]:
 
 
 def calendar() -> tuple[int, NDArray[np.int16]]:
-    """First day of the table and the calendar year of each day from there, 1600 to 2399.
+    """First day of the table and the quarter of each day from there, 1600 to 2399, counted from the year 0.
 
-    Years [day since the first]; days count from 1970-01-01.
+    Quarters [day since the first]; days count from 1970-01-01.
     """
     days = np.arange(np.datetime64("1600-01-01"), np.datetime64("2400-01-01"))
-    years = days.astype("datetime64[Y]").astype(np.int64) + 1970
-    return int(days[0].astype(np.int64)), years.astype(np.int16)
+    months = days.astype("datetime64[M]").astype(np.int64) + 12 * 1970
+    return int(days[0].astype(np.int64)), (months // 3).astype(np.int16)
 
 
 def describe_strata(keys: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """Read stratum keys back: sex, age band, calendar year, prior-event band and setting class.
+    """Read stratum keys back: sex, age band, calendar year, first quarter of the period, prior-event band, setting class.
 
-    ``keys`` [stratum]; each of the five arrays is [stratum].
+    ``keys`` [stratum]; each of the arrays is [stratum]. Quarters count from 0.
     """
     return {
         "sex": keys >> 30,
         "age_band": (keys >> 24) & 63,
         "year": ((keys >> 13) & 2047) + FIRST_YEAR,
-        "prior_band": (keys >> 5) & 255,
+        "quarter": (keys >> 11) & 3,
+        "prior_band": (keys >> 5) & 63,
         "setting_class": keys & 31,
     }

@@ -18,7 +18,7 @@ from experiments.kernels.design import (
 )
 from experiments.kernels.persons import Persons
 
-_TABLE_START, _TABLE_YEARS = calendar()
+_TABLE_START, _TABLE_QUARTERS = calendar()
 
 
 class Exposures(NamedTuple):
@@ -51,8 +51,9 @@ class StratumRules(NamedTuple):
     """How a stratum key is made of a person's day, and which first days are prevalent.
 
     ``prior_bands`` [events before the day] and ``busy_bands`` [events of the day] are bands by count; age bands are
-    ``age_width`` years wide up to ``top_band``; ``washout_days`` as in :class:`PairScanSettings`; ``years`` [day]
-    is the calendar year of each day from ``first_day`` (days since 1970-01-01).
+    ``age_width`` years wide up to ``top_band``; ``washout_days`` as in :class:`PairScanSettings`; ``quarters`` [day]
+    is the quarter, since the year 0, of each day from ``first_day`` (days since 1970-01-01), of which ``together`` make a
+    period.
     """
 
     prior_bands: NDArray[np.int64]
@@ -60,8 +61,9 @@ class StratumRules(NamedTuple):
     age_width: int
     top_band: int
     washout_days: int
-    years: NDArray[np.int16]
+    quarters: NDArray[np.int16]
     first_day: int
+    together: int
 
 
 class ExposureFinder:
@@ -77,8 +79,9 @@ class ExposureFinder:
             settings.age_width,
             settings.top_band,
             settings.washout_days,
-            _TABLE_YEARS,
+            _TABLE_QUARTERS,
             _TABLE_START,
+            settings.period_months // 3,
         )
         self._seen = np.full(settings.n_codes, -1, np.int64)
         self._persons = 0
@@ -130,7 +133,7 @@ def _find(
     """``seen[code]`` is the serial number of the person in whom the code was last met; False where days fall."""
     offsets, codes, days, settings = persons.offsets, persons.codes, persons.days, persons.settings
     sex, birth_year = persons.sex, persons.birth_year
-    prior_bands, busy_bands, age_width, top_band, washout, table_years, table_start = rules
+    prior_bands, busy_bands, age_width, top_band, washout, quarters, table_start, together = rules
     out_offsets, out_codes, out_days, out_keys, out_starts = out
     found = 0
     out_offsets[0] = 0
@@ -146,14 +149,16 @@ def _find(
             while last < end and days[last] == day:
                 last += 1
             slot = np.int64(day) - table_start
-            year = np.int64(table_years[slot]) if 0 <= slot < len(table_years) else np.int64(year_of(day))
+            quarter = np.int64(quarters[slot]) if 0 <= slot < len(quarters) else 4 * np.int64(year_of(day))
+            year = quarter >> 2
             age_band = np.int64(
                 _clamp(int(year) - int(birth_year[person]), 0, (top_band + 1) * age_width - 1)
             )
             age_band //= age_width
             key = np.int64(sex[person]) << 6 | age_band
             key = key << 11 | np.int64(_clamp(int(year), FIRST_YEAR, LAST_YEAR) - FIRST_YEAR)
-            key = (key << 8 | prior_bands[min(event - start, prior_top)]) << 5
+            key = key << 2 | ((quarter & 3) // together * together)
+            key = (key << 6 | prior_bands[min(event - start, prior_top)]) << 5
             busy = SETTINGS_KNOWN + busy_bands[min(last - event, busy_top)]
             for at in range(event, last):
                 code = codes[at]

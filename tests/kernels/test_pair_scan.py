@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from experiments.kernels.bands import banded, bands_for, cuts_of, largest_share
+from experiments.kernels.bands import banded, bands_for, cuts_of, largest_share, months_for
 from experiments.kernels.design import PairScanSettings, describe_strata
 from experiments.kernels.exposures import ExposureFinder
 from experiments.kernels.pairs.baseline import Baseline
@@ -48,8 +49,9 @@ def test_counts__equal_the_oracle(block: int) -> None:
         people, n = small_world(seed)
         horizon = [1826, 365, 10][seed % 3]
         washout = WASHOUTS[seed % 4]
-        answer = oracle.scan(people, horizon, washout)
-        options = with_bands(n, horizon, washout_days=washout)
+        months = [12, 6, 3][seed // 3 % 3]
+        answer = oracle.scan(people, horizon, washout, (oracle.PRIOR_CUTS, oracle.BUSY_CUTS, months))
+        options = replace(with_bands(n, horizon, washout_days=washout), period_months=months)
         reference, pairs = count([as_persons(people, n)], options)
         e, v = expected(reference, pairs)
         observed = pairs.followed.sum(axis=2)
@@ -75,19 +77,22 @@ def test_bands__are_cut_as_the_definition_says() -> None:
         washout = WASHOUTS[seed % 4]
         run = OverPersons(as_persons(people, n), pieces=1 + seed % 3)
         settings = banded(run, PairScanSettings(n, washout_days=washout))
-        assert (settings.prior_cuts, settings.busy_cuts) == oracle.cuts_of(people, washout), seed
+        assert (settings.prior_cuts, settings.busy_cuts, settings.period_months) == oracle.cuts_of(
+            people, washout
+        ), seed
         assert banded(run, settings) is settings
 
 
 def test_bands__grow_with_the_exposures_and_none_holds_nearly_everybody() -> None:
-    assert [bands_for(x) for x in (0, 2_000, 1_400_000, 5_000_000, 80_000_000, 10**12)] == [
+    assert [bands_for(x) for x in (0, 2_000, 1_400_000, 5_000_000, 80_000_000, 10**13)] == [
         8,
         8,
-        23,
+        12,
+        16,
         32,
-        64,
-        255,
+        63,
     ]
+    assert [months_for(x) for x in (0, 3_999_999, 4_000_000, 63_999_999, 64_000_000)] == [12, 12, 6, 6, 3]
     rng = np.random.default_rng(secrets.randbits(64))
     for mean in (3, 20, 200):
         exposures = np.bincount(rng.negative_binomial(1.5, 1.5 / (1.5 + mean), 5_000_000), minlength=1 << 14)

@@ -12,8 +12,8 @@ BUSY_CUTS = (1, 2, 3, 4, 6, 8, 11, 16)
 HORIZON = 1826
 
 Stratum = tuple[int, int, int, int, int]
-Cuts = tuple[tuple[int, ...], tuple[int, ...]]
-FIXED_CUTS: Cuts = (PRIOR_CUTS, BUSY_CUTS)
+Cuts = tuple[tuple[int, ...], tuple[int, ...], int]
+FIXED_CUTS: Cuts = (PRIOR_CUTS, BUSY_CUTS, 12)
 
 
 @dataclass
@@ -75,7 +75,8 @@ def first_days(person: Person) -> dict[int, int]:
 def cuts_of(persons: list[Person], washout: int = 0) -> Cuts:
     """Where bands begin of events on earlier days, and of events of the day where the setting is unknown.
 
-    Of the first there are so many that 5 million exposures have 32, by the fourth root, 8 to 255; of the second four.
+    Of the first there are so many that 5 million exposures have 16, by the fourth root, 8 to 63; of the second four. The
+    third is how many months make a period: 12 below 4 million exposures, 6 below 64 million, 3 from there on.
     """
     prior, busy = [], []
     for person in persons:
@@ -86,8 +87,9 @@ def cuts_of(persons: list[Person], washout: int = 0) -> Cuts:
             prior.append(len([event for event in events if event[0] < day]))
             if not any((when, what) == (day, code) and s >= 0 for when, what, s in person.records):
                 busy.append(len([event for event in events if event[0] == day]))
-    bands = min(max(round(32 * (len(prior) / 5e6) ** 0.25), 8), 255)
-    return even_cuts(prior, bands, 0), even_cuts(busy, 4, 1)
+    bands = min(max(round(16 * (len(prior) / 5e6) ** 0.25), 8), 63)
+    months = 12 if len(prior) < 4e6 else 6 if len(prior) < 64e6 else 3
+    return even_cuts(prior, bands, 0), even_cuts(busy, 4, 1), months
 
 
 def even_cuts(numbers: list[int], bands: int, first: int) -> tuple[int, ...]:
@@ -101,14 +103,16 @@ def even_cuts(numbers: list[int], bands: int, first: int) -> tuple[int, ...]:
 
 
 def stratum_of(person: Person, code: int, day: int, cuts: Cuts = FIXED_CUTS) -> Stratum:
-    """Sex, age band, calendar year, prior-event band, setting (or busyness of the day)."""
+    """Sex, age band, calendar year and first month of the period in it, prior-event band, setting (or busyness of the day)."""
     events = {(when, what) for when, what, _ in person.records}
     prior = len([event for event in events if event[0] < day])
     busy = len([event for event in events if event[0] == day])
     known = [s for when, what, s in person.records if (when, what) == (day, code) and s >= 0]
     age = max(year_of(day) - person.birth_year, 0)
     setting = min(known) if known else 8 + band(cuts[1], busy)
-    return (person.sex, min(age // 5, 19), year_of(day), band(cuts[0], prior), setting)
+    month = (date(1970, 1, 1) + timedelta(days=day)).month - 1
+    period = 100 * year_of(day) + month // cuts[2] * cuts[2]
+    return (person.sex, min(age // 5, 19), period, band(cuts[0], prior), setting)
 
 
 def exposures_of(persons: list[Person], washout: int = 0, cuts: Cuts = FIXED_CUTS) -> list[Exposure]:

@@ -89,11 +89,9 @@ class ReferenceCounts:
 
     def own_shares(self, half: int | None = None) -> OwnShares:
         """How much of each code's reference is of persons who have the code, over everybody or over one half."""
-        exposed, own = self._of(EXPOSED, half), self._of(NOT_AT_RISK, half) + self._of(EARLIER, half)
-        every, crowd = (
-            each.sum(axis=1) if half is None else each[:, half] for each in (self.every, self.crowd)
-        )
-        return OwnShares(*_own_shares(exposed, own, every, crowd, rounder_for(self.persons)))
+        halves = (0, HALVES) if half is None else (half, half + 1)
+        rounder = rounder_for(self.persons)
+        return OwnShares(*_own_shares(self.cells, self.every, self.crowd, *halves, rounder))
 
     def _of(self, what: int, half: int | None) -> NDArray[np.int64]:
         part = self.cells[:, :, what] if half is None else self.cells[:, half : half + 1, what]
@@ -170,7 +168,7 @@ class ReferencePass:
         exposures = self._finder.find(persons)
         rows = self._strata.rows(exposures.keys)
         if self._strata.count > len(self._cells):
-            more = np.zeros((self._strata.count, *self._cells.shape[1:]), np.int32)
+            more = np.zeros((self._strata.count // 2, *self._cells.shape[1:]), np.int32)
             self._cells = np.concatenate([self._cells, more])
             none = np.zeros(more.shape[:2], np.int64)
             self._every, self._crowd = (np.concatenate([each, none]) for each in (self._every, self._crowd))
@@ -217,23 +215,26 @@ class OwnShares(NamedTuple):
 
 @compiled
 def _own_shares(
-    exposed: NDArray[np.int64],
-    own: NDArray[np.int64],
-    every: NDArray[np.int64],
-    crowd: NDArray[np.int64],
+    cells: NDArray[np.signedinteger],
+    exposures: NDArray[np.int64],
+    crowds: NDArray[np.int64],
+    first: int,
+    last: int,
     rounder: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Multiples of the grid add up exactly, in whatever order strata come."""
-    codes = exposed.shape[1]
+    codes = cells.shape[3]
     weighted, freed, total = np.zeros(codes), np.zeros(codes), np.zeros(codes)
-    for row in range(len(every)):
-        if every[row] <= 0:
+    for row in range(len(exposures)):
+        every, crowd = exposures[row, first:last].sum(), crowds[row, first:last].sum()
+        if every <= 0:
             continue
-        one = crowd[row] / every[row] / every[row]
+        one = crowd / every / every
         for code in range(codes):
-            count = exposed[row, code]
+            count = cells[row, first:last, 2, code].sum()
             if count > 0:
-                share = own[row, code] / every[row]
+                own = cells[row, first:last, 1, code].sum() + cells[row, first:last, 3, code].sum()
+                share = own / every
                 beyond = (share - one) / (1.0 - one) if share > one and one < 1.0 else 0.0
                 weighted[code] += count * ((share + rounder) - rounder)
                 freed[code] += count * ((beyond + rounder) - rounder)
