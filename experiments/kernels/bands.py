@@ -1,4 +1,4 @@
-"""Bands of earlier events and of busyness, and calendar periods, cut from the study's own exposures, finer where there are more."""
+"""Bands of earlier events and of busyness, and calendar periods: cut from the study's own exposures, the finer the more."""
 
 from __future__ import annotations
 

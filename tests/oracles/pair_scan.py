@@ -103,7 +103,7 @@ def even_cuts(numbers: list[int], bands: int, first: int) -> tuple[int, ...]:
 
 
 def stratum_of(person: Person, code: int, day: int, cuts: Cuts = FIXED_CUTS) -> Stratum:
-    """Sex, age band, calendar year and first month of the period in it, prior-event band, setting (or busyness of the day)."""
+    """Sex, age band, calendar year and period of it, prior-event band, setting (or busyness of the day)."""
     events = {(when, what) for when, what, _ in person.records}
     prior = len([event for event in events if event[0] < day])
     busy = len([event for event in events if event[0] == day])

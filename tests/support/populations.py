@@ -26,8 +26,7 @@ REGISTER = 7
 _VISITS_A_YEAR = (0.0, 0.50, 0.10, 0.28, 0.34, 0.18)
 _STAYS_A_YEAR = 0.10
 _LARGEST_SHARE = 0.01
-"""Of what is coded in one setting at one age and sex. A code that a large part of all persons has is compared
-with persons most of whom have it: z then spreads less than 1, since V does not know of it."""
+"""Of what is coded in one setting at one age and sex."""
 
 
 class Slots(NamedTuple):
@@ -63,10 +62,14 @@ class Coding(NamedTuple):
 
 
 def simulate(
-    rng: np.random.Generator, persons: int, codes: int, bursts: bool
+    rng: np.random.Generator, persons: int, codes: int, bursts: bool, busier: float = 1.0
 ) -> tuple[People, Coding, Slots]:
-    """Persons, what codes depend on, and every occasion on which a code was written down before death."""
+    """Persons, what codes depend on, and every occasion on which a code was written down before death.
+
+    ``busier`` multiplies how often everybody goes to care: 1 gives about 18 events a person, 10 a region's 200.
+    """
     people = _people(rng, persons)
+    people = people._replace(frailty=people.frailty * busier)
     coding = _coding(rng, codes)
     return people, coding, _occasions(rng, people, coding, np.cumsum(coding.chance, axis=1), bursts)
 

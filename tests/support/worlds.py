@@ -31,10 +31,14 @@ class Effect(NamedTuple):
 
 @dataclass
 class Truth:
-    """What holds in a world: planted effects, pairs that follow from two of them, and pairs only alike."""
+    """What holds in a world: planted effects, pairs that follow from two of them, and pairs only alike.
+
+    ``breaks`` are codes that begin or end within the world, one replacing another.
+    """
 
     planted: list[Effect] = field(default_factory=list)
     induced: list[tuple[int, int]] = field(default_factory=list)
+    breaks: frozenset[int] = frozenset()
     decoys: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
 
@@ -52,11 +56,14 @@ class World:
         return self.n_codes - 1
 
 
-def null_world(seed: int, *, bursts: bool, persons: int = 200_000, codes: int = 1200) -> World:
+def null_world(
+    seed: int, *, bursts: bool, persons: int = 200_000, codes: int = 1200, busier: float = 1.0
+) -> World:
     """A world without any effect."""
     rng = np.random.default_rng(seed)
-    people, coding, slots = simulate(rng, persons, codes, bursts)
-    return World(as_persons(people, slots, codes), codes + 1, Truth(decoys=_decoys(rng, coding, set())))
+    people, coding, slots = simulate(rng, persons, codes, bursts, busier)
+    truth = Truth(decoys=_decoys(rng, coding, set()), breaks=frozenset(coding.recoded.flat))
+    return World(as_persons(people, slots, codes), codes + 1, truth)
 
 
 def planted_world(

@@ -226,19 +226,26 @@ def _own_shares(
     codes = cells.shape[3]
     weighted, freed, total = np.zeros(codes), np.zeros(codes), np.zeros(codes)
     for row in range(len(exposures)):
-        every, crowd = exposures[row, first:last].sum(), crowds[row, first:last].sum()
+        every, crowd = np.int64(0), np.int64(0)
+        for half in range(first, last):
+            every += exposures[row, half]
+            crowd += crowds[row, half]
         if every <= 0:
             continue
         one = crowd / every / every
         for code in range(codes):
-            count = cells[row, first:last, 2, code].sum()
-            if count > 0:
-                own = cells[row, first:last, 1, code].sum() + cells[row, first:last, 3, code].sum()
-                share = own / every
-                beyond = (share - one) / (1.0 - one) if share > one and one < 1.0 else 0.0
-                weighted[code] += count * ((share + rounder) - rounder)
-                freed[code] += count * ((beyond + rounder) - rounder)
-                total[code] += count
+            count, own = np.int64(0), np.int64(0)
+            for half in range(first, last):
+                count += cells[row, half, 2, code]
+            if count <= 0:
+                continue
+            for half in range(first, last):
+                own += np.int64(cells[row, half, 1, code]) + cells[row, half, 3, code]
+            share = own / every
+            beyond = (share - one) / (1.0 - one) if share > one and one < 1.0 else 0.0
+            weighted[code] += count * ((share + rounder) - rounder)
+            freed[code] += count * ((beyond + rounder) - rounder)
+            total[code] += count
     for code in range(codes):
         weighted[code] = weighted[code] / total[code] if total[code] > 0 else 1.0
         freed[code] = freed[code] / total[code] if total[code] > 0 else 0.0
