@@ -50,7 +50,7 @@ NOT_A_CAUSE = (
     "a treatment was given (indication), what was not recorded, and who was looked at more closely can all make one."
 )
 COMPARABLE = (
-    "Comparable persons share sex, age group, calendar year, number of earlier events and kind of place of treatment; not "
+    "Comparable persons share sex, age group, calendar time, number of earlier events and kind of place of treatment; not "
     "smoking, income, severity or anything else that is not in the tables above."
 )
 FIRST_TIMES = "Only the first time of each code counts. Persons who die or move away can no longer have the second code."

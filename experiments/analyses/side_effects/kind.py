@@ -199,7 +199,7 @@ KIND = Kind(
         "A medicine is given for a reason, and the reason may bring the event (indication); events that bring the "
         "medicine are flagged 'protopathic', not left out.",
         "Only first dispensings and first events count; what a person took and for how long is not known here.",
-        "The matched cohort compares with persons of the same sex, age group, calendar year, number of earlier events and "
+        "The matched cohort compares with persons of the same sex, age group, calendar time, number of earlier events and "
         "kind of place of treatment; the other designs compare a person with themselves, so what does not change in a "
         "person cannot mislead them, and what changes can.",
         RECORDED,
