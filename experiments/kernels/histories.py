@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
+from experiments.kernels.bands import cuts_of
 from experiments.kernels.exposures import year_of
 from experiments.kernels.persons import Persons
 
-USE_CUTS = (0, 2, 5, 9, 15, 25, 40)
-"""Bands of use of care begin at these numbers of events before the landmark."""
+_AT_8_BANDS = 20_000.0
+"""Persons who are compared in 8 bands of use of care; as in the pair scan the bands grow with the fourth root."""
+_FEWEST_BANDS, _BANDS = 4, 64
+"""Fewest bands, and bands that a stratum has room for."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ class Landmark:
 class Histories:
     """Events of person i are ``offsets[i]`` to ``offsets[i + 1]``, by day and code, each (day, code) once.
 
-    ``stratum`` packs sex, ten-year age band and band of use; ``half`` is 1 for the locked half; ``capped`` counts
-    persons left out for their many codes. Merged histories stand in an order made of what they say.
+    ``stratum`` packs sex and ten-year age band and, once :func:`in_bands` has cut them, the band of ``use``, which counts
+    events before the landmark; ``half`` is 1 for the locked half; ``capped`` counts persons left out for their many
+    codes. Merged histories stand in an order made of what they say.
     """
 
     offsets: NDArray[np.int64]
@@ -47,6 +51,7 @@ class Histories:
     label: NDArray[np.int8]
     stratum: NDArray[np.int32]
     half: NDArray[np.int8]
+    use: NDArray[np.int32]
     capped: NDArray[np.int64]
 
     @property
@@ -59,17 +64,24 @@ class Histories:
         """All persons, ordered by stratum, half, outcome and a hash of their events: no matter who collected them."""
         lengths = np.concatenate([np.diff(part.offsets) for part in counts])
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        codes, days, label, stratum, half = (
+        codes, days, label, stratum, half, use = (
             np.concatenate([getattr(part, name) for part in counts])
-            for name in ("codes", "days", "label", "stratum", "half")
+            for name in ("codes", "days", "label", "stratum", "half", "use")
         )
         mark = _marks(offsets, codes, days)
-        order = np.lexsort((mark, label, half, stratum))
+        order = np.lexsort((use, mark, label, half, stratum))
         moved = np.concatenate([[0], np.cumsum(lengths[order])]).astype(np.int64)
         source = np.repeat(offsets[:-1][order] - moved[:-1], lengths[order]) + np.arange(moved[-1])
         capped = np.sum([part.capped for part in counts], axis=0)
         return Histories(
-            moved, codes[source], days[source], label[order], stratum[order], half[order], capped
+            moved,
+            codes[source],
+            days[source],
+            label[order],
+            stratum[order],
+            half[order],
+            use[order],
+            capped,
         )
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -82,9 +94,22 @@ class Histories:
         return cls(**arrays)  # type: ignore[arg-type]
 
 
+def in_bands(histories: Histories) -> Histories:
+    """The same persons compared by use of care too, in bands that each hold the same share of them as nearly as can be.
+
+    Fixed bands would hold nearly everybody of a dense study in the last one. Eight bands at 20,000 persons, more with the
+    fourth root of their number.
+    """
+    wanted = int(min(max(round(8 * (histories.persons / _AT_8_BANDS) ** 0.25), _FEWEST_BANDS), _BANDS))
+    cuts = cuts_of(np.bincount(histories.use, minlength=1).astype(np.int64), wanted)
+    band = np.searchsorted(np.array(cuts), histories.use, side="right") - 1
+    stratum = (histories.stratum * _BANDS + band).astype(np.int32)
+    return Histories.merge([replace(histories, stratum=stratum)])
+
+
 class Eligibility(NamedTuple):
     """A :class:`Landmark` as arrays: ``kept`` and ``ending`` [code] say which codes belong in a history and which end a
-    person's time; days are since 1970-01-01 or in number; ``use_cuts`` are where the bands of use of care begin."""
+    person's time; days are since 1970-01-01 or in number."""
 
     kept: NDArray[np.bool_]
     ending: NDArray[np.bool_]
@@ -93,7 +118,6 @@ class Eligibility(NamedTuple):
     horizon: int
     outcome: int
     most_codes: int
-    use_cuts: NDArray[np.int64]
 
 
 class _Rows(NamedTuple):
@@ -105,6 +129,7 @@ class _Rows(NamedTuple):
     label: NDArray[np.int8]
     stratum: NDArray[np.int32]
     half: NDArray[np.int8]
+    use: NDArray[np.int32]
 
 
 class HistoryPass:
@@ -123,7 +148,6 @@ class HistoryPass:
             landmark.horizon,
             landmark.outcome,
             landmark.most_codes,
-            np.array(USE_CUTS, np.int64),
         )
         self._seen = np.full(len(kept), -1, np.int64)
         self._persons = 0
@@ -138,6 +162,7 @@ class HistoryPass:
             np.empty(persons.count, np.int8),
             np.empty(persons.count, np.int32),
             np.empty(persons.count, np.int8),
+            np.empty(persons.count, np.int32),
         )
         found, capped = _collect(persons, self._eligibility, self._seen, self._persons, room)
         self._persons += persons.count
@@ -150,6 +175,7 @@ class HistoryPass:
                 room.label[:found].copy(),
                 room.stratum[:found].copy(),
                 room.half[:found].copy(),
+                room.use[:found].copy(),
                 np.array([capped], np.int64),
             )
         )
@@ -158,7 +184,7 @@ class HistoryPass:
         """Everybody so far."""
         if not self._parts:
             none, few = np.zeros(0, np.int32), np.zeros(0, np.int8)
-            return Histories(np.zeros(1, np.int64), none, none, few, none, few, np.zeros(1, np.int64))
+            return Histories(np.zeros(1, np.int64), none, none, few, none, few, none, np.zeros(1, np.int64))
         return Histories.merge(self._parts)
 
 
@@ -183,8 +209,8 @@ def _collect(
     """Persons written and persons left out for their many codes."""
     offsets, codes, days = persons.offsets, persons.codes, persons.days
     sex, birth_year, halves = persons.sex, persons.birth_year, persons.half
-    kept, ending, day, lookback, horizon, outcome, most, cuts = eligibility
-    out_offsets, out_codes, out_days, out_label, out_stratum, out_half = rows
+    kept, ending, day, lookback, horizon, outcome, most = eligibility
+    out_offsets, out_codes, out_days, out_label, out_stratum, out_half, out_use = rows
     found, capped, written = 0, 0, 0
     year = year_of(day)
     for person in range(len(offsets) - 1):
@@ -211,12 +237,10 @@ def _collect(
                 capped += 1
             written = begin
             continue
-        band = 0
-        while band + 1 < len(cuts) and use >= cuts[band + 1]:
-            band += 1
         age = min(max(int(year) - int(birth_year[person]), 0), 109) // 10
         out_label[found], out_half[found] = label, halves[person]
-        out_stratum[found] = (int(sex[person]) * 16 + age) * 16 + band
+        out_stratum[found] = int(sex[person]) * 16 + age
+        out_use[found] = use
         found += 1
         out_offsets[found] = written
     return found, capped

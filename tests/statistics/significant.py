@@ -12,7 +12,7 @@ from experiments.analyses.itemsets.significance import (
     significant_itemsets,
     significant_sequences,
 )
-from experiments.kernels.histories import Histories, HistoryPass, Landmark
+from experiments.kernels.histories import Histories, HistoryPass, Landmark, in_bands
 from experiments.kernels.passes import OverPersons
 from experiments.kernels.sequences import Limits
 from tests.support.worlds import World, null_world
@@ -28,7 +28,7 @@ def before_landmark(world: World, outcome: int) -> Histories:
     kept[[outcome, world.death]] = False
     mark = Landmark(LANDMARK, 730, 730, outcome, (world.death,))
     histories: Histories = OverPersons(world.persons)(HistoryPass, {"landmark": mark, "kept": kept})
-    return histories
+    return in_bands(histories)
 
 
 def search(

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from experiments.analyses.itemsets.significance import SearchSettings, support_for
-from experiments.kernels.histories import USE_CUTS, HistoryPass, Landmark
+from experiments.kernels.histories import HistoryPass, Landmark, in_bands
 from experiments.kernels.passes import OverPersons
 from experiments.statistics.hypothesis_tests.stratified import (
     Strata,
@@ -19,7 +19,8 @@ from experiments.statistics.hypothesis_tests.stratified import (
     permuted_labels,
     smallest_log10_p,
 )
-from tests.oracles.pair_scan import Person
+from tests.oracles.pair_scan import Person, even_cuts
+from tests.oracles.pair_scan import band as band_of
 from tests.statistics.significant import null_figures, planted_figures
 from tests.support.small_worlds import as_persons, small_world
 
@@ -149,9 +150,10 @@ def literally(people: list[Person], mark: Landmark, kept: list[int]) -> tuple[li
         )
         year = (np.datetime64("1970-01-01") + mark.day).astype("datetime64[Y]").astype(int) + 1970
         age = min(max(int(year) - person.birth_year, 0), 109) // 10
-        band = sum(len(before) >= cut for cut in USE_CUTS) - 1
-        rows.append(((person.sex * 16 + age) * 16 + band, person.half, int(after), tuple(history)))
-    return sorted(rows), capped
+        rows.append((person.sex * 16 + age, len(before), person.half, int(after), tuple(history)))
+    bands = min(max(round(8 * (len(rows) / 20_000) ** 0.25), 4), 64)
+    cuts = even_cuts([use for _, use, *_ in rows], bands, 0)
+    return sorted((place * 64 + band_of(cuts, use), *rest) for place, use, *rest in rows), capped
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
@@ -162,6 +164,7 @@ def test_histories__are_read_literally_whoever_collects_them(pieces: int) -> Non
         mark = Landmark(int(np.median(days)) if days else 0, 400, 300, 0, (1,), 4)
         kept = np.array([code > 1 for code in range(codes)])
         found = OverPersons(as_persons(people, codes), pieces)(HistoryPass, {"landmark": mark, "kept": kept})
+        found = in_bands(found)
         rows = []
         for k in range(found.persons):
             own = slice(found.offsets[k], found.offsets[k + 1])

@@ -16,7 +16,7 @@ from experiments.analyses.itemsets.significance import (
 )
 from experiments.execution.timelines import READS, Timelines, at_least_floor, origin, some_persons, timelines
 from experiments.findings import Findings
-from experiments.kernels.histories import Histories, HistoryPass, Landmark
+from experiments.kernels.histories import Histories, HistoryPass, Landmark, in_bands
 from experiments.kernels.sequences import ANY, Limits
 from experiments.kernels.spans import SpanPass
 from experiments.products.patterns import Patterns
@@ -107,7 +107,7 @@ def _histories(study: Study, params: Any) -> tuple[Timelines, LandmarkDescriptio
     )
     kept = np.ones(len(names), bool)
     kept[[outcome, *read.codes.terminal]] = False
-    histories = read.run_pass(HistoryPass, {"landmark": landmark, "kept": kept})
+    histories = in_bands(read.run_pass(HistoryPass, {"landmark": landmark, "kept": kept}))
     if not histories.persons or not histories.label.any():
         raise DataError(
             f"Nobody at risk on {_date(day)} had {params.outcome} in the {params.horizon_days} days after.",
