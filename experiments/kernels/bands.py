@@ -21,6 +21,7 @@ _LONGEST = 1 << 14
 _AT_16_BANDS = 5_000_000.0
 """Exposures at which 16 bands leave no bias that shows; a bias grows with the root of the exposures and falls with the
 square of the bands, so the bands grow with the fourth root."""
+_AT_16_BANDS_OF_PERSONS, _FEWEST_FOR_PERSONS = 20_000.0, 4
 _HALF_YEARS, _QUARTERS = 4_000_000, 64_000_000
 
 
@@ -72,6 +73,13 @@ def banded(run_pass: RunPass, settings: PairScanSettings) -> PairScanSettings:
 def bands_for(exposures: int) -> int:
     """How many bands so many exposures are cut into: 16 at five million, by the fourth root, from 8 to 63."""
     return int(min(max(round(16 * (exposures / _AT_16_BANDS) ** 0.25), FEWEST_BANDS), MOST_BANDS))
+
+
+def bands_for_persons(persons: int) -> int:
+    """The same where each person is compared once: 16 bands at 20,000 persons, by the fourth root, from 4 to 63."""
+    return int(
+        min(max(round(16 * (persons / _AT_16_BANDS_OF_PERSONS) ** 0.25), _FEWEST_FOR_PERSONS), MOST_BANDS)
+    )
 
 
 def months_for(exposures: int) -> int:

@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.kernels.accelerate import compiled
-from experiments.kernels.bands import cuts_of
+from experiments.kernels.bands import bands_for_persons, cuts_of
 from experiments.kernels.exposures import year_of
 from experiments.kernels.persons import Persons
 
-_AT_8_BANDS = 20_000.0
-"""Persons who are compared in 8 bands of use of care; as in the pair scan the bands grow with the fourth root."""
-_FEWEST_BANDS, _BANDS = 4, 64
-"""Fewest bands, and bands that a stratum has room for."""
+_BANDS = 64
+"""Bands of use of care that a stratum has room for."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +95,10 @@ class Histories:
 def in_bands(histories: Histories) -> Histories:
     """The same persons compared by use of care too, in bands that each hold the same share of them as nearly as can be.
 
-    Fixed bands would hold nearly everybody of a dense study in the last one. Eight bands at 20,000 persons, more with the
-    fourth root of their number.
+    Fixed bands would hold nearly everybody of a dense study in the last one.
     """
-    wanted = int(min(max(round(8 * (histories.persons / _AT_8_BANDS) ** 0.25), _FEWEST_BANDS), _BANDS))
-    cuts = cuts_of(np.bincount(histories.use, minlength=1).astype(np.int64), wanted)
+    counts = np.bincount(histories.use, minlength=1).astype(np.int64)
+    cuts = cuts_of(counts, min(bands_for_persons(histories.persons), _BANDS))
     band = np.searchsorted(np.array(cuts), histories.use, side="right") - 1
     stratum = (histories.stratum * _BANDS + band).astype(np.int32)
     return Histories.merge([replace(histories, stratum=stratum)])

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from experiments.analyses.pathways import counts as pathways
+from experiments.analyses.pathways.cases import Frame, cases
 from tests.oracles import pathways as definition
+from tests.oracles.pair_scan import even_cuts as definition_of_bands
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,8 +31,8 @@ def agree(spark: SparkSession, log: definition.Log) -> None:
     }
     wanted = definition.directly_follows(log)
     assert edges.keys() == wanted.keys()
-    for pair, (cases, times, wait) in wanted.items():
-        assert edges[pair] == (cases, times, pytest.approx(wait)), pair
+    for pair, (found, times, wait) in wanted.items():
+        assert edges[pair] == (found, times, pytest.approx(wait)), pair
     seen = {
         row["activity"]: tuple(row[name] for name in ("cases", "times", "begin", "end", "again", "repeats"))
         for row in pathways.activities(stepped).collect()
@@ -78,3 +80,28 @@ def test_sepsis_log__has_the_known_size_and_variants(spark: SparkSession, foreig
     assert len(definition.variants(log)) == 846
     first = definition.activities(log)["ER Registration"]
     assert (first[0], first[2]) == (1050, 995)
+
+
+def test_pathways__are_compared_in_bands_that_their_own_earlier_events_cut(spark: SparkSession) -> None:
+    """Four hundred persons with 0 to 399 events before the start: no band holds more than its share, however many events."""
+    start = 7
+    rows = [
+        (
+            f"p{earlier}",
+            earlier % 1000,
+            1,
+            1960,
+            20_000,
+            [1] * earlier + [start],
+            [*range(15_000 - earlier, 15_000), 15_000],
+        )
+        for earlier in range(400)
+    ]
+    ddl = (
+        "person_id STRING, split INT, sex INT, birth_year INT, last_day INT, code ARRAY<INT>, day ARRAY<INT>"
+    )
+    frame = Frame([start], [], [], 100, 100, 20_000)
+    found = cases(spark.createDataFrame(rows, ddl), frame).groupBy("stratum").count().collect()
+    cuts = definition_of_bands([*range(400)], 6, 0)
+    assert len(found) == len(cuts) == 6
+    assert {row["count"] for row in found} <= {66, 67}

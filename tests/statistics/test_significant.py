@@ -151,7 +151,7 @@ def literally(people: list[Person], mark: Landmark, kept: list[int]) -> tuple[li
         year = (np.datetime64("1970-01-01") + mark.day).astype("datetime64[Y]").astype(int) + 1970
         age = min(max(int(year) - person.birth_year, 0), 109) // 10
         rows.append((person.sex * 16 + age, len(before), person.half, int(after), tuple(history)))
-    bands = min(max(round(8 * (len(rows) / 20_000) ** 0.25), 4), 64)
+    bands = min(max(round(16 * (len(rows) / 20_000) ** 0.25), 4), 63)
     cuts = even_cuts([use for _, use, *_ in rows], bands, 0)
     return sorted((place * 64 + band_of(cuts, use), *rest) for place, use, *rest in rows), capped
 

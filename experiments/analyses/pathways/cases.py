@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from experiments.execution.over_spark import LOCKED_FROM
+from experiments.kernels.bands import bands_for_persons, cuts_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -14,7 +17,6 @@ if TYPE_CHECKING:
 COLUMNS = ("person_id", "split", "sex", "birth_year", "last_day", "code", "day")
 """Columns of ``gold.timeline`` a pathway is made of."""
 
-PRIOR_CUTS = (1, 2, 4, 7, 11, 18, 30)
 STEP_CUTS = (2, 3, 4, 6, 9)
 
 
@@ -47,14 +49,14 @@ def _first(ids: Sequence[int], condition: str = "true") -> str:
 def cases(timeline: DataFrame, frame: Frame) -> DataFrame:
     """One row a pathway: ``case``, ``index`` day, ``events``, whether it is ``compared``, ``outcome``, stratum.
 
-    ``half`` is 1 for the locked half; ``stratum`` is sex, ten-year age band, calendar year and the band of earlier events.
+    ``half`` is 1 for the locked half; ``stratum`` is sex, ten-year age band, calendar year and the band of earlier events,
+    which the pathways' own numbers of earlier events are cut into.
     """
     begun = timeline.selectExpr(*COLUMNS, f"{_first(frame.start)} AS index").where("index IS NOT NULL")
     landmark = f"index + {frame.window_days}"
     until = f"{landmark} + {frame.outcome_days}"
     year = "year(date_from_unix_date(index))"
-    prior = " + ".join(f"CAST(prior >= {cut} AS INT)" for cut in PRIOR_CUTS)
-    return begun.selectExpr(
+    placed = begun.selectExpr(
         "person_id AS case",
         "index",
         f"filter(arrays_zip(code, day), x -> x.day >= index AND x.day <= {landmark}) AS events",
@@ -66,7 +68,9 @@ def cases(timeline: DataFrame, frame: Frame) -> DataFrame:
         "sex",
         f"CAST(least(greatest({year} - birth_year, 0) / 10, 9) AS INT) AS age",
         f"{year} AS year",
-    ).selectExpr(
+    )
+    prior = " + ".join(f"CAST(prior >= {cut} AS INT)" for cut in _prior_cuts(placed))
+    return placed.selectExpr(
         "case",
         "index",
         "events",
@@ -75,6 +79,15 @@ def cases(timeline: DataFrame, frame: Frame) -> DataFrame:
         "half",
         f"concat_ws('.', sex, age, year, {prior}) AS stratum",
     )
+
+
+def _prior_cuts(placed: DataFrame) -> tuple[int, ...]:
+    """Where the bands of earlier events begin; the first begins at 0."""
+    rows = placed.groupBy("prior").count().collect()
+    counts = np.zeros(1 + max((row["prior"] for row in rows), default=0), np.int64)
+    for row in rows:
+        counts[row["prior"]] = row["count"]
+    return cuts_of(counts, bands_for_persons(int(counts.sum())))
 
 
 def log_of(case: DataFrame, activity: DataFrame) -> DataFrame:
