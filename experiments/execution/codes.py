@@ -17,13 +17,21 @@ LEVELS = {"default": "level", "full": "code"}
 TERMINAL = frozenset({"death"})
 """Domains of codes after which nothing can follow."""
 
+CONTACTS = frozenset({"contact", "visit", "primary_care"})
+"""Domains in which sources declare that somebody met health care or was taken in; such a code is no exposure.
+
+What is recorded at a contact belongs to it and does not follow it. The domain tells, never the code, so that this
+holds for every source; a domain that is not listed tells nothing and leaves its codes as they are.
+"""
+
 
 @dataclass(frozen=True)
 class MinedCodes:
     """Codes as they are counted.
 
     ``code_map[code_id]`` is the index into ``names`` and ``texts``; ``family[index]`` numbers codes of one
-    block, ancestor or sibling, -1 for none; ``terminal`` are indices nothing can follow.
+    block, ancestor or sibling, -1 for none; ``terminal`` are indices nothing can follow, ``contacts`` those that are
+    no exposures because what follows them may belong to them.
     """
 
     names: list[str]
@@ -31,12 +39,14 @@ class MinedCodes:
     code_map: NDArray[np.int32]
     family: NDArray[np.int64]
     terminal: tuple[int, ...]
+    contacts: tuple[int, ...]
 
 
 def mined_codes(vocabulary: pa.Table, level: str) -> MinedCodes:
     """The codes of ``gold.vocabulary`` at a level, in the order of their names.
 
-    A rolled-up code takes its text from the entry that is itself that code, else from its first child.
+    A rolled-up code takes its text from the entry that is itself that code, else from its first child. It is terminal,
+    or a contact, as soon as one of its entries is.
 
     Raises :class:`DataError` where the vocabulary is empty, and what ``parse_level`` raises where the level
     is none.
@@ -55,17 +65,19 @@ def mined_codes(vocabulary: pa.Table, level: str) -> MinedCodes:
     code_map = np.full(int(ids[-1]) + 1, -1, np.int32)
     code_map[ids] = [place[name] for name in mined]
     texts = [""] * len(names)
-    terminal = set()
+    terminal, contacts = set(), set()
     entries = (rows.column(name).to_pylist() for name in ("code", "text", "domain"))
     for name, code, text, domain in zip(mined, *entries, strict=True):
         if text and (not texts[place[name]] or code == name):
             texts[place[name]] = text
         if domain in TERMINAL:
             terminal.add(place[name])
+        if domain in CONTACTS:
+            contacts.add(place[name])
     blocks = [family_of(name) for name in names]
     numbers = {block: number for number, block in enumerate(sorted({block for block in blocks if block}))}
     family = np.array([numbers.get(block, -1) for block in blocks], np.int64)
-    return MinedCodes(names, texts, code_map, family, tuple(sorted(terminal)))
+    return MinedCodes(names, texts, code_map, family, tuple(sorted(terminal)), tuple(sorted(contacts)))
 
 
 def family_of(name: str) -> str:

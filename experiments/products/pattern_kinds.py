@@ -61,7 +61,12 @@ REPLICATION = (
     "A finding that was not replicated is a suggestion. One that was replicated here still comes from the same health "
     "service and the same registers."
 )
-PAIR_LIMITS = (NOT_A_CAUSE, COMPARABLE, FIRST_TIMES, RECORDED, REPLICATION)
+CONTACTS = (
+    "What is recorded at a contact with health care belongs to it and does not follow it. Codes that their source declares "
+    "as contacts (hospital stays, visits, practice contacts) are therefore never tested as the first of a pair; they "
+    "count as what follows and among the earlier events. A source that declares no contacts is not protected."
+)
+PAIR_LIMITS = (NOT_A_CAUSE, COMPARABLE, FIRST_TIMES, CONTACTS, RECORDED, REPLICATION)
 """What no search can show that compares days after a first code with comparable persons' comparable days."""
 
 

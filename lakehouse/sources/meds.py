@@ -6,6 +6,19 @@ from lakehouse.declarations.schema import Event, Facts, Field, Names, Source, Ta
 
 SEX = r"^(GENDER|SEX)//"
 SEX_WORD = 'upper(regexp_replace(code, "^(GENDER|SEX)//", ""))'
+CONTACT = (
+    "^((HOSPITAL|ICU|ED)_(ADMISSION|DISCHARGE|REGISTRATION|OUT)|ADMISSION|DISCHARGE|TRANSFER(_TO)?|VISIT(_DETAIL)?"
+    "|ENCOUNTER|EOJ//ENCOUNTER|LPR//(ADMISSION|EMERGENCY)|SSSY)(/|$)|GP//(?!LISTED))"
+)
+"""Beginnings of codes, in capitals, that say somebody was met, taken in, moved or sent home.
+
+MEDS has no column for what kind of event a row is. Listed are the stems of the public converters (MIMIC-IV, eICU, OMOP)
+and those that our own export writes; every other code stays an event.
+"""
+DOMAIN = (
+    "CASE WHEN row.code = 'MEDS_DEATH' THEN 'death' "
+    f"WHEN upper(row.code) RLIKE '{CONTACT}' THEN 'contact' ELSE 'event' END"
+)
 FACT = f"time IS NULL OR code = 'MEDS_BIRTH' OR code RLIKE '{SEX}'"
 
 EVENTS = Table(
@@ -35,7 +48,7 @@ EVENTS = Table(
             {
                 "time_start": "row.time",
                 "time_precision": "CASE WHEN row.time = date_trunc('DAY', row.time) THEN 'day' ELSE 'minute' END",
-                "domain": "CASE WHEN row.code = 'MEDS_DEATH' THEN 'death' ELSE 'event' END",
+                "domain": DOMAIN,
                 "code_system": "CASE WHEN contains(row.code, '//') THEN substring_index(row.code, '//', 1) "
                 "ELSE 'MEDS' END",
                 "code_raw": "row.code",

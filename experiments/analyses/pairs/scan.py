@@ -76,6 +76,7 @@ def scan(
     settings: PairScanSettings,
     *,
     terminal: Sequence[int] = (),
+    contacts: Sequence[int] = (),
     min_persons: int = 5,
     level: float = 0.05,
     family: NDArray[np.int64] | None = None,
@@ -84,7 +85,7 @@ def scan(
     """Scan all ordered pairs of codes.
 
     A pair is tested where both codes have ``min_persons`` persons, the first is not ``terminal`` (nothing can follow
-    death), and enough of the first one's reference is of persons without it; it is significant where its BH q-value
+    death) and none of ``contacts`` (what is recorded at one belongs to it), and enough of the first one's reference is of persons without it; it is significant where its BH q-value
     is at most ``level``. Codes with the same number in ``family`` (-1: none) are flagged as overlapping. Where the
     counters of all codes would take more than ``memory`` bytes in one process, persons are passed over once for each
     block of outcomes: the same table. Without bands in ``settings`` these are cut of all exposures first.
@@ -97,7 +98,7 @@ def scan(
     rounder = rounder_for(reference.persons)
     expected, counts = _expected(run_pass, settings, reference, rounder)
     pairs_counted = _beside_one_another(counts)
-    frequent = _testable(reference.persons_with, terminal, min_persons)
+    frequent = _testable(reference.persons_with, (*terminal, *contacts), min_persons)
     testable = frequent & (reference.shares[None].own <= 1.0 - LEAST_OVERLAP)
     tested = np.logical_and.outer(testable, reference.persons_with >= min_persons)
     occurs = reference.persons_with > 0
@@ -216,9 +217,9 @@ def _beside_one_another(counts: list[PairCounts]) -> PairCounts:
     return PairCounts(preceded, beside, np.empty((0, 0, 4)), counts[0].shift)
 
 
-def _testable(persons_with: NDArray[np.int64], terminal: Sequence[int], least: int) -> NDArray[np.bool_]:
+def _testable(persons_with: NDArray[np.int64], never: Sequence[int], least: int) -> NDArray[np.bool_]:
     testable = persons_with >= least
-    testable[list(terminal)] = False
+    testable[list(never)] = False
     return testable
 
 

@@ -80,6 +80,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
     )
     asked: dict[str, Any] = {
         "terminal": codes.terminal,
+        "contacts": codes.contacts,
         "min_persons": params.min_persons,
         "level": params.q_level,
         "family": codes.family,
@@ -110,6 +111,7 @@ def scan_pairs(study: Study, params: Params, *, job: str = "mine_pairs") -> Find
             "bands": len(found.settings.prior_cuts),
             "codes.broken": found_more.broken,
             "codes.not_comparable": len(found.not_comparable),
+            "codes.contacts": len(codes.contacts),
         },
         bands=found.settings.prior_cuts,
     )

@@ -113,12 +113,13 @@ def find_trajectories(
     wanted: Steps,
     *,
     terminal: tuple[int, ...] = (),
+    contacts: tuple[int, ...] = (),
     family: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> TrajectoryScan:
     """Links by the pair scan, then all paths of links with enough persons, tested and clustered.
 
-    ``family`` [code] numbers groups of overlapping codes.
+    ``family`` [code] numbers groups of overlapping codes; after ``contacts`` no link goes, as in the pair scan.
     """
     settings = banded(run_pass, settings)
     remembering = _CachedPasses(run_pass)
@@ -126,6 +127,7 @@ def find_trajectories(
         remembering,
         settings,
         terminal=terminal,
+        contacts=contacts,
         min_persons=wanted.min_persons,
         level=wanted.level,
         family=family,

@@ -57,6 +57,7 @@ def mine(study: Study, params: Any, *, job: str) -> Findings:
         PairScanSettings(n_codes=len(names), horizon_days=params.horizon_days),
         Steps(params.support, params.longest, params.q_level, params.support),
         terminal=read.codes.terminal,
+        contacts=read.codes.contacts,
         family=read.codes.family,
         seed=study.seed,
     )
