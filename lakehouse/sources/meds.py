@@ -7,7 +7,7 @@ from lakehouse.declarations.schema import Event, Facts, Field, Names, Source, Ta
 SEX = r"^(GENDER|SEX)//"
 SEX_WORD = 'upper(regexp_replace(code, "^(GENDER|SEX)//", ""))'
 CONTACT = (
-    "^((HOSPITAL|ICU|ED)_(ADMISSION|DISCHARGE|REGISTRATION|OUT)|ADMISSION|DISCHARGE|TRANSFER(_TO)?|VISIT(_DETAIL)?"
+    "^(((HOSPITAL|ICU|ED)_(ADMISSION|DISCHARGE|REGISTRATION|OUT)|ADMISSION|DISCHARGE|TRANSFER(_TO)?|VISIT(_DETAIL)?"
     "|ENCOUNTER|EOJ//ENCOUNTER|LPR//(ADMISSION|EMERGENCY)|SSSY)(/|$)|GP//(?!LISTED))"
 )
 """Beginnings of codes, in capitals, that say somebody was met, taken in, moved or sent home.

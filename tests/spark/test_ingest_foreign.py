@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from experiments.execution.codes import mined_codes
 from lakehouse.delta.tables import table_path
 from lakehouse.ingest.run import ingest
 from lakehouse.lake import Lake
@@ -15,6 +16,22 @@ from tests.support.deliveries import write_meds
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+OMOP = {
+    "person": ["person_id,gender_concept_id,year_of_birth", "1,8507,1950", "2,8532,1960"],
+    "death": ["person_id,death_date"],
+    "visit_occurrence": [
+        "visit_occurrence_id,person_id,visit_concept_id,visit_start_date,visit_end_date,visit_source_value",
+        "11,1,9201,2001-02-03,2001-02-09,ward",
+        "12,2,9203,2001-02-03,2001-02-03,acute",
+    ],
+    "condition_occurrence": [
+        "condition_occurrence_id,person_id,condition_concept_id,condition_start_date,condition_end_date,"
+        "condition_source_value,visit_occurrence_id",
+        "21,1,320128,2001-02-05,,high,11",
+    ],
+}
+"""A folder without a concept table, in which a stay has its diagnosis two days after it began."""
 
 
 def table(spark: SparkSession, settings: Settings, name: str) -> DataFrame:
@@ -67,6 +84,39 @@ def test_a_meds_data_set(spark: SparkSession, settings: Settings, tmp_path: Path
     assert values == [("LAB//50931//mg/dL", 7.5)]
     again = ingest(Lake(spark, settings), tmp_path / "meds")
     assert again.new == ()
+
+
+def test_meds_admissions_are_contacts_of_the_vocabulary(
+    spark: SparkSession, settings: Settings, tmp_path: Path
+) -> None:
+    contacts = ["ED_OUT", "HOSPITAL_ADMISSION//URGENT", "LPR//ADMISSION", "TRANSFER_TO//ward", "Visit/IP"]
+    others = ["DIAGNOSIS//I219", "GP//LISTED", "LAB//ADMISSION", "TRANSFERRIN"]
+    born: tuple[int, str | None, str, float | None] = (1, "1950-06-01T00:00:00", "MEDS_BIRTH", None)
+    rows = [born, *((1, "2001-02-03T00:00:00", code, None) for code in [*contacts, *others])]
+    ingest(Lake(spark, settings), write_meds(tmp_path / "meds", rows))
+    vocabulary = table(spark, settings, "gold.vocabulary").select(
+        "code_id", "code", "domain", "text", "level"
+    )
+    domains = dict(listed(vocabulary, "code", "domain"))
+    assert domains == dict.fromkeys(contacts, "contact") | dict.fromkeys(others, "event")
+    codes = mined_codes(vocabulary.toArrow(), "default")
+    assert {codes.names[number] for number in codes.contacts} == set(contacts)
+
+
+def test_visits_of_omop_are_contacts_of_the_vocabulary(
+    spark: SparkSession, settings: Settings, tmp_path: Path
+) -> None:
+    root = tmp_path / "omop"
+    root.mkdir()
+    for name, lines in OMOP.items():
+        (root / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    ingest(Lake(spark, settings), root)
+    vocabulary = table(spark, settings, "gold.vocabulary").select(
+        "code_id", "code", "domain", "text", "level"
+    )
+    codes = mined_codes(vocabulary.toArrow(), "default")
+    assert codes.names == ["Condition//320128", "Visit//9201", "Visit//9203"]
+    assert [codes.names[number] for number in codes.contacts] == ["Visit//9201", "Visit//9203"]
 
 
 @pytest.fixture(scope="module")
