@@ -32,6 +32,7 @@ from tests.support.small_worlds import as_persons
 from tests.support.study_lab import Lab
 from tests.support.timelines import add_persons, add_timelines
 from tests.support.timelines import replace as rewrite
+from tests.support.visits_world import visits_world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,31 @@ def mined(lab: Lab, permit: str, **params: Any) -> Findings:
 
 def rows_of(found: Findings) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["code_a"], row["code_b"]): row for row in found.patterns.table.to_pylist()}
+
+
+def test_contacts_of_the_vocabulary_begin_no_tested_pair(spark: SparkSession, tmp_path: Path) -> None:
+    """Visits at random moments, each with a diagnosis in its stay, mined as a study mines them."""
+    settings = load_settings(tmp_path / "home", "test")
+    write_small_lake(spark, settings)
+    lab = Lab(spark, settings)
+    lab.permit("visits", tables=PERMITTED)
+    people, codes = visits_world(secrets.randbelow(2**31), 1500)
+    add_persons(spark, settings, people, codes.names)
+    words = [
+        (number, name, "contact" if number in codes.contacts else "condition", "X", None, name)
+        for number, name in enumerate(codes.names)
+    ]
+    rewrite(spark, settings, "gold.vocabulary", words)
+    found = mined(lab, "visits", horizon_days=60)
+    rows = rows_of(found)
+    contacts = {codes.names[number] for number in codes.contacts}
+    plain = scan(OverPersons(people), PairScanSettings(len(codes.names), horizon_days=60), level=0.05)
+    begins = np.isin(np.asarray(plain.table.column("code_a")), codes.contacts)
+    assert (begins & np.asarray(plain.table.column("called"))).any(), "without the rule they are significant"
+    assert not [
+        pair for pair, row in rows.items() if pair[0] in contacts and (row["tested"] or row["called"])
+    ]
+    assert [pair for pair, row in rows.items() if pair[1] in contacts and row["tested"]]
 
 
 def test_washout__removes_what_was_written_before_and_stands_beside_the_scan_without_it(

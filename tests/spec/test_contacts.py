@@ -7,37 +7,19 @@ import secrets
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from experiments.analyses.pairs.scan import PairScan, scan
 from experiments.analyses.trajectories.scan import Steps, find_trajectories
-from experiments.execution.codes import MinedCodes, mined_codes
+from experiments.execution.codes import MinedCodes
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.passes import OverPersons
-from experiments.kernels.persons import Persons
 from lakehouse.declarations.schema import Source
 from lakehouse.sources import eoj, gp, omop, sssy
 from lakehouse.sources.meds import CONTACT
-from tests.oracles.pair_scan import Person
-from tests.support.small_worlds import as_persons
+from tests.support.visits_world import VISITS, mined, visits_world
 
-VISITS = ("Visit//9201", "Visit//9202", "Visit//9203")
-CONDITIONS = tuple(f"SNOMED//{number}" for number in range(30))
 HORIZON = 60
-
-
-def mined(words: Sequence[tuple[str, str]], level: str = "full") -> MinedCodes:
-    """Codes of a vocabulary of (code, domain)."""
-    codes = [code for code, _ in words]
-    columns = {
-        "code_id": list(range(len(words))),
-        "code": codes,
-        "domain": [domain for _, domain in words],
-        "text": [""] * len(words),
-        "level": codes,
-    }
-    return mined_codes(pa.table(columns), level)
 
 
 def contacts_of(words: Sequence[tuple[str, str]], level: str = "full") -> set[str]:
@@ -117,22 +99,6 @@ def test_codes_of_meds_that_are_contacts(code: str, is_contact: bool) -> None:
     assert (re.search(CONTACT, code.upper()) is not None) == is_contact
 
 
-def null_world(seed: int, persons: int = 3000) -> tuple[Persons, MinedCodes]:
-    """Visits at random moments, each with one diagnosis some days into its stay: nothing has an effect on anything."""
-    rng = np.random.default_rng(seed)
-    codes = mined([(code, "contact") for code in VISITS] + [(code, "condition") for code in CONDITIONS])
-    number = {name: place for place, name in enumerate(codes.names)}
-    people = []
-    for place in range(persons):
-        records = []
-        for day in rng.integers(14_000, 17_650, rng.poisson(5)):
-            visit, condition = VISITS[rng.integers(3)], CONDITIONS[rng.integers(len(CONDITIONS))]
-            records.append((int(day), number[visit], 0))
-            records.append((int(day + rng.integers(1, 8)), number[condition], 0))
-        people.append(Person(1 + place % 2, 1950 + place % 3, place // 2 % 2, records))
-    return as_persons(people, len(codes.names)), codes
-
-
 def begins_with_a_visit(found: PairScan, codes: MinedCodes, column: str) -> int:
     """Number of pairs whose first code is a visit, among those for which ``column`` holds."""
     table = found.table
@@ -141,7 +107,7 @@ def begins_with_a_visit(found: PairScan, codes: MinedCodes, column: str) -> int:
 
 
 def test_no_pair_that_begins_with_a_visit_is_tested_where_nothing_has_an_effect() -> None:
-    people, codes = null_world(secrets.randbelow(2**31))
+    people, codes = visits_world(secrets.randbelow(2**31))
     settings = PairScanSettings(len(codes.names), horizon_days=HORIZON)
     found = scan(OverPersons(people), settings, contacts=codes.contacts)
     without = scan(OverPersons(people), settings)
@@ -157,7 +123,7 @@ def test_no_pair_that_begins_with_a_visit_is_tested_where_nothing_has_an_effect(
 
 
 def test_no_trajectory_goes_on_from_a_visit() -> None:
-    people, codes = null_world(secrets.randbelow(2**31))
+    people, codes = visits_world(secrets.randbelow(2**31))
     settings = PairScanSettings(len(codes.names), horizon_days=HORIZON)
     wanted = Steps(support=5, min_persons=5)
     found = find_trajectories(OverPersons(people), settings, wanted, contacts=codes.contacts)

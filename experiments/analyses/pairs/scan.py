@@ -85,10 +85,11 @@ def scan(
     """Scan all ordered pairs of codes.
 
     A pair is tested where both codes have ``min_persons`` persons, the first is not ``terminal`` (nothing can follow
-    death) and none of ``contacts`` (what is recorded at one belongs to it), and enough of the first one's reference is of persons without it; it is significant where its BH q-value
-    is at most ``level``. Codes with the same number in ``family`` (-1: none) are flagged as overlapping. Where the
-    counters of all codes would take more than ``memory`` bytes in one process, persons are passed over once for each
-    block of outcomes: the same table. Without bands in ``settings`` these are cut of all exposures first.
+    death) and none of ``contacts`` (what is recorded at one belongs to it), and enough of the first one's reference
+    is of persons without it; it is significant where its BH q-value is at most ``level``. Codes with the same number
+    in ``family`` (-1: none) are flagged as overlapping. Where the counters of all codes would take more than
+    ``memory`` bytes in one process, persons are passed over once for each block of outcomes: the same table. Without
+    bands in ``settings`` these are cut of all exposures first.
 
     ``family`` [code]; ``level`` is a false discovery rate; an outcome counts within
     ``settings.horizon_days``.
