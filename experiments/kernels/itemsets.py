@@ -37,9 +37,11 @@ def persons_by_item(offsets: NDArray[np.int64], codes: NDArray[np.int32], n_item
 def mine_itemsets(bits: Bits, least: int, longest: int = DEEPEST, closed: bool = True) -> Itemsets:
     """All sets of at most ``longest`` items that at least ``least`` persons have.
 
-    With ``closed`` only those to which no item can be added without losing a person: by prefix-preserving closure
-    extension (Uno et al. 2004), each is met once, and nothing need be remembered. A closed set of more than
-    ``longest`` items is not given, nor is a shorter one in its stead.
+    With ``closed`` only those of which no larger set of at most ``longest`` items is held by the same persons. Of
+    items that always come together, more than ``longest``, all sets of ``longest`` are given: were none, a set that so
+    many persons have would be missing for its length. Sets to which no item at all can be added are found by
+    prefix-preserving closure extension (Uno et al. 2004), each once, with nothing to remember; where one is too long,
+    the sets of ``longest`` items are searched too.
 
     ``bits`` [item, word] as :func:`persons_by_item` gives them.
     """
@@ -48,6 +50,7 @@ def mine_itemsets(bits: Bits, least: int, longest: int = DEEPEST, closed: bool =
     order = frequent[np.argsort(support[frequent], kind="stable")]
     chosen = np.ascontiguousarray(bits[order])
     offsets, listed = _lists(chosen)
+    limits = (max(least, 1), min(longest, DEEPEST))
     room = 1 << 12
     while True:
         sizes, items, counts = (
@@ -55,8 +58,9 @@ def mine_itemsets(bits: Bits, least: int, longest: int = DEEPEST, closed: bool =
             np.empty(room * 8, np.int32),
             np.empty(room, np.int64),
         )
-        limits = (max(least, 1), min(longest, DEEPEST), closed)
-        made = _search(chosen, offsets, listed, *limits, sizes, items, counts)
+        made, too_long = _search(chosen, offsets, listed, *limits, closed, sizes, items, counts)
+        if made >= 0 and too_long:
+            made = _cut_short(chosen, offsets, listed, *limits, made, sizes, items, counts)
         if made >= 0:
             break
         room *= 4
@@ -153,8 +157,9 @@ def _search(
     sizes: NDArray[np.int64],
     items: NDArray[np.int32],
     found: NDArray[np.int64],
-) -> int:
-    """Sets found, -1 where there is no room for them; items are numbered by rising support.
+) -> tuple[int, bool]:
+    """Sets found, -1 where there is no room for them, and whether a closed one may have been too long to be among them;
+    items are numbered by rising support.
 
     The persons of a set are read once to count all items among them: only what is frequent there is intersected,
     and an item that all of them have belongs to the closure.
@@ -166,7 +171,7 @@ def _search(
     length = np.zeros(longest + 2, np.int64)
     following = np.zeros(longest + 2, np.int64)
     held = np.zeros(n, np.int64)
-    made, used, depth = 0, 0, 0
+    made, used, depth, too_long = 0, 0, 0, False
     for item in range(n):
         for word in range(words):
             who[0, word] |= bits[item, word]
@@ -180,7 +185,10 @@ def _search(
             continue
         following[depth] += 1
         persons = counts[depth, item]
-        if persons < least or held[item] or length[depth] >= longest:
+        if persons < least or held[item]:
+            continue
+        if length[depth] >= longest:
+            too_long = closed
             continue
         deeper = depth + 1
         for word in range(words):
@@ -199,10 +207,11 @@ def _search(
                         break
                     path[size] = other
                     size += 1
+            too_long |= fits and size > longest
             if not fits or size > longest:
                 continue
         if made == len(sizes) or used + size > len(items):
-            return -1
+            return -1, too_long
         sizes[made], found[made] = size, persons
         items[used : used + size] = path[:size]
         made, used = made + 1, used + size
@@ -210,4 +219,74 @@ def _search(
             held[path[at]] = 1
         depth = deeper
         length[depth], following[depth] = size, item + 1
+    return made, too_long
+
+
+@compiled
+def _cut_short(
+    bits: Bits,
+    offsets: NDArray[np.int64],
+    listed: NDArray[np.int32],
+    least: int,
+    longest: int,
+    made: int,
+    sizes: NDArray[np.int64],
+    items: NDArray[np.int32],
+    found: NDArray[np.int64],
+) -> int:
+    """Add the sets of exactly ``longest`` items to which one more could be added without losing a person.
+
+    A set is followed only while its persons share more than ``longest`` frequent items. Returns all sets found, the
+    ``made`` ones included, -1 where there is no room for them.
+    """
+    n, words = bits.shape
+    who = np.zeros((longest + 1, words), np.uint64)
+    counts = np.zeros((longest, n), np.int32)
+    path = np.empty(longest, np.int32)
+    following = np.zeros(longest, np.int64)
+    used, depth = sizes[:made].sum(), 0
+    for item in range(n):
+        for word in range(words):
+            who[0, word] |= bits[item, word]
+    _count_items(who[0], offsets, listed, counts[0])
+    while depth >= 0:
+        item = following[depth]
+        if item == n:
+            depth -= 1
+            continue
+        following[depth] += 1
+        if counts[depth, item] < least:
+            continue
+        for word in range(words):
+            who[depth + 1, word] = who[depth, word] & bits[item, word]
+        path[depth] = item
+        if depth + 1 < longest:
+            _count_items(who[depth + 1], offsets, listed, counts[depth + 1])
+            if (counts[depth + 1] >= least).sum() > longest:
+                depth += 1
+                following[depth] = item + 1
+        elif _more_fits(who[longest], bits, path, counts[depth], counts[depth, item]):
+            if made == len(sizes) or used + longest > len(items):
+                return -1
+            sizes[made], found[made] = longest, counts[depth, item]
+            items[used : used + longest] = path
+            made, used = made + 1, used + longest
     return made
+
+
+@compiled
+def _more_fits(
+    who: Bits, bits: Bits, path: NDArray[np.int32], counts: NDArray[np.int32], persons: int
+) -> bool:
+    """Whether these persons share an item beyond those of the path."""
+    for other in range(len(bits)):
+        if counts[other] < persons or (path == other).any():
+            continue
+        fits = True
+        for word in range(len(who)):
+            if who[word] & ~bits[other, word]:
+                fits = False
+                break
+        if fits:
+            return True
+    return False

@@ -52,6 +52,26 @@ def test_closed_sets__are_those_of_brute_force(baskets: list[set[int]], least: i
         assert row.tolist() == [set(items) <= basket for basket in baskets]
 
 
+bundled = st.tuples(baskets_of, st.sets(st.integers(0, 6), min_size=2), st.integers(1, 6)).map(
+    lambda world: [
+        basket | world[1] if k % world[2] == 0 else basket - world[1] for k, basket in enumerate(world[0])
+    ]
+)
+"""Baskets of which some hold a bundle of items whole and the others nothing of it."""
+
+
+@settings(deadline=None, max_examples=300)
+@given(bundled, st.integers(1, 5), st.integers(1, 7))
+def test_bundles_longer_than_a_set_may_be__are_given_in_their_parts(
+    baskets: list[set[int]], least: int, longest: int
+) -> None:
+    found = mine_itemsets(bits_of(baskets), least, longest).as_dict()
+    assert found == closed_sets(baskets, least, longest)
+    every = frequent_sets(baskets, least, longest)
+    persons = {items: frozenset(k for k, one in enumerate(baskets) if set(items) <= one) for items in every}
+    assert {persons[items] for items in found} == set(persons.values()), "no group of persons goes missing"
+
+
 @settings(deadline=None)
 @given(
     histories_of,

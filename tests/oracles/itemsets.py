@@ -20,14 +20,13 @@ def frequent_sets(baskets: list[set[int]], least: int, longest: int) -> dict[tup
 
 
 def closed_sets(baskets: list[set[int]], least: int, longest: int) -> dict[tuple[int, ...], int]:
-    """Frequent sets to which no item can be added without losing a basket."""
+    """Frequent sets of which no larger set of at most ``longest`` items is held by as many baskets."""
     found = frequent_sets(baskets, least, longest)
-    closed = {}
-    for candidate, support in found.items():
-        holding = [basket for basket in baskets if set(candidate) <= basket]
-        if set.intersection(*holding) == set(candidate):
-            closed[candidate] = support
-    return closed
+    return {
+        candidate: support
+        for candidate, support in found.items()
+        if not any(set(candidate) < set(larger) and support == others for larger, others in found.items())
+    }
 
 
 def matches(
