@@ -106,21 +106,25 @@ def mine_sequences(events: Events, n_codes: int, least: int, limits: Limits) -> 
     return found, np.stack(rows) if rows else np.zeros((0, words_for(persons)), np.uint64)
 
 
-def closed_only(found: list[Sequence]) -> NDArray[np.bool_]:
-    """Which sequences no sequence one code longer holds in as many persons; the longest searched for count as closed.
+def closed_only(found: list[Sequence], bits: Bits) -> NDArray[np.bool_]:
+    """Which sequences no sequence one code longer holds in the same persons; the longest searched for count as closed.
 
-    Returns [sequence].
+    As many persons are not enough: where steps may lie only so far apart, who has the longer sequence need not have
+    the one without its middle step.
+
+    ``bits`` [sequence, word] are the persons of each. Returns [sequence].
     """
-    support = {each.steps: each.support for each in found}
-    kept = dict.fromkeys(support, True)
-    for steps, persons in support.items():
+    number = {each.steps: k for k, each in enumerate(found)}
+    kept = np.ones(len(found), bool)
+    for steps, k in number.items():
         for at, step in enumerate(steps):
             for code in step:
                 less = tuple(each for each in step if each != code)
                 shorter = (*steps[:at], *((less,) if less else ()), *steps[at + 1 :])
-                if support.get(shorter) == persons:
-                    kept[shorter] = False
-    return np.array([kept[each.steps] for each in found], bool)
+                j = number.get(shorter)
+                if j is not None and found[j].support == found[k].support and (bits[j] == bits[k]).all():
+                    kept[j] = False
+    return kept
 
 
 @compiled

@@ -103,9 +103,21 @@ def test_sequences__are_those_of_brute_force(
 def test_a_closed_sequence_has_no_longer_one_of_as_many() -> None:
     offsets, codes = flat([[0, 1, 2], [0, 1, 2], [0, 2]])
     days = np.array([0, 1, 2, 0, 1, 2, 0, 1], np.int32)
-    found, _ = mine_sequences(events_of(offsets, codes, days), 3, 2, Limits())
-    kept = closed_only(found)
+    found, bits = mine_sequences(events_of(offsets, codes, days), 3, 2, Limits())
+    kept = closed_only(found, bits)
     assert {each.steps for each, one in zip(found, kept, strict=True) if one} == {
+        ((0,), (2,)),
+        ((0,), (1,), (2,)),
+    }
+
+
+def test_a_sequence_of_other_persons_is_kept_though_they_are_as_many() -> None:
+    """Within two days one person has 0 then 2, another 0, 1, 2 but 0 and 2 too far apart."""
+    offsets, codes = flat([[0, 2], [0, 1, 2]])
+    days = np.array([0, 2, 0, 2, 4], np.int32)
+    found, bits = mine_sequences(events_of(offsets, codes, days), 3, 1, Limits(1, 2))
+    kept = closed_only(found, bits)
+    assert {each.steps for each, one in zip(found, kept, strict=True) if one} >= {
         ((0,), (2,)),
         ((0,), (1,), (2,)),
     }

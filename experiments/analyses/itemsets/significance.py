@@ -7,7 +7,8 @@ among comparable persons, holds over all that is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from scipy import stats
 
 from experiments.kernels.bitsets import Bits, as_bits, by_group, common_with_each
 from experiments.kernels.histories import Histories
-from experiments.kernels.itemsets import mine_itemsets, persons_by_item, persons_with
+from experiments.kernels.itemsets import Itemsets, mine_itemsets, persons_by_item, persons_with
 from experiments.kernels.sequences import Limits, closed_only, events_of, mine_sequences
 from experiments.statistics.error_control.multiplicity import q_values
 from experiments.statistics.hypothesis_tests.stratified import (
@@ -43,7 +44,8 @@ PRESUMED_TESTS = 1_000
 class SearchSettings:
     """What is searched: ``support`` 0 takes it from the power to see a doubling, never under ``least``.
 
-    ``top`` keeps the sets of most persons where there are more; ``closed`` those that say something of their own.
+    ``top`` keeps the sets of most persons where there are more, and one set of each group of persons before any other of
+    the same persons; ``closed`` keeps those of which no larger set of at most ``longest`` codes has the same persons.
     """
 
     support: int = 0
@@ -57,22 +59,31 @@ class SearchSettings:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Patterns with their persons as bits; ``steps`` are codes of one time each (an itemset has one step)."""
+    """Patterns, whose persons ``rows`` gives as bits [pattern, word] for numbers of patterns.
+
+    ``steps`` are codes of one time each (an itemset has one step).
+    """
 
     steps: list[tuple[tuple[int, ...], ...]]
-    rows: Callable[[int, int], Bits]
+    rows: Callable[[NDArray[np.int64]], Bits]
     support: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class SignificantSets:
-    """A row for every pattern searched in ``table`` (codes as numbers), and what the search came to."""
+    """A row for every pattern searched in ``table`` (codes as numbers), and what the search came to.
+
+    ``alike`` of the rows are about the same persons as an earlier one, with the same figures; ``left_out`` more such
+    patterns had no room.
+    """
 
     table: pa.Table
     support: int
     persons: int
     outcomes: int
     capped: int
+    alike: int = 0
+    left_out: int = 0
 
 
 def support_for(share: float, wanted: SearchSettings) -> int:
@@ -90,25 +101,16 @@ def significant_itemsets(
     support = support_for(float(histories.label.mean()) if histories.persons else 0.0, wanted)
     bits = persons_by_item(histories.offsets, histories.codes, n_codes)
     sets = mine_itemsets(bits, support, wanted.longest, wanted.closed)
-    order = np.argsort(-sets.support, kind="stable")[: wanted.top]
-    listed = list(sets.as_dict())
-    cuts = np.split(sets.items, sets.offsets[1:-1]) if len(listed) else []
-    chosen = [cuts[k] for k in order]
-    offsets = np.concatenate([[0], np.cumsum([len(each) for each in chosen])]).astype(np.int64)
-    items = np.concatenate(chosen).astype(np.int32) if chosen else np.zeros(0, np.int32)
-    kept = sets._replace(offsets=offsets, items=items, support=sets.support[order])
+    cuts = np.split(sets.items, sets.offsets[1:-1]) if len(sets.support) else []
 
-    def rows(start: int, stop: int) -> Bits:
-        low = offsets[start]
-        part = kept._replace(
-            offsets=offsets[start : stop + 1] - low,
-            items=items[low : offsets[stop]],
-            support=kept.support[start:stop],
-        )
-        return persons_with(part, bits)
+    def rows(chosen: NDArray[np.int64]) -> Bits:
+        items = np.concatenate([cuts[k] for k in chosen]) if len(chosen) else np.zeros(0, np.int32)
+        offsets = np.concatenate([[0], np.cumsum([len(cuts[k]) for k in chosen])]).astype(np.int64)
+        return persons_with(Itemsets(offsets, items, sets.support[chosen]), bits)
 
-    found = SearchResult([(tuple(each.tolist()),) for each in chosen], rows, kept.support)
-    return _judged(found, histories, wanted, support, seed, window)
+    steps: list[tuple[tuple[int, ...], ...]] = [(tuple(each.tolist()),) for each in cuts]
+    found = SearchResult(steps, rows, sets.support)
+    return _each_group_once(found, histories, wanted, support, seed, window)
 
 
 def significant_sequences(
@@ -119,13 +121,51 @@ def significant_sequences(
     sequences, bits = mine_sequences(
         events_of(histories.offsets, histories.codes, histories.days), n_codes, support, limits
     )
-    kept = closed_only(sequences) if wanted.closed else np.ones(len(sequences), bool)
+    kept = closed_only(sequences, bits) if wanted.closed else np.ones(len(sequences), bool)
     order = np.flatnonzero(kept)
-    persons = np.array([each.support for each in sequences], np.int64)
-    order = order[np.argsort(-persons[order], kind="stable")][: wanted.top]
-    steps = [sequences[k].steps for k in order]
-    found = SearchResult(steps, lambda start, stop: bits[order[start:stop]], persons[order])
-    return _judged(found, histories, wanted, support, seed, window)
+    persons = np.array([sequences[k].support for k in order], np.int64)
+    found = SearchResult([sequences[k].steps for k in order], lambda chosen: bits[order[chosen]], persons)
+    return _each_group_once(found, histories, wanted, support, seed, window)
+
+
+def _each_group_once(
+    found: SearchResult, histories: Histories, wanted: SearchSettings, support: int, seed: int, window: str
+) -> SignificantSets:
+    """Test one pattern of each group of persons, and give the others of the same persons its figures.
+
+    Codes that always come together make many patterns of the same persons. Tested each by itself, they would take the
+    room of others in ``top`` and in what can be significant, and say nothing more.
+    """
+    first = _first_alike(found)
+    apart = np.arange(len(first)) == first
+    order = np.lexsort((-found.support, ~apart))[: wanted.top]
+    tested, repeats = order[apart[order]], order[~apart[order]]
+    few = SearchResult(
+        [found.steps[k] for k in tested],
+        lambda chosen: found.rows(tested[chosen]),
+        found.support[tested],
+    )
+    judged = _judged(few, histories, wanted, support, seed, window)
+    place = np.zeros(len(first), np.int64)
+    place[tested] = np.arange(len(tested))
+    rows = np.concatenate([np.arange(len(tested)), place[first[repeats]]])
+    table = judged.table.take(pa.array(rows, pa.int64()))
+    for name, column in _items([found.steps[k] for k in order]).items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    return replace(judged, table=table, alike=len(repeats), left_out=int((~apart).sum()) - len(repeats))
+
+
+def _first_alike(found: SearchResult) -> NDArray[np.int64]:
+    """The first pattern of the same persons, itself where there is none before it [pattern]."""
+    first = np.arange(len(found.steps))
+    seen: dict[bytes, int] = {}
+    _, group, often = np.unique(found.support, return_inverse=True, return_counts=True)
+    doubtful = np.flatnonzero(often[group] > 1)
+    for start in range(0, len(doubtful), AT_ONCE):
+        some = doubtful[start : start + AT_ONCE]
+        for k, row in zip(some.tolist(), found.rows(some), strict=True):
+            first[k] = seen.setdefault(blake2b(row.tobytes()).digest(), k)
+    return first
 
 
 def _judged(
@@ -147,7 +187,7 @@ def _judged(
     smallest = np.zeros(n)
     for start in range(0, n, AT_ONCE):
         stop = min(start + AT_ONCE, n)
-        counted = by_group(found.rows(start, stop), group, histories.label, 2 * groups)
+        counted = by_group(found.rows(np.arange(start, stop)), group, histories.label, 2 * groups)
         having[start:stop], hit[start:stop] = (each.reshape(stop - start, groups, 2) for each in counted)
         smallest[start:stop] = smallest_log10_p(having[start:stop].sum(axis=2), whole)
     able = able_to(smallest, wanted.level)
@@ -155,9 +195,7 @@ def _judged(
         stop = min(start + AT_ONCE, n)
         some = np.flatnonzero(able[start:stop])
         if len(some):
-            drawn[start + some] = common_with_each(
-                np.ascontiguousarray(found.rows(start, stop)[some]), shuffled
-            )
+            drawn[start + some] = common_with_each(np.ascontiguousarray(found.rows(start + some)), shuffled)
     everybody = associations(hit.sum(axis=2), having.sum(axis=2), whole)
     adjusted = np.full(n, np.nan)
     adjusted[able] = family_wise_p(
@@ -204,7 +242,6 @@ def _table(
     q_bh, q_by = q_values(everybody.log10_p, able)
     with np.errstate(divide="ignore", invalid="ignore"):
         rr = hits / everybody.expected
-    items = [[code for step in steps for code in step] for steps in found.steps]
     numbers: dict[str, NDArray[np.float64]] = {
         "E": everybody.expected, "V": everybody.variance, "rr": rr, "z": everybody.z, "log10_p": everybody.log10_p,
         "q_bh": q_bh, "q_by": q_by, "p_family": adjusted, "odds_ratio": everybody.ratio, "odds_low": everybody.low,
@@ -212,11 +249,8 @@ def _table(
     }  # fmt: skip
     return pa.table(
         {
-            "items": pa.array(items, pa.list_(pa.int32())),
-            "step_sizes": pa.array(
-                [[len(step) for step in steps] for steps in found.steps], pa.list_(pa.int32())
-            ),
-            "window": pa.array([window] * len(items), pa.string()),
+            **_items(found.steps),
+            "window": pa.array([window] * len(found.steps), pa.string()),
             "n_person": found.support.astype(np.int32),
             "O": hits.astype(np.int32),
             **{name: pa.array(values, mask=~np.isfinite(values)) for name, values in numbers.items()},
@@ -225,3 +259,12 @@ def _table(
             "replicated_person": pa.array(again == 1, mask=again < 0),
         }
     )
+
+
+def _items(patterns: list[tuple[tuple[int, ...], ...]]) -> dict[str, pa.Array]:
+    items = [[code for step in steps for code in step] for steps in patterns]
+    sizes = [[len(step) for step in steps] for steps in patterns]
+    return {
+        "items": pa.array(items, pa.list_(pa.int32())),
+        "step_sizes": pa.array(sizes, pa.list_(pa.int32())),
+    }

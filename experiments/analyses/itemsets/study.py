@@ -130,6 +130,13 @@ def _findings(
     least = study.permit.min_cell
     capped = f" {found.capped:,} persons with more than {params.most_codes} codes are left out."
     capped = capped if found.capped >= least else ""
+    alike = (
+        f" {found.alike:,} patterns are about the same persons as another of the table, since their codes always come "
+        "together, and have its figures; each such group of persons was tested once."
+        if found.alike
+        else ""
+    )
+    alike += f" {found.left_out:,} more such patterns have no room in the table." if found.left_out else ""
     search = Search(
         codes=len(read.codes.names),
         rule=f"an adjusted p of at most {params.q_level:g}, over everything tested",
@@ -149,7 +156,7 @@ def _findings(
         persons=found.persons,
         remarks=(
             f"The landmark is {_date(about.landmark.day)}: everybody seen before and without the outcome {about.outcome} "
-            f"until then. Patterns of at least {found.support:,} persons were searched.{capped}",
+            f"until then. Patterns of at least {found.support:,} persons were searched.{capped}{alike}",
         ),
     )
 
