@@ -25,9 +25,7 @@ class Params:
     support: int = 0  # fewest persons; 0: enough to see a doubling of the outcome
     longest: int = 4  # most events in a sequence
     top: int = 20000  # of more sequences than that, those of most persons
-    closed: bool = (
-        True  # only sequences of which no longer one, of at most `longest` events, has the same persons
-    )
+    closed: bool = True  # only those of which no longer one, up to `longest`, has the same persons
     most_codes: int = 150  # persons with more distinct codes are left out, and counted
     level: str = "default"  # default: ICD-10 3 characters, ATC 5; full: codes as they stand
     q_level: float = 0.05  # family-wise error rate
