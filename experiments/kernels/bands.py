@@ -62,24 +62,27 @@ def banded(run_pass: RunPass, settings: PairScanSettings) -> PairScanSettings:
     if settings.prior_cuts:
         return settings
     counts: PriorCounts = run_pass(PriorPass, {"settings": settings})
-    wanted = bands_for(int(counts.exposures.sum()))
-    busy = cuts_of(counts.busy, BUSY_BANDS, first=1)
-    months = months_for(int(counts.exposures.sum()))
+    exposures = int(counts.exposures.sum())
     return replace(
-        settings, prior_cuts=cuts_of(counts.exposures, wanted), busy_cuts=busy, period_months=months
+        settings,
+        prior_cuts=cuts_of(counts.exposures, bands_for(exposures)),
+        busy_cuts=cuts_of(counts.busy, BUSY_BANDS, first=1),
+        period_months=months_for(exposures),
     )
 
 
 def bands_for(exposures: int) -> int:
     """How many bands so many exposures are cut into: 16 at five million, by the fourth root, from 8 to 63."""
-    return int(min(max(round(16 * (exposures / _AT_16_BANDS) ** 0.25), FEWEST_BANDS), MOST_BANDS))
+    return _by_fourth_root(exposures / _AT_16_BANDS, FEWEST_BANDS)
 
 
 def bands_for_persons(persons: int) -> int:
     """The same where each person is compared once: 16 bands at 20,000 persons, by the fourth root, from 4 to 63."""
-    return int(
-        min(max(round(16 * (persons / _AT_16_BANDS_OF_PERSONS) ** 0.25), _FEWEST_FOR_PERSONS), MOST_BANDS)
-    )
+    return _by_fourth_root(persons / _AT_16_BANDS_OF_PERSONS, _FEWEST_FOR_PERSONS)
+
+
+def _by_fourth_root(ratio: float, fewest: int) -> int:
+    return int(min(max(round(16 * ratio**0.25), fewest), MOST_BANDS))
 
 
 def months_for(exposures: int) -> int:

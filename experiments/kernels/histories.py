@@ -14,7 +14,7 @@ from experiments.kernels.exposures import year_of
 from experiments.kernels.persons import Persons
 
 _BANDS = 64
-"""Bands of use of care that a stratum has room for."""
+"""Bands of use of care that a stratum has room for, more than there ever are."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def in_bands(histories: Histories) -> Histories:
     Fixed bands would hold nearly everybody of a dense study in the last one.
     """
     counts = np.bincount(histories.use, minlength=1).astype(np.int64)
-    cuts = cuts_of(counts, min(bands_for_persons(histories.persons), _BANDS))
+    cuts = cuts_of(counts, bands_for_persons(histories.persons))
     band = np.searchsorted(np.array(cuts), histories.use, side="right") - 1
     stratum = (histories.stratum * _BANDS + band).astype(np.int32)
     return Histories.merge([replace(histories, stratum=stratum)])

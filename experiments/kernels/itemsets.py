@@ -280,13 +280,6 @@ def _more_fits(
 ) -> bool:
     """Whether these persons share an item beyond those of the path."""
     for other in range(len(bits)):
-        if counts[other] < persons or (path == other).any():
-            continue
-        fits = True
-        for word in range(len(who)):
-            if who[word] & ~bits[other, word]:
-                fits = False
-                break
-        if fits:
+        if counts[other] >= persons and not (path == other).any() and not (who & ~bits[other]).any():
             return True
     return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from experiments.analyses.pathways import counts as pathways
-from experiments.analyses.pathways.cases import Frame, cases
+from experiments.analyses.pathways.cases import Frame, cases, in_bands
 from tests.oracles import pathways as definition
 from tests.oracles.pair_scan import even_cuts as definition_of_bands
 
@@ -101,7 +101,7 @@ def test_pathways__are_compared_in_bands_that_their_own_earlier_events_cut(spark
         "person_id STRING, split INT, sex INT, birth_year INT, last_day INT, code ARRAY<INT>, day ARRAY<INT>"
     )
     frame = Frame([start], [], [], 100, 100, 20_000)
-    found = cases(spark.createDataFrame(rows, ddl), frame).groupBy("stratum").count().collect()
+    found = in_bands(cases(spark.createDataFrame(rows, ddl), frame)).groupBy("stratum").count().collect()
     cuts = definition_of_bands([*range(400)], 6, 0)
     assert len(found) == len(cuts) == 6
     assert {row["count"] for row in found} <= {66, 67}

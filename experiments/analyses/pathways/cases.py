@@ -47,16 +47,16 @@ def _first(ids: Sequence[int], condition: str = "true") -> str:
 
 
 def cases(timeline: DataFrame, frame: Frame) -> DataFrame:
-    """One row a pathway: ``case``, ``index`` day, ``events``, whether it is ``compared``, ``outcome``, stratum.
+    """One row a pathway: ``case``, ``index`` day, ``events``, whether it is ``compared``, ``outcome``, ``place``, ``prior``.
 
-    ``half`` is 1 for the locked half; ``stratum`` is sex, ten-year age band, calendar year and the band of earlier events,
-    which the pathways' own numbers of earlier events are cut into.
+    ``half`` is 1 for the locked half; ``place`` is sex, ten-year age band and calendar year; ``prior`` counts earlier
+    events, whose bands join the stratum in :func:`in_bands`.
     """
     begun = timeline.selectExpr(*COLUMNS, f"{_first(frame.start)} AS index").where("index IS NOT NULL")
     landmark = f"index + {frame.window_days}"
     until = f"{landmark} + {frame.outcome_days}"
     year = "year(date_from_unix_date(index))"
-    placed = begun.selectExpr(
+    return begun.selectExpr(
         "person_id AS case",
         "index",
         f"filter(arrays_zip(code, day), x -> x.day >= index AND x.day <= {landmark}) AS events",
@@ -68,22 +68,30 @@ def cases(timeline: DataFrame, frame: Frame) -> DataFrame:
         "sex",
         f"CAST(least(greatest({year} - birth_year, 0) / 10, 9) AS INT) AS age",
         f"{year} AS year",
-    )
-    prior = " + ".join(f"CAST(prior >= {cut} AS INT)" for cut in _prior_cuts(placed))
-    return placed.selectExpr(
+    ).selectExpr(
         "case",
         "index",
         "events",
         "followed AND NOT died AS compared",
         "CAST(outcome AS INT) AS outcome",
         "half",
-        f"concat_ws('.', sex, age, year, {prior}) AS stratum",
+        "concat_ws('.', sex, age, year) AS place",
+        "prior",
     )
 
 
-def _prior_cuts(placed: DataFrame) -> tuple[int, ...]:
+def in_bands(case: DataFrame) -> DataFrame:
+    """The pathways with their ``stratum``: their place, and the band that their own numbers of earlier events are cut into.
+
+    Counts them, so ``case`` should be held already.
+    """
+    prior = " + ".join(f"CAST(prior >= {cut} AS INT)" for cut in _prior_cuts(case))
+    return case.selectExpr("*", f"concat_ws('.', place, {prior}) AS stratum")
+
+
+def _prior_cuts(case: DataFrame) -> tuple[int, ...]:
     """Where the bands of earlier events begin; the first begins at 0."""
-    rows = placed.groupBy("prior").count().collect()
+    rows = case.groupBy("prior").count().collect()
     counts = np.zeros(1 + max((row["prior"] for row in rows), default=0), np.int64)
     for row in rows:
         counts[row["prior"]] = row["count"]

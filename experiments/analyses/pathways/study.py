@@ -8,7 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.analyses.pathways import counts as pathways
-from experiments.analyses.pathways.cases import COLUMNS, Frame, cases, compared_counts, features, log_of
+from experiments.analyses.pathways.cases import (
+    COLUMNS,
+    Frame,
+    cases,
+    compared_counts,
+    features,
+    in_bands,
+    log_of,
+)
 from experiments.analyses.pathways.effects import Effects, feature_effects
 from experiments.execution.codes import MinedCodes
 from experiments.execution.timelines import VOCABULARY, at_least_floor, origin, timelines
@@ -69,7 +77,7 @@ def scan_pathways(study: Study, params: Params, *, job: str = "mine_pathways") -
             "course": pathways.variants(course).where(f"cases >= {params.min_persons}").toArrow().to_pylist(),
         }
     with current().watch("comparing pathways by what came afterwards", spark):
-        totals, parts = compared_counts(case, course, features(stepped, course))
+        totals, parts = compared_counts(in_bands(case), course, features(stepped, course))
         kept = parts.where("what <> 'course'").unionByName(
             parts.join(
                 pathways.variants(course).where(f"cases >= {params.min_persons}").select("course"),

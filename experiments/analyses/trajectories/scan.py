@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from experiments.analyses.pairs.scan import ALL_AT_ONCE, PairScan, scan
-from experiments.kernels.bands import banded
 from experiments.kernels.design import PairScanSettings
 from experiments.kernels.pairs.reference import ReferenceCounts
 from experiments.kernels.spans import SpanPass
@@ -121,7 +120,6 @@ def find_trajectories(
 
     ``family`` [code] numbers groups of overlapping codes; after ``contacts`` no link goes, as in the pair scan.
     """
-    settings = banded(run_pass, settings)
     remembering = _CachedPasses(run_pass)
     pairs = scan(
         remembering,
@@ -133,7 +131,7 @@ def find_trajectories(
         family=family,
         memory=ALL_AT_ONCE,
     )
-    reference = remembering.reference
+    reference, settings = remembering.reference, pairs.settings
     assert reference is not None
     links = links_of(pairs.table)
     shared = {"settings": settings, "reference": reference, "terminal": terminal, "bin_days": 1}

@@ -236,11 +236,11 @@ def _own_shares(
         for code in range(codes):
             count, own = np.int64(0), np.int64(0)
             for half in range(first, last):
-                count += cells[row, half, 2, code]
+                count += cells[row, half, EXPOSED, code]
             if count <= 0:
                 continue
             for half in range(first, last):
-                own += np.int64(cells[row, half, 1, code]) + cells[row, half, 3, code]
+                own += np.int64(cells[row, half, NOT_AT_RISK, code]) + cells[row, half, EARLIER, code]
             share = own / every
             beyond = (share - one) / (1.0 - one) if share > one and one < 1.0 else 0.0
             weighted[code] += count * ((share + rounder) - rounder)

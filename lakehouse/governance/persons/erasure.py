@@ -122,9 +122,9 @@ def erase(
             for only_keys in (True, False):
                 chosen = [table for table in tables if not (only_keys and table.subject)]
                 found = hits(lake.spark, chosen, gone, only_keys=only_keys)
-                tell("Deleting rows", 0, len(found))
                 hit = [table for table in chosen if table.path in found]
-                each_in_a_session(lake.spark, hit, partial(delete, lake.settings, gone.inputFiles(), found))
+                work = partial(delete, lake.settings, gone.inputFiles(), found)
+                each_in_a_session(lake.spark, hit, work, partial(tell, "Deleting rows"))
                 rows += sum(sum(counts.values()) for counts in found.values())
                 touched.update(found)
         drop_kept(lake.settings)
@@ -269,10 +269,12 @@ def collect(frames: Sequence[DataFrame]) -> list[str]:
     """Distinct values of all frames, in one job."""
     if not frames:
         return []
-    whole = frames[0]
-    for frame in frames[1:]:
-        whole = whole.unionByName(frame)
-    return [row[0] for row in whole.distinct().collect()]
+    return [row[0] for row in united(frames).distinct().collect()]
+
+
+def united(frames: Sequence[DataFrame]) -> DataFrame:
+    """The rows of all frames, of which there is one at least."""
+    return reduce(lambda whole, frame: whole.unionByName(frame), frames)
 
 
 def hits(
@@ -298,25 +300,33 @@ def hits(
         frames.append(looked.select("number", "place.name", "place.erased_token"))
     found: defaultdict[Path, dict[str, int]] = defaultdict(dict)
     if frames:
-        met = reduce(lambda whole, frame: whole.unionByName(frame), frames)
-        met = met.join(fn.broadcast(gone), "erased_token", "left_semi")
+        met = united(frames).join(fn.broadcast(gone), "erased_token", "left_semi")
         for row in met.groupBy("number", "name").count().collect():
             found[tables[row["number"]].path][row["name"]] = int(row["count"])
     return dict(found)
 
 
 def each_in_a_session(
-    spark: SparkSession, tables: Sequence[TokenTable], work: Callable[[SparkSession, TokenTable], None]
+    spark: SparkSession,
+    tables: Sequence[TokenTable],
+    work: Callable[[SparkSession, TokenTable], None],
+    tell: Callable[[int, int], None],
 ) -> None:
-    """Do a piece of work for every table, a few at once, each under settings of its own; the first failure is raised."""
+    """Do a piece of work for every table, a few at once, each under settings of its own; the first failure is raised.
+
+    ``tell`` is given the tables done and all of them.
+    """
 
     def alone(table: TokenTable) -> None:
         session = spark.newSession()
         with purging(session):
             work(session, table)
 
+    if tables:
+        tell(0, len(tables))
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-        list(pool.map(alone, tables))
+        for done, _ in enumerate(pool.map(alone, tables), 1):
+            tell(done, len(tables))
 
 
 def delete(
@@ -388,12 +398,15 @@ def clear(
     Returns the tables purged, the files cleaned and the last search.
     """
     by_path = {table.path: table for table in tables}
-    tell("Purging old files", 0, len(touched))
-    each_in_a_session(lake.spark, [by_path[path] for path in sorted(touched)], purge)
+    each_in_a_session(
+        lake.spark, [by_path[path] for path in sorted(touched)], purge, partial(tell, "Purging old files")
+    )
     tell("Searching all files", 0, 1)
     first = scan(lake.settings.home, needles)
     dirty = {path for path in by_path if any(path in each.parents for each in first.found)} - touched
-    each_in_a_session(lake.spark, [by_path[path] for path in sorted(dirty)], purge)
+    each_in_a_session(
+        lake.spark, [by_path[path] for path in sorted(dirty)], purge, partial(tell, "Purging what is left")
+    )
     cleaned = 0
     for each in first.found:
         if each.exists() and not any(path in each.parents for path in by_path):
